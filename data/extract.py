@@ -1,0 +1,129 @@
+"""DfE's records extract in and out: a folder with one CSV or Parquet file a table (handbook: interface 6)."""
+
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Connection, delete, text
+
+from data.database import Database, as_stored
+from data.tables import RECORD_TABLES
+from data.casting import typed
+from schemas.extract import LINKED_COLUMNS, ExtractRefused, Fault, form_faults, link_faults, sense_faults
+from schemas.records import RECORDS, Table
+
+
+def import_records(database: Database, folder: Path) -> dict[str, int]:
+    """Replace the tables that `folder` holds, in one transaction. Returns rows by table.
+
+    Raises ExtractRefused, naming file, row, column and reason, when anything is wrong; then nothing is changed.
+    """
+    cells = read_extract(folder)
+    faults = [fault for name, rows in cells.items() for fault in form_faults(RECORDS[name], rows)]
+    if faults:
+        raise ExtractRefused(faults)
+    with database.write() as connection:
+        keys = _keys(database, cells)
+        for name, table in RECORDS.items():
+            rows = cells.get(name)
+            if rows is not None:
+                faults += sense_faults(table, rows) + link_faults(table, rows, keys)
+            elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
+                faults += _left_hanging(database, table, keys)
+        if faults:
+            raise ExtractRefused(faults)
+        for name, rows in cells.items():
+            _replace(database, connection, name, rows)
+    return {name: rows.height for name, rows in cells.items()}
+
+
+def read_extract(folder: Path) -> dict[str, pl.DataFrame]:
+    """Every table the folder holds, as text cells in the table's own order. Empty cells are null."""
+    files = sorted(path for path in folder.glob("*") if path.suffix in (".csv", ".parquet")) if folder.is_dir() else []
+    if not files:
+        raise ExtractRefused([Fault(str(folder), 0, "", "holds no .csv or .parquet file of the records")])
+    unknown = [path for path in files if path.stem not in RECORDS]
+    if unknown:
+        known = ", ".join(RECORDS)
+        raise ExtractRefused([Fault(path.name, 0, "", f"is not a table of the records ({known})") for path in unknown])
+    twice = sorted({path.stem for path in files if sum(path.stem == other.stem for other in files) > 1})
+    if twice:
+        raise ExtractRefused([Fault(stem, 0, "", "is there both as CSV and as Parquet; keep one") for stem in twice])
+    return {path.stem: _read(path) for path in files}
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return _as_cells(pl.read_parquet(path))
+        return pl.read_csv(path, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ExtractRefused([Fault(path.name, 0, "", f"cannot be read: {reason}")]) from error
+
+
+def _as_cells(rows: pl.DataFrame) -> pl.DataFrame:
+    """Typed columns, as a Parquet file may hold them, to the text that a CSV would hold."""
+    flags = [pl.col(name).cast(pl.String) for name, dtype in rows.schema.items() if dtype == pl.Boolean]
+    cells = as_stored(rows.with_columns(flags))
+    return cells.select(pl.all().cast(pl.String))
+
+
+def _keys(database: Database, cells: dict[str, pl.DataFrame]) -> dict[str, pl.Series]:
+    """The values that links may point at: the new rows' where a table is given, else those in the database."""
+    keys = {}
+    with database.read() as reader:
+        for target in LINKED_COLUMNS:
+            table, column = target.split(".")
+            if table in cells:
+                keys[target] = cells[table][column]
+            else:
+                stored = reader.frame(f'SELECT "{column}" FROM "{table}"')
+                keys[target] = stored.to_series().cast(pl.String)
+    return keys
+
+
+def _left_hanging(database: Database, table: Table, keys: dict[str, pl.Series]) -> list[Fault]:
+    """Rows already in the database whose link would break because the table it points into is replaced."""
+    links = [name for name, column in table.columns.items() if column.points_at]
+    with database.read() as reader:
+        columns = ", ".join(f'"{name}"' for name in links)
+        order = ", ".join(f'"{name}"' for name in table.key)
+        rows = reader.frame(f'SELECT {columns} FROM "{table.name}" ORDER BY {order}')
+    return link_faults(table, rows.select(pl.all().cast(pl.String)), keys)
+
+
+def _replace(database: Database, connection: Connection, name: str, cells: pl.DataFrame) -> None:
+    """Empty the table and fill it. Indexes are made afresh after the rows: far cheaper than row by row."""
+    table = RECORD_TABLES[name]
+    for index in table.indexes:
+        index.drop(connection)
+    connection.execute(delete(table))
+    rows = typed(cells.select(list(RECORDS[name].columns)))
+    database.insert(connection, table, rows.sort(RECORDS[name].key))
+    for index in table.indexes:
+        index.create(connection)
+    if database.is_sqlite:
+        connection.execute(text(f'ANALYZE "{name}"'))
+
+
+def export_records(database: Database, folder: Path, parquet: bool = False) -> dict[str, int]:
+    """Write every table to `folder`, rows ordered by key. Importing them again changes nothing. Returns rows by table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    with database.read() as reader:
+        for name, table in RECORDS.items():
+            columns = ", ".join(f'"{column}"' for column in table.columns)
+            rows = typed(reader.frame(f'SELECT {columns} FROM "{name}"')).sort(table.key)
+            write_table(rows, folder / f"{name}.{'parquet' if parquet else 'csv'}")
+            counts[name] = rows.height
+    return counts
+
+
+def write_table(rows: pl.DataFrame, path: Path) -> None:
+    """One table as the extract has it, under a temporary name until it is whole."""
+    unfinished = path.with_name(f".{path.name}.tmp")
+    if path.suffix == ".parquet":
+        rows.write_parquet(unfinished)
+    else:
+        as_stored(rows).write_csv(unfinished)
+    unfinished.replace(path)

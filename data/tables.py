@@ -1,0 +1,187 @@
+"""Every table once. DfE's records follow schemas.records; the exchange's own memory is written out here."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from schemas.records import RECORDS
+from schemas.records import Column as RecordColumn
+
+metadata = MetaData()
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite has no such type: there it is RFC 3339 text, to the microsecond where one is given."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return rfc3339(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """Exact pounds or ratios. SQLite would make floats of them: there they are text with two decimals."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String())
+        return dialect.type_descriptor(Numeric(14, 2))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | Decimal | None:
+        return None if value is None else f"{value:.2f}" if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+def rfc3339(moment: datetime) -> str:
+    """An instant as our files write it: UTC, `Z`, no fraction unless there is one, no zeros at its end."""
+    utc = moment.astimezone(UTC)
+    fraction = f"{utc.microsecond:06d}".rstrip("0")
+    return utc.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+
+
+def as_day(value: str | date) -> date:
+    """A day from either database's driver."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+_TYPES: dict[str, Any] = {
+    "id": String(36),
+    "trn": String(7),
+    "text": Text,
+    "integer": Integer,
+    "day": Date,
+    "instant": Instant,
+    "money": Money,
+    "ratio": Money,
+    "flag": Boolean,
+}
+
+
+def _column(name: str, column: RecordColumn, in_key: bool) -> Column[Any]:
+    return Column(name, _TYPES[column.kind], primary_key=in_key, nullable=column.optional, autoincrement=False)
+
+
+def _table(name: str) -> Table:
+    spec = RECORDS[name]
+    indexes = [Index(f"ix_{name}_{c}", c) for c, column in spec.columns.items() if column.indexed]
+    columns = [_column(c, column, c in spec.key) for c, column in spec.columns.items()]
+    return Table(name, metadata, *columns, *indexes)
+
+
+RECORD_TABLES: dict[str, Table] = {name: _table(name) for name in RECORDS}
+
+declarations = RECORD_TABLES["declarations"]
+statements = RECORD_TABLES["statements"]
+lead_providers = RECORD_TABLES["lead_providers"]
+
+# One row a file taken from a mailbox: what became of it. `status` is `claimed` until it is judged.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("submission_id", String(80), primary_key=True),
+    Column("lead_provider_id", String(36), nullable=False),
+    Column("kind", String(40)),
+    Column("file_name", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("arrival", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("processed_at", Instant),
+    Column("status", String(20), nullable=False),
+    Column("duplicate_of", String(80)),
+    Column("rows_total", Integer),
+    Column("rows_accepted", Integer),
+    Column("rows_rejected", Integer),
+    Column("rows_already_done", Integer),
+    Column("rule_counts", Text),
+    UniqueConstraint("lead_provider_id", "arrival", name="uq_submissions_arrival"),
+    Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
+    Index("ix_submissions_status", "status"),
+)
+
+# What a mailbox is owed: a finished folder in the outbox, and where it goes. `sequence` is given when delivered.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Integer, primary_key=True, autoincrement=True),
+    Column("lead_provider_id", String(36), nullable=False),
+    Column("what", String(20), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("last_file", String(40), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("owed_since", Instant, nullable=False),
+    Column("replaces", Text),
+    Column("delivered_at", Instant),
+    Column("sequence", Integer),
+    UniqueConstraint("lead_provider_id", "path", name="uq_deliveries_path"),
+    UniqueConstraint("lead_provider_id", "sequence", name="uq_deliveries_sequence"),
+)
+
+# Every version of a statement that was made, with all its figures (`lines` is JSON), so that none is ever recomputed.
+statement_versions = Table(
+    "statement_versions",
+    metadata,
+    Column("statement_id", String(36), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("status", String(10), nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("total", Money, nullable=False),
+    Column("lines", Text, nullable=False),
+)
+
+# The audit trail: one row a change, in the field's own event types (handbook: domain 6.6).
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("happened_at", Instant, nullable=False),
+    Column("type", String(60), nullable=False),
+    Column("author", String(30), nullable=False),
+    Column("lead_provider_id", String(36)),
+    Column("submission_id", String(80)),
+    Column("row_number", Integer),
+    Column("participant_id", String(36), index=True),
+    Column("declaration_id", String(36), index=True),
+    Column("training_period_id", String(36)),
+    Column("statement_id", String(36), index=True),
+    Column("before", Text),
+    Column("after", Text),
+)

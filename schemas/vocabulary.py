@@ -1,0 +1,81 @@
+"""The field's words: declaration types, roles, evidence, states. Lists of words only, no rules."""
+
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+FACTS = Path(__file__).resolve().parent.parent / "data" / "facts"
+
+# In the order of a participant's training (handbook: rules 4.3).
+DECLARATION_TYPES = (
+    "started",
+    "retained-1",
+    "retained-2",
+    "retained-3",
+    "retained-4",
+    "completed",
+    "extended-1",
+    "extended-2",
+    "extended-3",
+)
+DECLARATION_TYPE = pl.Enum(DECLARATION_TYPES)
+
+PARTICIPANT_TYPES = {"ecf-induction": "ect", "ecf-mentor": "mentor"}
+COURSE_IDENTIFIERS = tuple(PARTICIPANT_TYPES)
+PARTICIPANT_WORDS = {"ect": "ECT", "mentor": "mentor"}
+
+# Role and type of the declarations that mentors may have once mentor funding is on (rules DECL-016).
+FUNDED_MENTOR_TYPES = ("started", "completed")
+
+STATEMENT_STATUSES = ("open", "payable", "paid")
+PAYMENT_STATUSES = ("no_payment", "eligible", "payable", "paid", "voided")
+CLAWBACK_STATUSES = ("no_clawback", "awaiting_clawback", "clawed_back")
+BILLABLE = ("eligible", "payable", "paid")
+REFUNDABLE = ("awaiting_clawback", "clawed_back")
+
+
+@cache
+def evidence_matrix() -> pl.DataFrame:
+    """Which evidence goes with which declaration (handbook: rules 4.2).
+
+    Returns detailed_evidence_types_enabled (bool), participant_type, declaration_type, evidence_type, evidence_rule
+    (`required`; or `ignored` with a null evidence_type: whatever is sent is dropped).
+    """
+    matrix = pl.read_csv(FACTS / "evidence_types.csv")
+    return matrix.select(
+        (pl.col("regime") == "detailed").alias("detailed_evidence_types_enabled"),
+        "participant_type",
+        "declaration_type",
+        "evidence_type",
+        "evidence_rule",
+    )
+
+
+@cache
+def schedule_identifiers() -> tuple[str, ...]:
+    """The twelve schedule identifiers."""
+    return tuple(pl.read_csv(FACTS / "schedule_identifiers.csv")["schedule_identifier"])
+
+
+@cache
+def reasons(action: str) -> tuple[str, ...]:
+    """The reasons for `withdraw` or `defer`, as files and records spell them."""
+    listed = pl.read_csv(FACTS / "withdrawal_deferral_reasons.csv").filter(pl.col("action") == action)
+    return tuple(listed["reason"])
+
+
+def state() -> pl.Expr:
+    """A declaration's state as providers see it, from its two statuses (handbook: domain 7.1)."""
+    return (
+        pl.when(pl.col("clawback_status") != "no_clawback")
+        .then(pl.col("clawback_status").cast(pl.String).str.replace("_", "-"))
+        .when(pl.col("payment_status") == "no_payment")
+        .then(pl.lit("submitted"))
+        .otherwise(pl.col("payment_status").cast(pl.String))
+    )
+
+
+def is_live() -> pl.Expr:
+    """Whether a declaration still holds its place: not voided, nor on its way back (handbook: domain 7.1)."""
+    return (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
