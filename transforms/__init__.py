@@ -1,0 +1,1 @@
+"""What follows from it: frames in, frames out. No clock, no database, no network, no Prefect."""

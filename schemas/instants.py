@@ -1,0 +1,60 @@
+"""Dates and times as providers write them (handbook: rules 4.1). London where no zone is given."""
+
+import polars as pl
+
+_FORM = (
+    r"^(?<day>\d{4}-\d\d-\d\d)[Tt](?<time>\d\d:\d\d:\d\d)(?:[.,](?<fraction>\d+))?"
+    r"(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?$"
+)
+_USUAL_LENGTH = len("2025-11-03T09:30:00Z")
+LONDON = "Europe/London"
+
+
+def with_instants(values: pl.DataFrame) -> pl.DataFrame:
+    """Add, from declaration_date (text): declared_at (UTC, microseconds; null where it is no real date and time),
+    declaration_day (London), written_day (as written, no zone shift), is_last_nanosecond (of its London day)."""
+    text = pl.col("declaration_date")
+    usual = (text.str.len_bytes() == _USUAL_LENGTH) & text.str.ends_with("Z") & text.str.contains("T", literal=True)
+    simple = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    values = values.with_columns(pl.when(usual).then(simple).alias("declared_at"), pl.lit(False).alias("is_last_nanosecond"))
+    unusual = values.select("row_number", "declaration_date").filter(text.is_not_null() & ~usual.fill_null(False))
+    if unusual.height:
+        values = values.update(_unusual(unusual), on="row_number")
+    values = values.with_columns(_without_leap_second(pl.col("declared_at"), text).alias("declared_at"))
+    return values.with_columns(
+        pl.col("declared_at").dt.convert_time_zone(LONDON).dt.date().alias("declaration_day"),
+        pl.when(pl.col("declared_at").is_not_null())
+        .then(text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False))
+        .alias("written_day"),
+    )
+
+
+def _without_leap_second(instant: pl.Expr, text: pl.Expr) -> pl.Expr:
+    """Second 60 is no real time here, whatever a parser makes of it."""
+    return pl.when(text.str.slice(17, 2) < "60").then(instant)
+
+
+def _unusual(values: pl.DataFrame) -> pl.DataFrame:
+    """row_number, declared_at, is_last_nanosecond of texts with a fraction, another zone or none."""
+    parts = values.select("row_number", pl.col("declaration_date").str.extract_groups(_FORM).alias("parts")).unnest("parts")
+    micros = pl.col("fraction").fill_null("").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64)
+    local = pl.concat_str("day", pl.lit("T"), "time").str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+    local = local + pl.duration(microseconds=micros)
+    zone = pl.col("zone").str.replace(":", "", literal=True).str.to_uppercase()
+    hours, minutes = zone.str.slice(1, 2).cast(pl.Int64, strict=False), zone.str.slice(3, 2).cast(pl.Int64, strict=False)
+    minutes = minutes.fill_null(0)
+    offset = pl.duration(hours=hours, minutes=minutes)
+    shifted = pl.when(zone.str.starts_with("-")).then(local + offset).otherwise(local - offset)
+    in_london = local.dt.replace_time_zone(LONDON, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    instant = (
+        pl.when(zone.is_null()).then(in_london)
+        .when(zone == "Z").then(local.dt.replace_time_zone("UTC"))
+        .when((hours < 24) & (minutes < 60)).then(shifted.dt.replace_time_zone("UTC"))
+    )  # fmt: skip
+    parts = parts.select("row_number", "fraction", instant.alias("declared_at"))
+    last_second = pl.col("declared_at").dt.convert_time_zone(LONDON).dt.strftime("%H:%M:%S") == "23:59:59"
+    return parts.select(
+        "row_number",
+        "declared_at",
+        (last_second & pl.col("fraction").str.starts_with("999999999")).fill_null(False).alias("is_last_nanosecond"),
+    )

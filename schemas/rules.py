@@ -1,0 +1,125 @@
+"""What a rule is, how rules silence one another, and how Pandera finds the rows that break them."""
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandera.polars as pa
+import polars as pl
+
+ANY = "any"
+# A value from a file is shown in a message up to this many characters.
+SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One reason to refuse a row.
+
+    broken: an expression over the joined row; null counts as kept. message, advice: templates whose {names} are
+    columns of that row; advice may be an expression of its own. silenced_by: fields whose earlier failure, of form
+    included, silences this rule; ANY: any earlier failure of the row's own family. ends_row: nothing after it is judged.
+    """
+
+    code: str
+    field: str
+    broken: pl.Expr
+    message: str
+    advice: str | pl.Expr
+    source: str
+    silenced_by: tuple[str, ...] = ()
+    ends_row: bool = False
+
+    @property
+    def key(self) -> str:
+        """Code and field: a rule of form may be broken by several cells of one row."""
+        return f"{self.code}:{self.field}"
+
+    @property
+    def is_of_form(self) -> bool:
+        return self.code.startswith("FILE-")
+
+
+def breaches(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
+    """One boolean column per rule, named by its key, guards applied in order. Rows in the order given."""
+    judged, names = rows.lazy(), [rule.key for rule in rules]
+    for position, rule in enumerate(rules):
+        broken = rule.broken.fill_null(False)
+        silencers = [pl.col(earlier.key) for earlier in rules[:position] if _silences(earlier, rule)]
+        judged = judged.with_columns((broken & ~pl.any_horizontal(silencers) if silencers else broken).alias(rule.key))
+    return judged.select(names).collect()
+
+
+def _silences(earlier: Rule, rule: Rule) -> bool:
+    if earlier.ends_row or earlier.field in rule.silenced_by:
+        return True
+    return ANY in rule.silenced_by and not earlier.is_of_form
+
+
+def model(rules: Sequence[Rule]) -> pa.DataFrameSchema:
+    """The Pandera model of a family of rules: a check a rule, named by its code."""
+    return pa.DataFrameSchema({rule.key: pa.Column(pl.Boolean, _kept(rule)) for rule in rules})
+
+
+def _kept(rule: Rule) -> pa.Check:
+    return pa.Check(lambda data: data.lazyframe.select(~pl.col(data.key)), name=rule.code, error=rule.message)
+
+
+def findings(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
+    """Every rule that every row breaks.
+
+    rows: row_number and whatever columns the rules name. Returns row_number, position (of the rule), code, field,
+    message (message and advice in words), ordered by row and rule.
+    """
+    found = [pl.DataFrame(schema=FINDINGS)]
+    broken = breaches(rules, rows)
+    try:
+        model(rules).validate(broken, lazy=True)
+    except pa.errors.SchemaErrors as refusal:
+        cases = refusal.failure_cases.select("column", pl.col("index").cast(pl.UInt32)).partition_by("column", as_dict=True)
+        for position, rule in enumerate(rules):
+            if (rule.key,) in cases:
+                at = cases[(rule.key,)]["index"]
+                found.append(_worded(rule, position, rows[at]))
+    return pl.concat(found).sort("row_number", "position")
+
+
+FINDINGS = {
+    "row_number": pl.Int64,
+    "position": pl.Int64,
+    "code": pl.String,
+    "field": pl.String,
+    "message": pl.String,
+}
+
+
+def _worded(rule: Rule, position: int, rows: pl.DataFrame) -> pl.DataFrame:
+    advice = rule.advice if isinstance(rule.advice, pl.Expr) else in_words(rule.advice, rows)
+    return rows.select(
+        pl.col("row_number").cast(pl.Int64),
+        pl.lit(position, pl.Int64).alias("position"),
+        pl.lit(rule.code).alias("code"),
+        pl.lit(rule.field).alias("field"),
+        pl.concat_str(in_words(rule.message, rows), advice, separator=" ").alias("message"),
+    )
+
+
+def in_words(template: str, rows: pl.DataFrame) -> pl.Expr:
+    """A template with its {names} replaced by the row's values, as people write them."""
+    parts: list[pl.Expr] = []
+    for text, name, _, _ in string.Formatter().parse(template):
+        parts.append(pl.lit(text))
+        if name:
+            parts.append(_shown(name, rows.schema[name]))
+    return pl.concat_str(parts)
+
+
+def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if dtype == pl.Date:
+        return column.dt.strftime("%-d %B %Y").fill_null("")
+    if isinstance(dtype, pl.Datetime):
+        return column.dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y at %H:%M:%S").fill_null("")
+    text = column.cast(pl.String).fill_null("")
+    short = text.str.slice(0, SHOWN_CHARACTERS - 1) + "…"
+    return pl.when(text.str.len_chars() > SHOWN_CHARACTERS).then(short).otherwise(text)
