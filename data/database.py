@@ -25,6 +25,8 @@ BUSY_SECONDS = 60
 # ADBC's SQLite driver guesses a column's type from its first batch: one batch holds any answer of ours.
 ROWS_IN_A_BATCH = 1 << 24
 
+READER_PRAGMAS = ("cache_size=-262144", "mmap_size=4294967296", "temp_store=MEMORY")
+
 
 class Database:
     """The records and the ledger, behind one address: `sqlite:///PATH` or `postgresql://…`."""
@@ -81,6 +83,9 @@ class Database:
             from adbc_driver_sqlite import dbapi as driver
 
             connection = driver.connect(str(self.url.database))
+            with connection.cursor() as cursor:
+                for pragma in READER_PRAGMAS:
+                    cursor.execute(f"PRAGMA {pragma}")
         else:
             from adbc_driver_postgresql import dbapi as driver
 

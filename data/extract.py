@@ -1,18 +1,20 @@
 """DfE's records extract in and out: a folder with one CSV or Parquet file a table (handbook: interface 6)."""
 
+import json
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import Connection, delete, text
 
 from data.database import Database, as_stored
-from data.tables import RECORD_TABLES
+from data.tables import RECORD_TABLES, records_imports
 from data.casting import typed
 from schemas.extract import LINKED_COLUMNS, ExtractRefused, Fault, form_faults, link_faults, sense_faults
 from schemas.records import RECORDS, Table
 
 
-def import_records(database: Database, folder: Path) -> dict[str, int]:
+def import_records(database: Database, folder: Path, now: datetime) -> dict[str, int]:
     """Replace the tables that `folder` holds, in one transaction. Returns rows by table.
 
     Raises ExtractRefused, naming file, row, column and reason, when anything is wrong; then nothing is changed.
@@ -33,7 +35,9 @@ def import_records(database: Database, folder: Path) -> dict[str, int]:
             raise ExtractRefused(faults)
         for name, rows in cells.items():
             _replace(database, connection, name, rows)
-    return {name: rows.height for name, rows in cells.items()}
+        counts = {name: rows.height for name, rows in cells.items()}
+        connection.execute(records_imports.insert().values(imported_at=now, rows=json.dumps(counts)))
+    return counts
 
 
 def read_extract(folder: Path) -> dict[str, pl.DataFrame]:

@@ -120,7 +120,10 @@ submissions = Table(
     Column("file_name", Text, nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
+    # Name, size and time of change in the mailbox, and whether the file has left it: what tells a file that could not
+    # be removed from one that was sent again.
     Column("arrival", Text, nullable=False),
+    Column("removed", Boolean, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("processed_at", Instant),
     Column("status", String(20), nullable=False),
@@ -130,9 +133,17 @@ submissions = Table(
     Column("rows_rejected", Integer),
     Column("rows_already_done", Integer),
     Column("rule_counts", Text),
-    UniqueConstraint("lead_provider_id", "arrival", name="uq_submissions_arrival"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),
+)
+
+# When DfE's records were last loaded, and how much of them.
+records_imports = Table(
+    "records_imports",
+    metadata,
+    Column("import_id", Integer, primary_key=True, autoincrement=True),
+    Column("imported_at", Instant, nullable=False),
+    Column("rows", Text, nullable=False),
 )
 
 # What a mailbox is owed: a finished folder in the outbox, and where it goes. `sequence` is given when delivered.

@@ -186,6 +186,12 @@ def upgrade() -> None:
     sa.Column('contract_period', sa.Integer(), autoincrement=False, nullable=False),
     sa.PrimaryKeyConstraint('lead_provider_id', 'delivery_partner_id', 'contract_period')
     )
+    op.create_table('records_imports',
+    sa.Column('import_id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('imported_at', data.tables.Instant(), nullable=False),
+    sa.Column('rows', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('import_id')
+    )
     op.create_table('school_contract_periods',
     sa.Column('school_id', sa.String(length=36), autoincrement=False, nullable=False),
     sa.Column('contract_period', sa.Integer(), autoincrement=False, nullable=False),
@@ -249,6 +255,7 @@ def upgrade() -> None:
     sa.Column('size_bytes', sa.Integer(), nullable=False),
     sa.Column('sha256', sa.String(length=64), nullable=False),
     sa.Column('arrival', sa.Text(), nullable=False),
+    sa.Column('removed', sa.Boolean(), nullable=False),
     sa.Column('received_at', data.tables.Instant(), nullable=False),
     sa.Column('processed_at', data.tables.Instant(), nullable=True),
     sa.Column('status', sa.String(length=20), nullable=False),
@@ -258,8 +265,7 @@ def upgrade() -> None:
     sa.Column('rows_rejected', sa.Integer(), nullable=True),
     sa.Column('rows_already_done', sa.Integer(), nullable=True),
     sa.Column('rule_counts', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('submission_id'),
-    sa.UniqueConstraint('lead_provider_id', 'arrival', name='uq_submissions_arrival')
+    sa.PrimaryKeyConstraint('submission_id')
     )
     op.create_index('ix_submissions_sha256', 'submissions', ['lead_provider_id', 'kind', 'sha256'], unique=False)
     op.create_index('ix_submissions_status', 'submissions', ['status'], unique=False)
@@ -301,6 +307,7 @@ def downgrade() -> None:
     op.drop_index('ix_school_periods_participant_id', table_name='school_periods')
     op.drop_table('school_periods')
     op.drop_table('school_contract_periods')
+    op.drop_table('records_imports')
     op.drop_table('provider_delivery_partners')
     op.drop_index('ix_partnerships_school_id', table_name='partnerships')
     op.drop_table('partnerships')

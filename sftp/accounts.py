@@ -1,0 +1,103 @@
+"""Who may log in: one folder a mailbox with the public keys of its lead provider, in OpenSSH's own form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+KEYS_FILE = "authorized_keys"
+CHECKSUM_FILE = "checksum-always"
+
+
+class KeyRefused(Exception):
+    """A public key that we do not take, and why."""
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """One line of authorized_keys."""
+
+    line: str
+    fingerprint: str
+    comment: str
+
+
+def parse_key(line: str) -> PublicKey:
+    """Read one public key. Raises KeyRefused unless it is ed25519."""
+    parts = line.split(None, 2)
+    if len(parts) < 2 or parts[0] != "ssh-ed25519":
+        raise KeyRefused("Only ed25519 public keys are taken: make one with `ssh-keygen -t ed25519` and give its .pub file.")
+    try:
+        key = paramiko.PKey.from_type_string(parts[0], paramiko.util.b(_decoded(parts[1])))
+    except (paramiko.SSHException, ValueError) as error:
+        raise KeyRefused("This is not a whole public key: copy the one line of the .pub file again.") from error
+    comment = parts[2].strip() if len(parts) > 2 else ""
+    return PublicKey(f"{parts[0]} {parts[1]} {comment}".strip(), key.fingerprint, comment)
+
+
+def _decoded(text: str) -> bytes:
+    import base64
+
+    return base64.b64decode(text, validate=True)
+
+
+class Accounts:
+    """The accounts under one folder; read anew at every login, so that a change counts at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Mailboxes that somebody may log in to."""
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{KEYS_FILE}"))
+
+    def keys(self, name: str) -> list[PublicKey]:
+        path = self.folder / name / KEYS_FILE
+        if not path.is_file():
+            return []
+        return [parse_key(line) for line in path.read_text().splitlines() if line.strip()]
+
+    def add_key(self, name: str, line: str) -> PublicKey:
+        """Let the holder of a key in. Harmless when it is in already."""
+        key = parse_key(line)
+        known = [other for other in self.keys(name) if other.fingerprint != key.fingerprint]
+        self._write(name, [*known, key])
+        return key
+
+    def remove_key(self, name: str, fingerprint: str) -> bool:
+        """Shut a key out, by its fingerprint. False when it was not there."""
+        known = self.keys(name)
+        kept = [key for key in known if key.fingerprint != fingerprint]
+        self._write(name, kept)
+        return len(kept) < len(known)
+
+    def remove(self, name: str) -> bool:
+        """Shut every key of a mailbox out. The mailbox and what lies in it stay."""
+        path = self.folder / name / KEYS_FILE
+        there = path.is_file()
+        path.unlink(missing_ok=True)
+        return there
+
+    def allow(self, name: str) -> None:
+        """Make the account, with no key yet."""
+        if not (self.folder / name / KEYS_FILE).is_file():
+            self._write(name, [])
+
+    def wants_checksums(self, name: str) -> bool:
+        """Whether the provider has asked that every file wait for its checksum."""
+        return (self.folder / name / CHECKSUM_FILE).is_file()
+
+    def want_checksums(self, name: str, wanted: bool) -> None:
+        path = self.folder / name / CHECKSUM_FILE
+        if wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        else:
+            path.unlink(missing_ok=True)
+
+    def _write(self, name: str, keys: list[PublicKey]) -> None:
+        path = self.folder / name / KEYS_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text("".join(f"{key.line}\n" for key in keys))
+        unfinished.replace(path)

@@ -1,0 +1,108 @@
+"""A mailbox that is a folder of this machine: the embedded default, or a mounted file system."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sftp.mailbox import FOLDERS, TAKING, TO_DFE, Arrival, MailboxError, in_order, is_unfinished, pieces
+
+
+@contextmanager
+def _carrying() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MailboxError(f"The mailbox's file system failed: {error.strerror or error}.") from error
+
+
+class LocalMailbox:
+    """See sftp.mailbox.Mailbox. Links are never followed: what is not a plain file is not there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def prepare(self) -> None:
+        with _carrying():
+            for folder in FOLDERS:
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+
+    def look(self) -> list[Arrival]:
+        return self._plain_files(TO_DFE)
+
+    def taken(self) -> list[Arrival]:
+        return self._plain_files(TAKING)
+
+    def _plain_files(self, folder: str) -> list[Arrival]:
+        found = []
+        with _carrying(), os.scandir(self.root / folder) as entries:
+            for entry in entries:
+                if is_unfinished(entry.name):
+                    continue
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    found.append(Arrival(entry.name, status.st_size, status.st_mtime))
+        return sorted(found, key=lambda arrival: (arrival.modified, arrival.name))
+
+    def last_byte(self, arrival: Arrival) -> bytes:
+        with _carrying(), self._open(TO_DFE, arrival.name) as handle:
+            handle.seek(0, os.SEEK_END)
+            if not handle.tell():
+                return b""
+            handle.seek(-1, os.SEEK_END)
+            return handle.read(1)
+
+    def _open(self, folder: str, name: str):  # type: ignore[no-untyped-def]
+        return os.fdopen(os.open(self.root / folder / name, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+
+    def take(self, arrival: Arrival) -> bool:
+        source, target = self.root / TO_DFE / arrival.name, self.root / TAKING / arrival.name
+        with _carrying():
+            try:
+                source.rename(target)
+            except FileNotFoundError:
+                return False
+            status = target.lstat()
+            if (status.st_size, status.st_mtime) == (arrival.size_bytes, arrival.modified):
+                return True
+            if source.exists():  # the sender has put a newer one already
+                target.unlink()
+            else:
+                target.rename(source)
+            return False
+
+    def read(self, arrival: Arrival) -> Iterator[bytes]:
+        with _carrying(), self._open(TAKING, arrival.name) as handle:
+            yield from pieces(handle)
+
+    def discard(self, arrival: Arrival) -> None:
+        with _carrying():
+            (self.root / TAKING / arrival.name).unlink(missing_ok=True)
+
+    def deliver(self, folder: str, source: Path, last: str) -> None:
+        with _carrying():
+            for path in in_order(source, last):
+                place = self.root / folder / path.relative_to(source)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                unfinished = place.with_name(f".{place.name}.tmp")
+                _copy(path, unfinished)
+                unfinished.replace(place)
+
+    def put(self, path: str, content: bytes) -> None:
+        with _carrying():
+            place = self.root / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = place.with_name(f".{place.name}.tmp")
+            unfinished.write_bytes(content)
+            unfinished.replace(place)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A hard link would be quicker, and would let a mailbox change what we keep."""
+    with source.open("rb") as reading, target.open("wb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)

@@ -1,0 +1,95 @@
+"""What a mailbox can do, whichever way it is carried: look, take, deliver a set so that its last file comes last."""
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+TO_DFE, FROM_DFE, TAKING = "to-dfe", "from-dfe", ".taking"
+FOLDERS = (
+    TO_DFE,
+    TAKING,
+    *(posixpath.join(FROM_DFE, name) for name in ("receipts", "statements", "extracts", "guidance")),
+)
+UNFINISHED = (".part", ".tmp", ".filepart")
+SIDECAR = ".sha256"
+PIECE_BYTES = 1 << 20
+
+
+class MailboxError(Exception):
+    """The carrier failed: the network, the disk, a right that is missing. What was asked may be asked again."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file in to-dfe at one look: name, size in bytes, time of change (seconds; whole ones over SFTP)."""
+
+    name: str
+    size_bytes: int
+    modified: float
+
+    @property
+    def is_sidecar(self) -> bool:
+        return self.name.lower().endswith(SIDECAR)
+
+    @property
+    def identity(self) -> str:
+        """Tells this arrival from another of the same name."""
+        return f"{self.name}|{self.size_bytes}|{self.modified:.6f}"
+
+
+class Mailbox(Protocol):
+    """One lead provider's mailbox. Every method raises MailboxError when the carrier fails."""
+
+    def prepare(self) -> None:
+        """Make the mailbox's folders where they are missing."""
+
+    def look(self) -> list[Arrival]:
+        """The finished-looking files in to-dfe, sidecars too; uploads in progress left out."""
+
+    def last_byte(self, arrival: Arrival) -> bytes:
+        """The last byte of a file in to-dfe; nothing when it is empty."""
+
+    def take(self, arrival: Arrival) -> bool:
+        """Move a file out of to-dfe, out of its sender's reach. False when it is gone or has changed since the look."""
+
+    def taken(self) -> list[Arrival]:
+        """Files taken and not yet discarded: what an interrupted round left."""
+
+    def read(self, arrival: Arrival) -> Iterator[bytes]:
+        """The pieces of a taken file."""
+
+    def discard(self, arrival: Arrival) -> None:
+        """Remove a taken file. Harmless when it is gone."""
+
+    def deliver(self, folder: str, source: Path, last: str) -> None:
+        """Put all files under `source` into a folder under from-dfe, each under a temporary name first, `last` last."""
+
+    def put(self, path: str, content: bytes) -> None:
+        """Replace one file under from-dfe as a whole."""
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name says that its upload is still in progress."""
+    return name.startswith(".") or name.lower().endswith(UNFINISHED)
+
+
+def slug(name: str) -> str:
+    """A lead provider's name as a folder: lower case, other characters folded to `-`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def in_order(source: Path, last: str) -> list[Path]:
+    """The files under a folder in the order of delivery: `last` after all others."""
+    files = [path for path in source.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return sorted(files, key=lambda path: (path.relative_to(source).as_posix() == last, path.as_posix()))
+
+
+def pieces(handle: IO[bytes]) -> Iterator[bytes]:
+    """A file's content, a piece at a time."""
+    while piece := handle.read(PIECE_BYTES):
+        yield piece

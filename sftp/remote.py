@@ -1,0 +1,169 @@
+"""A mailbox on any SFTP server, over paramiko. Host keys are pinned: an unknown one is refused."""
+
+import errno
+import io
+import posixpath
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import paramiko
+
+from sftp.mailbox import (
+    FOLDERS,
+    PIECE_BYTES,
+    TAKING,
+    TO_DFE,
+    Arrival,
+    MailboxError,
+    in_order,
+    is_unfinished,
+)
+
+CONNECT_SECONDS = 30
+# One write of more than this is slow with paramiko.
+WRITE_BYTES = 32_000
+
+
+@contextmanager
+def _carrying() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise MailboxError(f"The SFTP service failed: {error}.") from error
+
+
+class SftpService:
+    """One connection to the service that holds the mailboxes.
+
+    url: `sftp://user@host:port/folder`; key_file: our private key; known_hosts: the pinned host keys.
+    """
+
+    def __init__(self, url: str, key_file: Path, known_hosts: Path) -> None:
+        parts = urlsplit(url)
+        self.folder = unquote(parts.path) or "/"
+        self._ssh = paramiko.SSHClient()
+        self._ssh.load_host_keys(str(known_hosts))
+        self._ssh.set_missing_host_key_policy(paramiko.RejectPolicy())
+        with _carrying():
+            self._ssh.connect(
+                parts.hostname or "",
+                port=parts.port or 22,
+                username=parts.username,
+                key_filename=str(key_file),
+                look_for_keys=False,
+                allow_agent=False,
+                timeout=CONNECT_SECONDS,
+                banner_timeout=CONNECT_SECONDS,
+                auth_timeout=CONNECT_SECONDS,
+            )
+            self.client = self._ssh.open_sftp()
+
+    def mailbox(self, name: str) -> "SftpMailbox":
+        return SftpMailbox(self.client, posixpath.join(self.folder, name))
+
+    def close(self) -> None:
+        self._ssh.close()
+
+
+class SftpMailbox:
+    """See sftp.mailbox.Mailbox."""
+
+    def __init__(self, client: paramiko.SFTPClient, root: str) -> None:
+        self._client = client
+        self.root = root
+
+    def _at(self, *parts: str) -> str:
+        return posixpath.join(self.root, *parts)
+
+    def _make(self, folder: str) -> None:
+        """Make a folder and those above it, from the mailbox's own downwards."""
+        parts = folder.split("/")
+        for depth in range(len(parts) + 1):
+            path = self._at(*parts[:depth])
+            try:
+                self._client.stat(path)
+            except FileNotFoundError:
+                self._client.mkdir(path)
+
+    def prepare(self) -> None:
+        with _carrying():
+            for folder in FOLDERS:
+                self._make(folder)
+
+    def look(self) -> list[Arrival]:
+        return self._plain_files(TO_DFE)
+
+    def taken(self) -> list[Arrival]:
+        return self._plain_files(TAKING)
+
+    def _plain_files(self, folder: str) -> list[Arrival]:
+        with _carrying():
+            entries = self._client.listdir_attr(self._at(folder))
+        found = [
+            Arrival(entry.filename, entry.st_size or 0, float(entry.st_mtime or 0))
+            for entry in entries
+            if stat.S_ISREG(entry.st_mode or 0) and not is_unfinished(entry.filename)
+        ]
+        return sorted(found, key=lambda arrival: (arrival.modified, arrival.name))
+
+    def last_byte(self, arrival: Arrival) -> bytes:
+        if not arrival.size_bytes:
+            return b""
+        with _carrying(), self._client.open(self._at(TO_DFE, arrival.name), "rb") as handle:
+            handle.seek(arrival.size_bytes - 1)
+            return handle.read(1)
+
+    def take(self, arrival: Arrival) -> bool:
+        source, target = self._at(TO_DFE, arrival.name), self._at(TAKING, arrival.name)
+        with _carrying():
+            try:
+                self._client.rename(source, target)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    return False
+                raise
+            status = self._client.stat(target)
+            if (status.st_size, float(status.st_mtime or 0)) == (arrival.size_bytes, arrival.modified):
+                return True
+            try:
+                self._client.rename(target, source)
+            except OSError:  # the sender has put a newer one already
+                self._client.remove(target)
+            return False
+
+    def read(self, arrival: Arrival) -> Iterator[bytes]:
+        with _carrying(), self._client.open(self._at(TAKING, arrival.name), "rb") as handle:
+            handle.prefetch(arrival.size_bytes)
+            while piece := handle.read(PIECE_BYTES):
+                yield piece
+
+    def discard(self, arrival: Arrival) -> None:
+        with _carrying():
+            try:
+                self._client.remove(self._at(TAKING, arrival.name))
+            except FileNotFoundError:
+                return
+
+    def deliver(self, folder: str, source: Path, last: str) -> None:
+        with _carrying():
+            for path in in_order(source, last):
+                place = posixpath.join(folder, path.relative_to(source).as_posix())
+                with path.open("rb") as handle:
+                    self._write(place, handle)
+
+    def put(self, path: str, content: bytes) -> None:
+        with _carrying():
+            self._write(path, io.BytesIO(content))
+
+    def _write(self, path: str, content: io.BufferedIOBase) -> None:
+        folder, name = posixpath.split(path)
+        self._make(folder)
+        unfinished = self._at(folder, f".{name}.tmp")
+        with self._client.open(unfinished, "wb") as handle:
+            handle.set_pipelined(True)
+            while piece := content.read(WRITE_BYTES):
+                handle.write(piece)
+        self._client.posix_rename(unfinished, self._at(path))
