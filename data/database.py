@@ -1,18 +1,21 @@
 """The way to the database: opening it, one writer at a time, long frames in and out. No table is named here.
 
-SQLite and PostgreSQL differ in this file alone. Long reads go over ADBC, which hands over Arrow columns; long writes
-go over the open transaction's own driver connection, so that they commit or vanish with everything else in it.
+SQLite and PostgreSQL differ in this file alone. Long answers come as one piece of delimited text made inside the
+database, which Polars parses many times faster than rows can be fetched. Everything goes over one driver connection:
+a second SQLite library in the process (an Arrow driver, say) would break the first one's locks.
 """
 
 import fcntl
 import hashlib
+import io
+import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from adbc_driver_manager import dbapi as adbc_api
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
@@ -22,10 +25,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # An advisory lock's number on PostgreSQL; any constant of ours will do.
 WRITER_LOCK = 0x6563_7478
 BUSY_SECONDS = 60
-# ADBC's SQLite driver guesses a column's type from its first batch: one batch holds any answer of ours.
-ROWS_IN_A_BATCH = 1 << 24
-
-READER_PRAGMAS = ("cache_size=-262144", "mmap_size=4294967296", "temp_store=MEMORY")
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-262144", "mmap_size=4294967296")
+# Between cells and between rows of a long answer; no cell may hold them (schemas.extract, rule FILE-011).
+CELL_END, ROW_END = "\x1f", "\x1e"
+ROWS_AT_ONCE = 50_000
 
 
 class Database:
@@ -47,7 +50,7 @@ class Database:
         @event.listens_for(engine, "connect")
         def _connected(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # transactions are begun by us, so that they can be IMMEDIATE
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-262144", "mmap_size=4294967296"):
+            for pragma in SQLITE_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
 
         @event.listens_for(engine, "begin")
@@ -78,22 +81,16 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator["Reader"]:
-        """A reader of what is committed. Inside `write`, that is the state the transaction began with."""
-        if self.is_sqlite:
-            from adbc_driver_sqlite import dbapi as driver
+        """A reader of one consistent state of the database."""
+        with self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield Reader(connection, self.is_sqlite)
 
-            connection = driver.connect(str(self.url.database))
-            with connection.cursor() as cursor:
-                for pragma in READER_PRAGMAS:
-                    cursor.execute(f"PRAGMA {pragma}")
-        else:
-            from adbc_driver_postgresql import dbapi as driver
-
-            connection = driver.connect(self.url.set(drivername="postgresql").render_as_string(hide_password=False))
-        try:
-            yield Reader(connection, self.is_sqlite)
-        finally:
-            connection.close()
+    def reader(self, connection: Connection) -> "Reader":
+        """A reader inside a transaction that is open: it sees what the transaction has done."""
+        return Reader(connection, self.is_sqlite)
 
     def insert(self, connection: Connection, table: Table, rows: pl.DataFrame) -> None:
         """Insert rows, however many, in the open transaction. Columns: the table's, typed as `Reader.frame` gives them."""
@@ -156,32 +153,79 @@ class Database:
 
 
 class Reader:
-    """One connection for long answers, with room for temporary tables."""
+    """Long answers as frames, and room for lists of ids to join them with."""
 
-    def __init__(self, connection: adbc_api.Connection, is_sqlite: bool) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, is_sqlite: bool) -> None:
+        self._raw: Any = connection.connection.driver_connection
         self._is_sqlite = is_sqlite
+        connection.exec_driver_sql("SELECT 1")  # the transaction begins here, not at the first long question
 
     def frame(self, sql: str, *parameters: Any) -> pl.DataFrame:
-        """The answer to `sql` as stored: text for ids; days, instants, money as text on SQLite. See data.casting."""
-        if not self._is_sqlite:
-            for number in range(1, len(parameters) + 1):
-                sql = sql.replace("?", f"${number}", 1)
-        with self._connection.cursor() as cursor:
-            if self._is_sqlite:
-                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": ROWS_IN_A_BATCH})
-            cursor.execute(sql, parameters or None)
-            answer = pl.from_arrow(cursor.fetch_arrow_table())
-        assert isinstance(answer, pl.DataFrame)
-        return answer
+        """The answer to `sql` (parameters as `?`), every column text, null where null or empty. See data.casting."""
+        return self._sqlite_frame(sql, parameters) if self._is_sqlite else self._postgres_frame(sql, parameters)
 
-    def lend(self, name: str, rows: pl.DataFrame) -> None:
-        """Put `rows` (text and integer columns) in a temporary table, for joins in this reader's later questions."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"DROP TABLE IF EXISTS temp.{name}" if self._is_sqlite else f"DROP TABLE IF EXISTS {name}")
-            cursor.adbc_ingest(name, rows.to_arrow(compat_level=pl.CompatLevel.oldest()), mode="create", temporary=True)
-            if not self._is_sqlite:
-                cursor.execute(f"ANALYZE {name}")
+    def _sqlite_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
+        columns = [name for name, *_ in self._raw.execute(f"SELECT * FROM ({sql}) LIMIT 0", parameters).description]
+        form = CELL_END.join(["%s"] * len(columns))
+        cells = ", ".join(f'"{name}"' for name in columns)
+        line = f"printf('{form}', {cells})"
+        try:
+            whole = f"SELECT CAST(group_concat({line}, '{ROW_END}') AS BLOB) FROM ({sql})"
+            text = self._raw.execute(whole, parameters).fetchone()[0]
+        except (sqlite3.DataError, sqlite3.OperationalError) as error:
+            if "too big" not in str(error):
+                raise
+            return self._in_pieces(f"SELECT {line} FROM ({sql})", parameters, columns)
+        return _parsed(text, columns)
+
+    def _in_pieces(self, sql: str, parameters: tuple[Any, ...], columns: list[str]) -> pl.DataFrame:
+        """For answers beyond what SQLite holds in one value (a thousand million bytes)."""
+        cursor, pieces = self._raw.execute(sql, parameters), []
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            pieces.append(_parsed(ROW_END.join(line for (line,) in rows).encode(), columns))
+        return pl.concat(pieces)
+
+    def _postgres_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
+        from psycopg.sql import SQL, Literal
+
+        pieces = sql.split("?")
+        query = SQL(pieces[0])
+        for value, piece in zip(parameters, pieces[1:], strict=True):
+            query = query + Literal(value) + SQL(piece)
+        with self._raw.cursor() as cursor:
+            cursor.execute(SQL("SELECT * FROM ({}) AS answer LIMIT 0").format(query))
+            columns = [column.name for column in cursor.description]
+            with cursor.copy(SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)) as copy:
+                text = b"".join(bytes(piece) for piece in copy)
+        if not text:
+            return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        return pl.read_csv(io.BytesIO(text), has_header=False, new_columns=columns, infer_schema=False)
+
+    def lend(self, name: str, column: str, ids: pl.Series) -> None:
+        """Put ids in a temporary table `name` of one column, for joins in this transaction's later questions."""
+        cursor = self._raw.cursor()
+        cursor.execute(f"DROP TABLE IF EXISTS {name}")
+        if self._is_sqlite:
+            listed = json.dumps(ids.to_list())
+            cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT value AS {column} FROM json_each(?)", (listed,))
+        else:
+            cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT unnest(%s::text[]) AS {column}", (ids.to_list(),))
+            cursor.execute(f"ANALYZE {name}")
+        cursor.close()
+
+
+def _parsed(text: bytes | None, columns: list[str]) -> pl.DataFrame:
+    if text is None:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return pl.read_csv(
+        io.BytesIO(text),
+        has_header=False,
+        new_columns=columns,
+        separator=CELL_END,
+        eol_char=ROW_END,
+        quote_char=None,
+        infer_schema=False,
+    )
 
 
 def as_stored(rows: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Connection, delete, text
 
-from data.database import Database, as_stored
+from data.database import Database, Reader, as_stored
 from data.tables import RECORD_TABLES, records_imports
 from data.casting import typed
 from schemas.extract import LINKED_COLUMNS, ExtractRefused, Fault, form_faults, link_faults, sense_faults
@@ -24,13 +24,14 @@ def import_records(database: Database, folder: Path, now: datetime) -> dict[str,
     if faults:
         raise ExtractRefused(faults)
     with database.write() as connection:
-        keys = _keys(database, cells)
+        reader = database.reader(connection)
+        keys = _keys(reader, cells)
         for name, table in RECORDS.items():
             rows = cells.get(name)
             if rows is not None:
                 faults += sense_faults(table, rows) + link_faults(table, rows, keys)
             elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
-                faults += _left_hanging(database, table, keys)
+                faults += _left_hanging(reader, table, keys)
         if faults:
             raise ExtractRefused(faults)
         for name, rows in cells.items():
@@ -72,28 +73,21 @@ def _as_cells(rows: pl.DataFrame) -> pl.DataFrame:
     return cells.select(pl.all().cast(pl.String))
 
 
-def _keys(database: Database, cells: dict[str, pl.DataFrame]) -> dict[str, pl.Series]:
+def _keys(reader: Reader, cells: dict[str, pl.DataFrame]) -> dict[str, pl.Series]:
     """The values that links may point at: the new rows' where a table is given, else those in the database."""
     keys = {}
-    with database.read() as reader:
-        for target in LINKED_COLUMNS:
-            table, column = target.split(".")
-            if table in cells:
-                keys[target] = cells[table][column]
-            else:
-                stored = reader.frame(f'SELECT "{column}" FROM "{table}"')
-                keys[target] = stored.to_series().cast(pl.String)
+    for target in LINKED_COLUMNS:
+        table, column = target.split(".")
+        given = cells.get(table)
+        keys[target] = reader.frame(f'SELECT "{column}" FROM "{table}"').to_series() if given is None else given[column]
     return keys
 
 
-def _left_hanging(database: Database, table: Table, keys: dict[str, pl.Series]) -> list[Fault]:
+def _left_hanging(reader: Reader, table: Table, keys: dict[str, pl.Series]) -> list[Fault]:
     """Rows already in the database whose link would break because the table it points into is replaced."""
-    links = [name for name, column in table.columns.items() if column.points_at]
-    with database.read() as reader:
-        columns = ", ".join(f'"{name}"' for name in links)
-        order = ", ".join(f'"{name}"' for name in table.key)
-        rows = reader.frame(f'SELECT {columns} FROM "{table.name}" ORDER BY {order}')
-    return link_faults(table, rows.select(pl.all().cast(pl.String)), keys)
+    columns = ", ".join(f'"{name}"' for name, column in table.columns.items() if column.points_at)
+    order = ", ".join(f'"{name}"' for name in table.key)
+    return link_faults(table, reader.frame(f'SELECT {columns} FROM "{table.name}" ORDER BY {order}'), keys)
 
 
 def _replace(database: Database, connection: Connection, name: str, cells: pl.DataFrame) -> None:

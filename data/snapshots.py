@@ -56,13 +56,13 @@ def declaration_snapshot(reader: Reader, participant_ids: pl.Series, lead_provid
     """What judging declarations of these participants needs. participant_ids: as sent, any case, any rubbish."""
     ids = participant_ids.drop_nulls()
     ids = ids.filter(ids.str.contains(UUID_ANY_CASE)).str.to_lowercase().unique().sort()
-    reader.lend("named_participants", ids.to_frame("participant_id"))
+    reader.lend("named_participants", "participant_id", ids)
     training_periods = typed(reader.frame(_ROLES))
-    reader.lend("named_periods", training_periods.select("training_period_id").sort("training_period_id"))
+    reader.lend("named_periods", "training_period_id", training_periods["training_period_id"].sort())
     yours = training_periods.filter(
         (pl.col("lead_provider_id") == lead_provider_id) & (pl.col("participant_type") == "ect")
     )
-    reader.lend("named_school_periods", yours.select("school_period_id").unique().sort("school_period_id"))
+    reader.lend("named_school_periods", "school_period_id", yours["school_period_id"].unique().sort())
     whose = training_periods.select("training_period_id", "participant_id", "participant_type", "lead_provider_id")
     declarations = typed(reader.frame(_DECLARATIONS)).join(whose, on="training_period_id")
     schools = training_periods.select("school_id").unique()
@@ -84,6 +84,6 @@ def declaration_snapshot(reader: Reader, participant_ids: pl.Series, lead_provid
 def _sent_evidence(reader: Reader, declarations: pl.DataFrame) -> pl.DataFrame:
     """Only a `started` can have been sent with evidence that was not kept (handbook: rules 4.2)."""
     unkept = declarations.filter((pl.col("declaration_type") == "started") & pl.col("evidence_held").is_null())
-    reader.lend("named_declarations", unkept.select("declaration_id"))
-    said = reader.frame(_SENT_EVIDENCE).with_columns(pl.all().cast(pl.String))
+    reader.lend("named_declarations", "declaration_id", unkept["declaration_id"])
+    said = reader.frame(_SENT_EVIDENCE)
     return said.select("declaration_id", pl.col("after").str.json_path_match("$.evidence_sent").alias("evidence_sent"))

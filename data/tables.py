@@ -97,9 +97,18 @@ def _column(name: str, column: RecordColumn, in_key: bool) -> Column[Any]:
     return Column(name, _TYPES[column.kind], primary_key=in_key, nullable=column.optional, autoincrement=False)
 
 
+# What statements count by, so that history is counted from the index alone.
+_COUNTED = {
+    "payment_statement_id": ("declaration_type", "payment_status"),
+    "clawback_statement_id": ("declaration_type", "clawback_status"),
+}
+
+
 def _table(name: str) -> Table:
     spec = RECORDS[name]
-    indexes = [Index(f"ix_{name}_{c}", c) for c, column in spec.columns.items() if column.indexed]
+    indexes = [
+        Index(f"ix_{name}_{c}", c, *_COUNTED.get(c, ())) for c, column in spec.columns.items() if column.indexed
+    ]
     columns = [_column(c, column, c in spec.key) for c, column in spec.columns.items()]
     return Table(name, metadata, *columns, *indexes)
 
@@ -116,10 +125,12 @@ submissions = Table(
     metadata,
     Column("submission_id", String(80), primary_key=True),
     Column("lead_provider_id", String(36), nullable=False),
+    Column("number", Integer, nullable=False),  # in order of arrival, from 1, per lead provider
     Column("kind", String(40)),
     Column("file_name", Text, nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("expected_sha256", String(64)),
     # Name, size and time of change in the mailbox, and whether the file has left it: what tells a file that could not
     # be removed from one that was sent again.
     Column("arrival", Text, nullable=False),
@@ -133,6 +144,7 @@ submissions = Table(
     Column("rows_rejected", Integer),
     Column("rows_already_done", Integer),
     Column("rule_counts", Text),
+    UniqueConstraint("lead_provider_id", "number", name="uq_submissions_number"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandera.polars as pa
 import polars as pl
 
+from schemas.form import CONTROL_CHARACTERS
 from schemas.records import RECORDS, Column, Table
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -19,7 +20,7 @@ _WANTED = {
     "money": "pounds with exactly two decimals, like 1250.00",
     "ratio": "a ratio with exactly two decimals, like 0.60",
     "flag": "true or false",
-    "text": "text",
+    "text": "text without blanks at either end, line breaks or other control characters",
 }
 
 
@@ -67,7 +68,7 @@ def well_formed(kind: str, value: pl.Expr) -> pl.Expr:
         return value.str.contains(r"^[01]\.\d\d$")
     if kind == "flag":
         return value.is_in(["true", "false"])
-    return value == value.str.strip_chars()
+    return (value == value.str.strip_chars()) & ~value.str.contains(CONTROL_CHARACTERS)
 
 
 def _check(name: str, column: pl.Expr, keeps: pl.Expr) -> pa.Check:
@@ -119,7 +120,7 @@ def link_faults(table: Table, cells: pl.DataFrame, keys: dict[str, pl.Series]) -
     """Cells that point at a row which does not exist. keys: `table.column` → the values there."""
     faults = []
     for name, column in table.columns.items():
-        if not column.points_at:
+        if not column.points_at or name not in cells.columns:
             continue
         target = keys[column.points_at].unique()
         lost = cells.with_row_index("row", 1).filter(pl.col(name).is_not_null() & ~pl.col(name).is_in(target.implode()))

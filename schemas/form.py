@@ -35,7 +35,7 @@ def form_rules(kind: Kind) -> tuple[Rule, ...]:
             code="FILE-008",
             field="row",
             broken=pl.col("cell_count") != pl.col("header_count"),
-            message="This line has {cell_count} cells; the header has {header_count}.",
+            message="The number of cells on this line is {cell_count}; the header has {header_count}.",
             advice="Check for stray commas and quotes on line {line_number}.",
             source="ours; RECT app/forms/appropriate_bodies/process_batch_form.rb",
             ends_row=True,

@@ -9,7 +9,7 @@ import polars as pl
 
 ANY = "any"
 # A value from a file is shown in a message up to this many characters.
-SHOWN_CHARACTERS = 60
+SHOWN_CHARACTERS = 120
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def upgrade() -> None:
     sa.Column('updated_at', data.tables.Instant(), autoincrement=False, nullable=False),
     sa.PrimaryKeyConstraint('declaration_id')
     )
-    op.create_index('ix_declarations_clawback_statement_id', 'declarations', ['clawback_statement_id'], unique=False)
-    op.create_index('ix_declarations_payment_statement_id', 'declarations', ['payment_statement_id'], unique=False)
+    op.create_index('ix_declarations_clawback_statement_id', 'declarations', ['clawback_statement_id', 'declaration_type', 'clawback_status'], unique=False)
+    op.create_index('ix_declarations_payment_statement_id', 'declarations', ['payment_statement_id', 'declaration_type', 'payment_status'], unique=False)
     op.create_index('ix_declarations_training_period_id', 'declarations', ['training_period_id'], unique=False)
     op.create_table('deliveries',
     sa.Column('delivery_id', sa.Integer(), autoincrement=True, nullable=False),
@@ -250,10 +250,12 @@ def upgrade() -> None:
     op.create_table('submissions',
     sa.Column('submission_id', sa.String(length=80), nullable=False),
     sa.Column('lead_provider_id', sa.String(length=36), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
     sa.Column('kind', sa.String(length=40), nullable=True),
     sa.Column('file_name', sa.Text(), nullable=False),
     sa.Column('size_bytes', sa.Integer(), nullable=False),
     sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('expected_sha256', sa.String(length=64), nullable=True),
     sa.Column('arrival', sa.Text(), nullable=False),
     sa.Column('removed', sa.Boolean(), nullable=False),
     sa.Column('received_at', data.tables.Instant(), nullable=False),
@@ -265,7 +267,8 @@ def upgrade() -> None:
     sa.Column('rows_rejected', sa.Integer(), nullable=True),
     sa.Column('rows_already_done', sa.Integer(), nullable=True),
     sa.Column('rule_counts', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('submission_id')
+    sa.PrimaryKeyConstraint('submission_id'),
+    sa.UniqueConstraint('lead_provider_id', 'number', name='uq_submissions_number')
     )
     op.create_index('ix_submissions_sha256', 'submissions', ['lead_provider_id', 'kind', 'sha256'], unique=False)
     op.create_index('ix_submissions_status', 'submissions', ['status'], unique=False)

@@ -1,0 +1,187 @@
+"""The exchange's own memory: submissions, deliveries owed, statement versions. Small questions and small writes."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from data.database import Database
+from data.tables import (
+    RECORD_TABLES,
+    deliveries,
+    lead_providers,
+    records_imports,
+    statement_versions,
+    submissions,
+)
+
+CLAIMED = "claimed"
+
+
+@dataclass(frozen=True)
+class SubmissionRow:
+    """A file that was taken. See data.tables.submissions."""
+
+    submission_id: str
+    lead_provider_id: str
+    kind: str | None
+    file_name: str
+    size_bytes: int
+    sha256: str
+    arrival: str
+    received_at: datetime
+    expected_sha256: str | None = None
+    status: str = CLAIMED
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """A folder that a mailbox is owed or has. See data.tables.deliveries."""
+
+    delivery_id: int
+    lead_provider_id: str
+    what: str
+    path: str
+    last_file: str
+    sha256: str
+    replaces: str | None
+    delivered_at: datetime | None
+    sequence: int | None
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """A version of a statement. See data.tables.statement_versions."""
+
+    statement_id: str
+    version: int
+    status: str
+    content_sha256: str
+    path: str
+
+
+_SUBMISSION = [submissions.c[name] for name in SubmissionRow.__dataclass_fields__]
+_DELIVERY = [deliveries.c[name] for name in DeliveryRow.__dataclass_fields__]
+_VERSION = [statement_versions.c[name] for name in VersionRow.__dataclass_fields__]
+
+
+class Ledger:
+    """Questions and small writes, each in a transaction of its own unless it is handed one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def _all(self, query: Any) -> list[Any]:
+        with self._database.engine.connect() as connection:
+            return list(connection.execute(query))
+
+    def lead_providers(self) -> list[tuple[str, str, bool]]:
+        """(id, name, vat_registered), by name."""
+        c = lead_providers.c
+        return [tuple(row) for row in self._all(select(c.lead_provider_id, c.name, c.vat_registered).order_by(c.name))]  # type: ignore[misc]
+
+    # Submissions
+
+    def claim(self, row: SubmissionRow) -> None:
+        """Write down that a file was taken. It is `claimed` until it is judged."""
+        with self._database.write() as connection:
+            c = submissions.c
+            last = select(func.coalesce(func.max(c.number), 0)).where(c.lead_provider_id == row.lead_provider_id)
+            number = connection.execute(last).scalar_one() + 1
+            connection.execute(insert(submissions).values(**vars(row), number=number, removed=False))
+
+    def unremoved(self, lead_provider_id: str, arrival: str, sha256: str) -> SubmissionRow | None:
+        """The submission that this very arrival became, while its file is not known to have left the mailbox."""
+        c = submissions.c
+        same = (c.lead_provider_id == lead_provider_id, c.arrival == arrival, c.sha256 == sha256, c.removed.is_(False))
+        rows = self._all(select(*_SUBMISSION).where(*same))
+        return SubmissionRow(*rows[0]) if rows else None
+
+    def removed(self, submission_id: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(
+                update(submissions).where(submissions.c.submission_id == submission_id).values(removed=True)
+            )
+
+    def exists(self, submission_id: str) -> bool:
+        return bool(self._all(select(submissions.c.submission_id).where(submissions.c.submission_id == submission_id)))
+
+    def waiting(self, lead_provider_id: str) -> list[SubmissionRow]:
+        """Submissions taken and not yet judged, in order of arrival."""
+        c = submissions.c
+        query = select(*_SUBMISSION).where(c.lead_provider_id == lead_provider_id, c.status == CLAIMED)
+        return [SubmissionRow(*row) for row in self._all(query.order_by(c.number))]
+
+    def taken_whole(self, row: SubmissionRow) -> str | None:
+        """The first submission of the same bytes and kind of which no row was rejected (rule FILE-013)."""
+        c = submissions.c
+        same = (c.lead_provider_id == row.lead_provider_id, c.kind == row.kind, c.sha256 == row.sha256)
+        query = select(c.submission_id).where(*same, c.status == "accepted", c.submission_id != row.submission_id)
+        found = self._all(query.order_by(c.number).limit(1))
+        return found[0][0] if found else None
+
+    @staticmethod
+    def settle(connection: Connection, submission_id: str, **outcome: Any) -> None:
+        """Write down what became of a submission, in the transaction that applies it."""
+        connection.execute(update(submissions).where(submissions.c.submission_id == submission_id).values(**outcome))
+
+    # Deliveries
+
+    @staticmethod
+    def owe(connection: Connection, **delivery: Any) -> None:
+        """Promise a mailbox a folder that lies in the outbox."""
+        connection.execute(insert(deliveries).values(**delivery))
+
+    def owed(self, lead_provider_id: str) -> list[DeliveryRow]:
+        """What a mailbox is still owed, oldest first."""
+        c = deliveries.c
+        query = select(*_DELIVERY).where(c.lead_provider_id == lead_provider_id, c.delivered_at.is_(None))
+        return [DeliveryRow(*row) for row in self._all(query.order_by(c.delivery_id))]
+
+    def delivered(self, numbered: dict[int, int], now: datetime) -> None:
+        """Write down that deliveries are there: their id → the mailbox's number for them."""
+        c = deliveries.c
+        with self._database.write() as connection:
+            for delivery_id, sequence in numbered.items():
+                change = update(deliveries).where(c.delivery_id == delivery_id, c.delivered_at.is_(None))
+                connection.execute(change.values(delivered_at=now, sequence=sequence))
+
+    def index(self, lead_provider_id: str) -> list[DeliveryRow]:
+        """Everything ever delivered to a mailbox, by number."""
+        c = deliveries.c
+        query = select(*_DELIVERY).where(c.lead_provider_id == lead_provider_id, c.sequence.is_not(None))
+        return [DeliveryRow(*row) for row in self._all(query.order_by(c.sequence))]
+
+    # Statements
+
+    def versions(self) -> dict[str, VersionRow]:
+        """The last version of every statement that has one."""
+        rows = self._all(select(*_VERSION).order_by(statement_versions.c.version))
+        return {row[0]: VersionRow(*row) for row in rows}
+
+    @staticmethod
+    def add_version(connection: Connection, **version: Any) -> None:
+        connection.execute(insert(statement_versions).values(**version))
+
+    # Records
+
+    def records_as_of(self) -> datetime | None:
+        """When DfE's records were last loaded."""
+        found = self._all(select(func.max(records_imports.c.import_id)))[0][0]
+        if found is None:
+            return None
+        query = select(records_imports.c.imported_at).where(records_imports.c.import_id == found)
+        return self._all(query)[0][0]
+
+    def calendar_version(self) -> str:
+        """A short digest of contract periods and milestones as they stand in the records."""
+        import hashlib
+
+        parts = []
+        for name in ("contract_periods", "milestones"):
+            table = RECORD_TABLES[name]
+            rows = self._all(select(*table.c).order_by(*table.primary_key))
+            parts.append([[str(value) for value in row] for row in rows])
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,116 @@
+"""The installation, opened: database, mailboxes, store, settings. Every round starts here."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.database import Database
+from data.ledger import Ledger
+from flows.errors import ExchangeError
+from flows.settings import Settings
+from schemas.reading import Limits
+from sftp.accounts import Accounts
+from sftp.local import LocalMailbox
+from sftp.mailbox import Mailbox, MailboxError, slug
+from sftp.remote import SftpService
+
+
+@dataclass(frozen=True)
+class LeadProvider:
+    """Whose mailbox it is."""
+
+    lead_provider_id: str
+    name: str
+    vat_registered: bool
+
+    @property
+    def slug(self) -> str:
+        return slug(self.name)
+
+
+@dataclass
+class House:
+    """What a round works with."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    accounts: Accounts
+    _service: SftpService | None = field(default=None, repr=False)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.settings.max_file_mebibytes << 20, self.settings.max_file_rows)
+
+    def lead_providers(self) -> list[LeadProvider]:
+        return [LeadProvider(*row) for row in self.ledger.lead_providers()]
+
+    def lead_provider(self, name: str) -> LeadProvider:
+        """By slug, name or id. Raises ExchangeError (NO-PROVIDER)."""
+        for provider in self.lead_providers():
+            if name in (provider.slug, provider.name, provider.lead_provider_id):
+                return provider
+        raise ExchangeError("NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider list`.")
+
+    def mailbox(self, name: str) -> Mailbox:
+        """The mailbox of a slug, made where it is missing. Raises MailboxError."""
+        folder = self.settings.mailboxes_folder
+        box: Mailbox
+        if folder is not None:
+            box = LocalMailbox(folder / name)
+        else:
+            if self._service is None:
+                self._service = self._connect()
+            box = self._service.mailbox(name)
+        box.prepare()
+        return box
+
+    def _connect(self) -> SftpService:
+        key, hosts = self.settings.sftp_key, self.settings.sftp_known_hosts
+        if key is None or hosts is None:
+            raise MailboxError("Mailboxes over SFTP need ECTX_SFTP_KEY and ECTX_SFTP_KNOWN_HOSTS.")
+        return SftpService(self.settings.mailboxes, key, hosts)
+
+    @property
+    def outbox(self) -> Path:
+        return self.settings.store_folder / "outbox"
+
+    def stored_upload(self, sha256: str) -> Path:
+        return self.settings.store_folder / "uploads" / sha256[:2] / sha256
+
+    def store_upload(self, pieces: Iterable[bytes]) -> tuple[str, int]:
+        """Keep a file under its SHA-256. Returns the digest and the size in bytes."""
+        folder = self.settings.store_folder / "uploads"
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished, digest, size = folder / f".{uuid.uuid4().hex}.tmp", hashlib.sha256(), 0
+        with unfinished.open("wb") as handle:
+            for piece in pieces:
+                handle.write(piece)
+                digest.update(piece)
+                size += len(piece)
+        place = self.stored_upload(digest.hexdigest())
+        place.parent.mkdir(exist_ok=True)
+        unfinished.replace(place)
+        return digest.hexdigest(), size
+
+    def close(self) -> None:
+        if self._service is not None:
+            self._service.close()
+        self.database.engine.dispose()
+
+
+@contextmanager
+def open_house(settings: Settings | None = None) -> Iterator[House]:
+    """Open the installation that the settings describe; its tables are brought to the newest form."""
+    settings = settings or Settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    database.migrate()
+    house = House(settings, database, Ledger(database), Accounts(settings.keys_folder))
+    try:
+        yield house
+    finally:
+        house.close()

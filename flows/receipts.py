@@ -1,0 +1,136 @@
+"""What became of a file, written out as the receipt's folder."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from data.ledger import SubmissionRow
+from data.tables import rfc3339
+from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write, write_csv
+from schemas.declarations import RULES
+from schemas.files import KINDS
+from schemas.form import form_rules
+from schemas.outbound import RESULTS
+from schemas.reading import FileFailure, Sheet
+from transforms.judging import Judgement
+from transforms.receipts import outcome_counts, rejected, results, rule_counts
+
+LAST_FILE = "receipt.json"
+ROWS_ON_THE_PAGE = 100
+NO_ROWS = {"total": 0, "accepted": 0, "rejected": 0, "already_done": 0}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one submission. `judgement` and `sheet` are there when its rows were judged."""
+
+    submission: SubmissionRow
+    processed_at: datetime
+    failure: FileFailure | None = None
+    duplicate_of: str | None = None
+    sheet: Sheet | None = None
+    judgement: Judgement | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return outcome_counts(self.judgement.verdicts) if self.judgement else NO_ROWS
+
+    @property
+    def rule_counts(self) -> dict[str, int]:
+        return rule_counts(self.judgement.findings) if self.judgement else {}
+
+    @property
+    def status(self) -> str:
+        if self.duplicate_of:
+            return "duplicate"
+        if self.failure or not self.rows["rejected"] < max(self.rows["total"], 1):
+            return "rejected"
+        return "partially-accepted" if self.rows["rejected"] else "accepted"
+
+
+def rule_set() -> str:
+    """A short digest of every rule in force: its code, field, condition and words."""
+    rules = [rule for kind in KINDS.values() if kind.taken for rule in form_rules(kind)] + list(RULES)
+    text = "\n".join(f"{r.key}|{r.broken.meta.serialize(format='json')}|{r.message}|{r.silenced_by}" for r in rules)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def received(submission: SubmissionRow) -> dict[str, Any]:
+    """received.json, delivered as soon as a file is taken."""
+    return {
+        "submission_id": submission.submission_id,
+        "file_name": submission.file_name,
+        "bytes": submission.size_bytes,
+        "sha256": submission.sha256,
+        "received_at": rfc3339(submission.received_at),
+    }
+
+
+def write_receipt(folder: Path, outcome: Outcome, provider_name: str, made_from: dict[str, Any]) -> str:
+    """Write the receipt's files. Returns the SHA-256 of receipt.json. Writing it again gives the same."""
+    shutil.rmtree(folder, ignore_errors=True)
+    write(folder / "received.json", as_json(received(outcome.submission)))
+    told = pl.DataFrame()
+    if outcome.judgement and outcome.sheet:
+        told = results(outcome.sheet, outcome.judgement)
+        RESULTS.validate(told)
+        write_csv(folder / "results.csv", told)
+        if outcome.rows["rejected"]:
+            write_csv(folder / "rejected.csv", rejected(outcome.sheet, told, outcome.judgement))
+    write(folder / "receipt.html", _page(outcome, told, provider_name))
+    write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
+    return digest(folder / LAST_FILE)
+
+
+def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
+    submission, failure = outcome.submission, outcome.failure
+    return {
+        "submission_id": submission.submission_id,
+        "lead_provider_id": submission.lead_provider_id,
+        "kind": submission.kind,
+        "file_name": submission.file_name,
+        "sha256": submission.sha256,
+        "bytes": submission.size_bytes,
+        "received_at": rfc3339(submission.received_at),
+        "processed_at": rfc3339(outcome.processed_at),
+        "status": outcome.status,
+        "duplicate_of": outcome.duplicate_of,
+        "rows": outcome.rows,
+        "file_errors": [vars(failure)] if failure else [],
+        "notes": outcome.notes,
+        "rule_counts": outcome.rule_counts,
+        "interface_version": INTERFACE_VERSION,
+        "made_from": made_from,
+    }
+
+
+def _page(outcome: Outcome, told: pl.DataFrame, provider_name: str) -> str:
+    rules: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    if outcome.judgement and outcome.judgement.findings.height:
+        found = outcome.judgement.findings
+        counted = found.group_by("code", "field").agg(
+            pl.col("row_number").n_unique().alias("rows"), pl.col("message").first().alias("example")
+        )
+        rules = counted.sort("rows", "code", "field", descending=[True, False, False]).to_dicts()
+        first = found["row_number"].unique(maintain_order=True).head(ROWS_ON_THE_PAGE)
+        lines = told.filter(pl.col("row_number").is_in(first.implode())).select("row_number", "line_number")
+        chosen = found.filter(pl.col("row_number").is_in(first.implode())).join(lines, on="row_number")
+        shown = chosen.group_by("row_number", "line_number", maintain_order=True).agg(
+            pl.struct("code", "field", "message").alias("findings")
+        ).sort("row_number").to_dicts()  # fmt: skip
+    return page(
+        "receipt.html",
+        outcome=outcome,
+        submission=outcome.submission,
+        provider_name=provider_name,
+        rows=outcome.rows,
+        rules=rules,
+        shown=shown,
+    )

@@ -1,0 +1,88 @@
+"""Frames and facts → files in the outbox. Writes folders; decides nothing."""
+
+import hashlib
+import json
+from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from data.tables import rfc3339
+from flows.clock import LONDON
+
+INTERFACE_VERSION = "1"
+PIECE_BYTES = 1 << 20
+
+
+def in_london(moment: datetime) -> str:
+    """An instant as people in England write it."""
+    local = moment.astimezone(LONDON)
+    return f"{local.day} {local:%B %Y} at {local:%H:%M}"
+
+
+def pounds(amount: Decimal) -> str:
+    """£1,234.50; −£12.00 for money owed to DfE."""
+    return f"{'−' if amount < 0 else ''}£{abs(amount):,.2f}"
+
+
+def long_day(day: Any) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def templates() -> Environment:
+    """The pages' templates: everything put into them is escaped, and a missing name is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(str(files("templates"))),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"in_london": in_london, "pounds": pounds, "long_day": long_day, "thousands": "{:,}".format}
+    return environment
+
+
+def page(template: str, **facts: Any) -> str:
+    return templates().get_template(template).render(**facts)
+
+
+def as_json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n").encode()
+
+
+def _plain(value: Any) -> str:
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """A whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+    unfinished.replace(path)
+
+
+def write_csv(path: Path, rows: pl.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    rows.write_csv(unfinished, null_value="")
+    unfinished.replace(path)
+
+
+def digest(path: Path) -> str:
+    """A file's SHA-256."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def listing(folder: Path, leave_out: str) -> list[dict[str, Any]]:
+    """Name, bytes and sha256 of each file in a folder but the one that will hold this list."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    names = [(path.relative_to(folder).as_posix(), path) for path in found]
+    return [
+        {"name": name, "bytes": path.stat().st_size, "sha256": digest(path)} for name, path in names if name != leave_out
+    ]

@@ -1,0 +1,59 @@
+"""Every setting, typed and documented. Environment variables are the names in capitals after `ECTX_`."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where this installation keeps things, and its limits."""
+
+    model_config = SettingsConfigDict(env_prefix="ECTX_", extra="ignore")
+
+    home: Path = Field(Path(".ectx"), description="The folder that holds all state on the embedded default.")
+    database_url: str = Field("", description="sqlite:///PATH or postgresql://…; empty: records.db in the home.")
+    mailboxes: str = Field("", description="file:///PATH or sftp://user@host:port/PATH; empty: mailboxes in the home.")
+    store: Path | None = Field(
+        None, description="Stored uploads and the outbox; shared by all workers. Empty: the home."
+    )
+    sftp_key: Path | None = Field(None, description="Our private key for an SFTP service that holds the mailboxes.")
+    sftp_known_hosts: Path | None = Field(None, description="The pinned host keys of that service.")
+    sftp_host: str = Field("127.0.0.1", description="Where the embedded SFTP server listens.")
+    sftp_port: int = Field(2222, description="Its port; 0 takes a free one.")
+    ui_host: str = Field("127.0.0.1", description="Where the operators' pages are served.")
+    ui_port: int = Field(4200, description="Their port.")
+    seconds_between_looks: float = Field(
+        1.0, ge=0, description="A file is taken when it is the same at two looks this far apart."
+    )
+    intake_every_seconds: int = Field(60, ge=5, description="How often `ectx serve` looks for files.")
+    statements_cron: str = Field("5 0 * * *", description="When `ectx serve` makes statements (London time).")
+    max_file_mebibytes: int = Field(256, gt=0, description="The largest file taken (rule FILE-005).")
+    max_file_rows: int = Field(1_000_000, gt=0, description="The most rows taken in one file (rule FILE-005).")
+    ordered_shares: str = Field(
+        "", description="Slugs of lead providers (comma between) whose delivery partners' shares go by the ordered rule."
+    )
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.resolve()}/records.db"
+
+    @property
+    def store_folder(self) -> Path:
+        return (self.store or self.home).resolve()
+
+    @property
+    def mailboxes_folder(self) -> Path | None:
+        """The folder of the mailboxes; None when they are reached over SFTP."""
+        if not self.mailboxes:
+            return self.home.resolve() / "mailboxes"
+        parts = urlsplit(self.mailboxes)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.home.resolve() / "keys"
+
+    def shares_are_ordered(self, slug: str) -> bool:
+        return slug in {name.strip() for name in self.ordered_shares.split(",")}
