@@ -25,7 +25,14 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # An advisory lock's number on PostgreSQL; any constant of ours will do.
 WRITER_LOCK = 0x6563_7478
 BUSY_SECONDS = 60
-SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-262144", "mmap_size=4294967296")
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "cache_size=-262144",
+    "mmap_size=4294967296",
+    "temp_store=MEMORY",
+    "automatic_index=OFF",  # ours are there; one made for a single question costs more than the question
+)
 # Between cells and between rows of a long answer; no cell may hold them (schemas.extract, rule FILE-011).
 CELL_END, ROW_END = "\x1f", "\x1e"
 ROWS_AT_ONCE = 50_000

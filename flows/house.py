@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from data.database import Database
@@ -95,6 +96,11 @@ class House:
         place.parent.mkdir(exist_ok=True)
         unfinished.replace(place)
         return digest.hexdigest(), size
+
+    @cached_property
+    def calendar_version(self) -> str:
+        """The calendar's digest, looked up once a round."""
+        return self.ledger.calendar_version()
 
     def close(self) -> None:
         if self._service is not None:

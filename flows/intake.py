@@ -200,7 +200,7 @@ def _made_from(house: House) -> dict[str, str | None]:
     return {
         "rule_set": rule_set(),
         "records_as_of": rfc3339(as_of) if as_of else None,
-        "calendar": house.ledger.calendar_version(),
+        "calendar": house.calendar_version,
     }
 
 

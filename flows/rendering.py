@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def long_day(day: Any) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+@cache
 def templates() -> Environment:
     """The pages' templates: everything put into them is escaped, and a missing name is an error."""
     environment = Environment(

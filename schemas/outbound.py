@@ -49,3 +49,75 @@ def defused(rows: pl.DataFrame, *names: str) -> pl.DataFrame:
     """The frame with its text columns (all, or those named) neutralised."""
     chosen = names or tuple(name for name, dtype in rows.schema.items() if dtype == pl.String)
     return rows.with_columns([neutralised(pl.col(name)).alias(name) for name in chosen])
+
+
+MONEY_PATTERN = r"^-?\d+\.\d\d$"
+RATE_PATTERN = r"^-?\d+\.\d{2,6}$"
+SECTIONS = ("output", "clawback", "uplift", "uplift-clawback", "service-fee", "adjustment", "vat", "total")
+
+STATEMENT = pa.DataFrameSchema(
+    {
+        "statement_id": pa.Column(pl.String),
+        "version": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "status": pa.Column(pl.String, pa.Check.isin(("open", "payable", "paid"))),
+        "lead_provider_id": pa.Column(pl.String),
+        "lead_provider_name": pa.Column(pl.String),
+        "contract_period": pa.Column(pl.Int64),
+        "statement_month": pa.Column(pl.String, pa.Check.str_matches(r"^\d{4}-\d\d$")),
+        "deadline_date": pa.Column(pl.String),
+        "payment_date": pa.Column(pl.String),
+        "line": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "section": pa.Column(pl.String, pa.Check.isin(SECTIONS)),
+        "participant_type": pa.Column(pl.String, pa.Check.isin(("ect", "mentor")), nullable=True),
+        "declaration_type": pa.Column(pl.String, nullable=True),
+        "band": pa.Column(pl.String, nullable=True),
+        "count": pa.Column(pl.Int64, nullable=True),
+        "rate": pa.Column(pl.String, pa.Check.str_matches(RATE_PATTERN), nullable=True),
+        "amount": pa.Column(pl.String, pa.Check.str_matches(MONEY_PATTERN)),
+    },
+    strict=True,
+    ordered=True,
+)
+
+_MONEY = pa.Column(pl.String, pa.Check.str_matches(MONEY_PATTERN))
+STATEMENT_DECLARATIONS = pa.DataFrameSchema(
+    {
+        "line_type": pa.Column(pl.String, pa.Check.isin(("output", "clawback", "voided"))),
+        **{name: pa.Column(pl.String) for name in ("declaration_id", "participant_id")},
+        **{name: pa.Column(pl.String, nullable=True) for name in ("trn", "full_name")},
+        **{
+            name: pa.Column(pl.String)
+            for name in ("participant_type", "declaration_type", "declaration_date", "created_at", "state")
+        },
+        **{name: pa.Column(pl.String, nullable=True) for name in ("evidence_held", "schedule_identifier", "mentor_id")},
+        **{
+            name: pa.Column(pl.String)
+            for name in ("school_urn", "school_name", "delivery_partner_id", "delivery_partner_name")
+        },
+        "band": pa.Column(pl.String, nullable=True),
+        "rate": pa.Column(pl.String, pa.Check.str_matches(RATE_PATTERN), nullable=True),
+        "amount": _MONEY,
+        "uplift_amount": _MONEY,
+        "share_rate": pa.Column(pl.String, pa.Check.str_matches(RATE_PATTERN), nullable=True),
+        "share_amount": _MONEY,
+        "your_reference": pa.Column(pl.String, nullable=True),
+    },
+    strict=True,
+    ordered=True,
+)
+
+STATEMENT_PARTNERS = pa.DataFrameSchema(
+    {
+        "delivery_partner_id": pa.Column(pl.String),
+        "delivery_partner_name": pa.Column(pl.String),
+        "section": pa.Column(pl.String, pa.Check.isin(SECTIONS[:4])),
+        "participant_type": pa.Column(pl.String, nullable=True),
+        "declaration_type": pa.Column(pl.String),
+        "count": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "amount": _MONEY,
+    },
+    strict=True,
+    ordered=True,
+)
+# What a delivery partner may see: everything but the lead provider's own prices.
+PARTNER_LEAVES_OUT = ("band", "rate", "amount")

@@ -1,0 +1,127 @@
+"""What statements are made of: contracts and their terms, and the declarations on statements not yet paid."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from data.casting import typed
+from data.database import Reader
+
+_STATEMENTS = """
+SELECT s.statement_id, s.contract_id, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, s.status,
+       c.lead_provider_id, c.contract_period, c.contract_type, c.vat_rate, c.recruitment_target, c.setup_fee,
+       c.monthly_service_fee, c.uplift_fee_per_declaration, c.mentor_fee_per_declaration,
+       l.name AS lead_provider_name, l.vat_registered
+FROM statements s
+JOIN contracts c ON c.contract_id = s.contract_id
+JOIN lead_providers l ON l.lead_provider_id = c.lead_provider_id
+"""
+# Under an `ecf` contract ECTs and mentors count together: no need to know who is which.
+_COUNTS_TOGETHER = """
+SELECT n.statement_id, 'all' AS counted_as, d.declaration_type, COUNT(*) AS units
+FROM together n CROSS JOIN declarations d
+WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
+GROUP BY n.statement_id, d.declaration_type
+"""
+_COUNTS_APART = """
+SELECT n.statement_id, sp.participant_type AS counted_as, d.declaration_type, COUNT(*) AS units
+FROM apart n CROSS JOIN declarations d CROSS JOIN training_periods tp CROSS JOIN school_periods sp
+WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
+  AND tp.training_period_id = d.training_period_id AND sp.school_period_id = tp.school_period_id
+GROUP BY n.statement_id, sp.participant_type, d.declaration_type
+"""
+_PAID_FOR = ("payment_statement_id", "payment_status", "'eligible', 'payable', 'paid'")
+_TAKEN_BACK = ("clawback_statement_id", "clawback_status", "'awaiting_clawback', 'clawed_back'")
+
+_DECLARATIONS = """
+SELECT n.statement_id, d.declaration_id, sp.participant_id, t.trn, t.full_name, sp.participant_type,
+       d.declaration_type, d.declaration_date, d.created_at, d.payment_status, d.clawback_status, d.evidence_held,
+       tp.schedule_identifier, d.mentor_id, sc.urn AS school_urn, sc.name AS school_name, d.delivery_partner_id,
+       dp.name AS delivery_partner_name, d.pupil_premium_uplift, d.sparsity_uplift, d.your_reference
+FROM unpaid n
+CROSS JOIN declarations d
+CROSS JOIN training_periods tp
+CROSS JOIN school_periods sp
+CROSS JOIN participants t
+CROSS JOIN schools sc
+CROSS JOIN delivery_partners dp
+WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
+  AND tp.training_period_id = d.training_period_id AND sp.school_period_id = tp.school_period_id
+  AND t.participant_id = sp.participant_id AND sc.school_id = sp.school_id
+  AND dp.delivery_partner_id = d.delivery_partner_id
+"""
+_BANDS = """
+SELECT b.lead_provider_id, b.contract_period, b.band, b.capacity, t.contract_id, t.fee_per_declaration,
+       t.output_fee_ratio, t.service_fee_ratio
+FROM bands b
+JOIN contracts c ON c.lead_provider_id = b.lead_provider_id AND c.contract_period = b.contract_period
+JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = b.band
+"""
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What is needed to compute statements.
+
+    statements: all of the contract periods concerned, each with its contract's terms and lead provider
+    chosen: statement_id of those to compute
+    bands: contract_id, band, capacity, fee_per_declaration, output_fee_ratio, service_fee_ratio, by band
+    units: statement_id, counted_as (`all`, `ect`, `mentor`), declaration_type, billed, refunded: every statement's
+    declarations: one row per declaration and capacity in which it is on a chosen statement: line_type (`output`,
+        `clawback`, `voided`) and what declarations.csv says of it
+    adjustments: statement_id, payment_type, amount
+    """
+
+    statements: pl.DataFrame
+    chosen: pl.Series
+    bands: pl.DataFrame
+    units: pl.DataFrame
+    declarations: pl.DataFrame
+    adjustments: pl.DataFrame
+
+
+def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:
+    """The accounts of the statements named, or of all that are not paid."""
+    statements = typed(reader.frame(_STATEMENTS))
+    chosen = (
+        statements.filter(pl.col("status") != "paid")
+        if statement_ids is None
+        else statements.filter(pl.col("statement_id").is_in(statement_ids))
+    )
+    owner = ["lead_provider_id", "contract_period"]
+    statements = statements.join(chosen.select(owner).unique(), on=owner, how="semi")
+    ids = chosen["statement_id"].sort()
+    reader.lend("unpaid", "statement_id", ids)
+    together = pl.col("contract_type") == "ecf"
+    reader.lend("together", "statement_id", statements.filter(together)["statement_id"])
+    reader.lend("apart", "statement_id", statements.filter(~together)["statement_id"])
+    return Accounts(
+        statements=statements,
+        chosen=ids,
+        bands=typed(reader.frame(_BANDS)).sort("contract_id", "band"),
+        units=_units(reader),
+        declarations=_declarations(reader),
+        adjustments=typed(
+            reader.frame("SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.statement_id")
+        ).sort("adjustment_id"),
+    )
+
+
+def _units(reader: Reader) -> pl.DataFrame:
+    key = ["statement_id", "counted_as", "declaration_type"]
+    sides = []
+    for name, (link, status, wanted) in (("billed", _PAID_FOR), ("refunded", _TAKEN_BACK)):
+        counts = [
+            reader.frame(sql.format(link=link, status=status, wanted=wanted)) for sql in (_COUNTS_TOGETHER, _COUNTS_APART)
+        ]
+        sides.append(pl.concat(counts).select(*key, pl.col("units").cast(pl.Int64).alias(name)))
+    return sides[0].join(sides[1], on=key, how="full", coalesce=True).with_columns(pl.col("billed", "refunded").fill_null(0))
+
+
+def _declarations(reader: Reader) -> pl.DataFrame:
+    voided = ("payment_statement_id", "payment_status", "'voided'")
+    parts = []
+    for line_type, (link, status, wanted) in (("output", _PAID_FOR), ("clawback", _TAKEN_BACK), ("voided", voided)):
+        rows = typed(reader.frame(_DECLARATIONS.format(link=link, status=status, wanted=wanted)))
+        parts.append(rows.with_columns(line_type=pl.lit(line_type)))
+    return pl.concat(parts)

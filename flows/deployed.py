@@ -1,0 +1,76 @@
+"""The rounds as Prefect flows, with a task a mailbox and an artifact a run. Run as a module, it serves them on schedules."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import flow, serve, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.schedules import Cron, Interval
+
+from flows.clock import instant
+from flows.errors import ExchangeError
+from flows.house import House, open_house
+from flows.intake import IntakeRound, intake_round
+from flows.operators import intake_report, statements_report
+from flows.settings import Settings
+from flows.statements import StatementsRound, authorise, statements_round
+
+
+def _as_task(name: str, act: Callable[[], Any]) -> None:
+    """Each mailbox's work is a task of its own: seen apart, failed apart."""
+    task(act, name="mailbox", task_run_name=name)()
+
+
+def _names(house: House) -> dict[str, str]:
+    return {provider.lead_provider_id: provider.name for provider in house.lead_providers()}
+
+
+@flow(name="intake", description="Take and judge every waiting file, apply what is accepted, deliver receipts.")
+def intake(as_of: str | None = None) -> IntakeRound:
+    with open_house() as house:
+        done = intake_round(house, instant(as_of), _as_task)
+        create_markdown_artifact(intake_report(done, _names(house)), key="intake", description="One intake round")
+    _complain(done.troubles)
+    return done
+
+
+@flow(name="statements", description="Move statements along, and deliver every statement not yet paid that changed.")
+def statements(as_of: str | None = None) -> StatementsRound:
+    with open_house() as house:
+        done = statements_round(house, instant(as_of))
+        names = _names(house)
+    if done.intake.outcomes:
+        create_markdown_artifact(intake_report(done.intake, names), key="intake", description="Files judged first")
+    create_markdown_artifact(statements_report(done), key="statements", description="One statements round")
+    _complain([*done.held_back, *done.troubles, *done.intake.troubles])
+    return done
+
+
+@flow(name="authorise", description="Mark one payable statement paid, and freeze its figures.")
+def authorise_statement(statement_id: str, as_of: str | None = None) -> str:
+    with open_house() as house:
+        statement, path = authorise(house, statement_id, instant(as_of))
+    paid = f"Statement {statement_id} is paid: £{statement.total:,.2f}, VAT included. Delivered as `{path}`."
+    create_markdown_artifact(paid, key="authorised", description="One statement authorised")
+    return path
+
+
+def _complain(troubles: list[str]) -> None:
+    """A round with troubles did what it could; its run is red all the same, so that somebody looks."""
+    if troubles:
+        raise ExchangeError("TROUBLE", f"{len(troubles)} things went wrong.", "The run's artifact lists them.")
+
+
+def serve_on_schedules(settings: Settings) -> None:
+    """Run the flows when they are due, until stopped."""
+    serve(
+        intake.to_deployment("every-minute", schedule=Interval(settings.intake_every_seconds)),
+        statements.to_deployment("daily", schedule=Cron(settings.statements_cron, timezone="Europe/London")),
+        authorise_statement.to_deployment("by-hand"),
+        pause_on_shutdown=False,
+        limit=2,
+    )
+
+
+if __name__ == "__main__":
+    serve_on_schedules(Settings())

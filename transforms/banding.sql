@@ -1,0 +1,79 @@
+-- Which declaration sits in which band, and what it is worth, exactly.
+--
+-- Handbook: payments 3 and 16; RECT app/services/payment_calculator/banded/band_allocator.rb. The four steps, which add
+-- and remove units band by band, have a closed form: units always fill the bands from the bottom without a gap, so it is
+-- enough to know how high they reach.
+--
+--   filled  = max(min(billed before, all capacity) - refunded before, 0)      steps 1 and 2
+--   reached = min(filled + billed now, all capacity)                          step 3
+--   a billable declaration takes the next place above `filled`; past all capacity it is worth nothing
+--   a refund gives back the topmost place below `reached`; when none is left it is worth nothing
+--
+-- In:  statements (statement_id, lead_provider_id, contract_period, contract_type, contract_id, payment_date,
+--      mentor_fee_per_declaration), chosen (statement_id), units, bands, proportions, entries (row, statement_id, line_type,
+--      participant_type, declaration_type, declaration_date, created_at, declaration_id)
+-- Out: row, position, band, unit_fee DECIMAL (pounds, six decimals; 0 when dropped or of a type that has no price)
+WITH before AS (
+    SELECT now.statement_id, u.counted_as, u.declaration_type,
+           SUM(u.billed) AS billed_before, SUM(u.refunded) AS refunded_before
+    FROM statements now
+    JOIN chosen USING (statement_id)
+    JOIN statements earlier
+      ON earlier.lead_provider_id = now.lead_provider_id AND earlier.contract_period = now.contract_period
+     AND earlier.payment_date < now.payment_date
+    JOIN units u ON u.statement_id = earlier.statement_id
+    GROUP BY ALL
+),
+capacity AS (
+    SELECT contract_id, SUM(capacity)::BIGINT AS capacity FROM bands GROUP BY contract_id
+),
+places AS (
+    SELECT contract_id, band, fee_per_declaration, output_fee_ratio,
+           SUM(capacity) OVER ladder - capacity + 1 AS first, SUM(capacity) OVER ladder AS last
+    FROM bands WINDOW ladder AS (PARTITION BY contract_id ORDER BY band)
+),
+counted AS (
+    SELECT e.*, s.contract_id, s.contract_type, s.mentor_fee_per_declaration,
+           CASE WHEN s.contract_type = 'ecf' THEN 'all' ELSE e.participant_type END AS counted_as,
+           CASE WHEN s.contract_type = 'ecf' OR e.participant_type = 'ect' THEN 'banded' ELSE 'flat_rate' END AS calculator
+    FROM entries e JOIN statements s USING (statement_id)
+    WHERE e.line_type <> 'voided'
+),
+ordered AS (
+    SELECT *,
+           ROW_NUMBER() OVER (
+               PARTITION BY statement_id, line_type, counted_as, declaration_type
+               ORDER BY declaration_date, created_at, declaration_id
+           ) AS turn,
+           COUNT(*) FILTER (WHERE line_type = 'output')
+               OVER (PARTITION BY statement_id, counted_as, declaration_type) AS billed_now
+    FROM counted
+),
+reaching AS (
+    SELECT o.*,
+           GREATEST(LEAST(COALESCE(b.billed_before, 0), c.capacity) - COALESCE(b.refunded_before, 0), 0) AS filled,
+           c.capacity
+    FROM ordered o
+    LEFT JOIN capacity c USING (contract_id)
+    LEFT JOIN before b USING (statement_id, counted_as, declaration_type)
+),
+positioned AS (
+    SELECT *,
+           CASE WHEN line_type = 'output' THEN filled + turn
+                ELSE LEAST(filled + billed_now, capacity) - turn + 1 END::BIGINT AS position
+    FROM reaching
+)
+SELECT p.row,
+       CASE WHEN p.calculator = 'banded' THEN p.position END AS position,
+       CASE WHEN p.calculator = 'banded' THEN l.band END AS band,
+       CASE WHEN p.calculator = 'banded'
+            THEN COALESCE(CAST(f.fee_proportion AS DECIMAL(3, 2)) * CAST(l.output_fee_ratio AS DECIMAL(3, 2))
+                          * CAST(l.fee_per_declaration AS DECIMAL(12, 2)), 0)
+            ELSE COALESCE(CAST(f.fee_proportion AS DECIMAL(3, 2)) * CAST(p.mentor_fee_per_declaration AS DECIMAL(12, 2)), 0)
+       END::DECIMAL(18, 6) AS unit_fee
+FROM positioned p
+LEFT JOIN places l
+       ON p.calculator = 'banded' AND l.contract_id = p.contract_id AND p.position BETWEEN l.first AND l.last
+LEFT JOIN proportions f
+       ON f.contract_type = p.contract_type AND f.calculator = p.calculator AND f.declaration_type = p.declaration_type
+ORDER BY p.row
