@@ -7,13 +7,13 @@ from prefect import flow, serve, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.schedules import Cron, Interval
 
-from flows.clock import instant
+from flows.clock import LONDON, instant
 from flows.errors import ExchangeError
 from flows.house import House, open_house
-from flows.intake import IntakeRound, intake_round
+from flows.intake import intake_round
 from flows.operators import intake_report, statements_report
 from flows.settings import Settings
-from flows.statements import StatementsRound, authorise, statements_round
+from flows.statements import authorise, statements_round
 
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
@@ -21,21 +21,32 @@ def _as_task(name: str, act: Callable[[], Any]) -> None:
     task(act, name="mailbox", task_run_name=name)()
 
 
+def _run_name(what: str) -> Callable[[], str]:
+    return lambda: f"{what} {instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"
+
+
 def _names(house: House) -> dict[str, str]:
     return {provider.lead_provider_id: provider.name for provider in house.lead_providers()}
 
 
-@flow(name="intake", description="Take and judge every waiting file, apply what is accepted, deliver receipts.")
-def intake(as_of: str | None = None) -> IntakeRound:
+@flow(
+    name="intake",
+    flow_run_name=_run_name("intake"),
+    description="Take and judge every waiting file, apply what is accepted, deliver receipts.",
+)
+def intake(as_of: str | None = None) -> None:
     with open_house() as house:
         done = intake_round(house, instant(as_of), _as_task)
         create_markdown_artifact(intake_report(done, _names(house)), key="intake", description="One intake round")
     _complain(done.troubles)
-    return done
 
 
-@flow(name="statements", description="Move statements along, and deliver every statement not yet paid that changed.")
-def statements(as_of: str | None = None) -> StatementsRound:
+@flow(
+    name="statements",
+    flow_run_name=_run_name("statements"),
+    description="Move statements along, and deliver every statement not yet paid that changed.",
+)
+def statements(as_of: str | None = None) -> None:
     with open_house() as house:
         done = statements_round(house, instant(as_of))
         names = _names(house)
@@ -43,10 +54,13 @@ def statements(as_of: str | None = None) -> StatementsRound:
         create_markdown_artifact(intake_report(done.intake, names), key="intake", description="Files judged first")
     create_markdown_artifact(statements_report(done), key="statements", description="One statements round")
     _complain([*done.held_back, *done.troubles, *done.intake.troubles])
-    return done
 
 
-@flow(name="authorise", description="Mark one payable statement paid, and freeze its figures.")
+@flow(
+    name="authorise",
+    flow_run_name=_run_name("authorise"),
+    description="Mark one payable statement paid, and freeze its figures.",
+)
 def authorise_statement(statement_id: str, as_of: str | None = None) -> str:
     with open_house() as house:
         statement, path = authorise(house, statement_id, instant(as_of))

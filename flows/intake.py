@@ -8,8 +8,11 @@ import json
 import logging
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from data.applying import apply_changes
 from data.database import Reader
@@ -39,14 +42,42 @@ class IntakeRound:
     troubles: list[str] = field(default_factory=list)
 
 
-def intake_round(house: House, now: datetime) -> IntakeRound:
+def plainly(name: str, act: Callable[[], Any]) -> None:
+    """Do one mailbox's work here and now. flows.deployed makes a Prefect task of it instead."""
+    act()
+
+
+def intake_round(house: House, now: datetime, do: Callable[[str, Callable[[], Any]], None] = plainly) -> IntakeRound:
     """Take and process every waiting file of every mailbox once."""
     done = IntakeRound()
     providers = house.lead_providers()
     arrivals = _settled_arrivals(house, providers, done)
     for provider in providers:
-        _in_turn(house, provider, arrivals.get(provider.slug, []), now, done)
+        own = arrivals.get(provider.slug, [])
+        if own or _left_over(house, provider, done):
+            do(provider.slug, partial(_in_turn, house, provider, own, now, done))
+    done.troubles += _strangers(house, providers)
     return done
+
+
+def _left_over(house: House, provider: LeadProvider, done: IntakeRound) -> bool:
+    """Whether an earlier round was cut off before it was through with this mailbox."""
+    try:
+        taken = house.mailbox(provider.slug).taken()
+    except MailboxError:
+        return False  # the look has said so already
+    owner = provider.lead_provider_id
+    return bool(taken or house.ledger.waiting(owner) or house.ledger.owed(owner))
+
+
+def _strangers(house: House, providers: list[LeadProvider]) -> list[str]:
+    """Mailboxes with files in them that belong to no lead provider in the records (rule FILE-003)."""
+    folder, known = house.settings.mailboxes_folder, {provider.slug for provider in providers}
+    if folder is None or not folder.is_dir():
+        return []
+    others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in known]
+    waiting = [(path.name, len(house.mailbox(path.name).look())) for path in others]
+    return [f"{name}: FILE-003, {files} files wait in a mailbox of no lead provider" for name, files in waiting if files]
 
 
 def _settled_arrivals(house: House, providers: list[LeadProvider], done: IntakeRound) -> dict[str, list[Arrival]]:

@@ -1,0 +1,261 @@
+"""`ectx`: the commands of interface section 7. Each opens the house, does one thing, says what it did."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+import typer.exceptions
+
+from flows.errors import ExchangeError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="ECT file exchange.")
+records = typer.Typer(no_args_is_help=True, help="DfE's records, in and out.")
+provider = typer.Typer(no_args_is_help=True, help="Lead providers' mailboxes and keys.")
+key = typer.Typer(no_args_is_help=True, help="Public keys of a mailbox.")
+app.add_typer(records, name="records")
+app.add_typer(provider, name="provider")
+provider.add_typer(key, name="key")
+
+AsOf = Annotated[str | None, typer.Option(help="Act as at this instant, for example 2026-01-10T09:30:00Z.")]
+
+
+def main() -> None:
+    """Exit 0 when the work was done, 1 when it could not be, 2 for wrong usage; the reason in one line on stderr."""
+    from schemas.extract import ExtractRefused
+    from sftp.accounts import KeyRefused
+    from sftp.mailbox import MailboxError
+
+    logging.basicConfig(level=os.environ.get("ECTX_LOG_LEVEL", "WARNING"), format="%(asctime)s %(name)s %(message)s")
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except typer.Abort:
+        sys.exit(1)
+    except typer.exceptions.TyperException as error:
+        if text := error.format_message():
+            print(f"ectx: {text} Try `ectx --help`.", file=sys.stderr)
+        else:
+            app(["--help"], standalone_mode=False)
+        sys.exit(2)
+    except (ExchangeError, ExtractRefused, KeyRefused, MailboxError) as error:
+        print(f"ectx: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _moment(as_of: str | None) -> Any:
+    from flows.clock import instant
+
+    try:
+        return instant(as_of)
+    except ValueError as error:
+        raise typer.BadParameter(f"{as_of} is not an instant like 2026-01-10T09:30:00Z") from error
+
+
+@records.command("import")
+def records_import(folder: Path) -> None:
+    """Load DfE's records from FOLDER (CSV or Parquet, a file a table), all of it or nothing."""
+    from data.extract import import_records
+    from flows.house import open_house
+
+    with open_house() as house:
+        counts = import_records(house.database, folder, _moment(None))
+    print("\n".join(f"{name}: {count:,} rows" for name, count in counts.items()))
+
+
+@records.command("export")
+def records_export(folder: Path, parquet: Annotated[bool, typer.Option(help="Parquet instead of CSV.")] = False) -> None:
+    """Write DfE's records to FOLDER, rows ordered by key."""
+    from data.extract import export_records
+    from flows.house import open_house
+
+    with open_house() as house:
+        counts = export_records(house.database, folder, parquet)
+    print("\n".join(f"{name}: {count:,} rows" for name, count in counts.items()))
+
+
+@records.command("sample")
+def records_sample(folder: Path, scale: Annotated[float, typer.Option(help="1 is the nation.", min=0.0)] = 0.01) -> None:
+    """Write a sample extract to FOLDER: always the same for the same scale, and nobody in it exists."""
+    from data.sample import write_sample
+
+    counts = write_sample(folder, scale)
+    print("\n".join(f"{name}: {count:,} rows" for name, count in counts.items()))
+
+
+@app.command()
+def intake(as_of: AsOf = None) -> None:
+    """Take and process every waiting file once, and deliver receipts."""
+    from flows.house import open_house
+    from flows.intake import intake_round
+    from flows.operators import intake_report
+
+    _moment(as_of)
+    if _through_prefect():
+        from flows.deployed import intake as flow
+
+        flow(as_of)
+        return
+    with open_house() as house:
+        done = intake_round(house, _moment(as_of))
+        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    print(intake_report(done, names))
+    if done.troubles:
+        raise ExchangeError("TROUBLE", f"{len(done.troubles)} things went wrong:", "; ".join(done.troubles))
+
+
+@app.command()
+def statements(as_of: AsOf = None) -> None:
+    """Settle what falls due, compute every statement not yet paid, deliver new versions."""
+    from flows.house import open_house
+    from flows.operators import statements_report
+    from flows.statements import statements_round
+
+    _moment(as_of)
+    if _through_prefect():
+        from flows.deployed import statements as flow
+
+        flow(as_of)
+        return
+    with open_house() as house:
+        done = statements_round(house, _moment(as_of))
+    print(statements_report(done))
+    troubles = [*done.held_back, *done.troubles, *done.intake.troubles]
+    if troubles:
+        raise ExchangeError("TROUBLE", f"{len(troubles)} things went wrong:", "; ".join(troubles))
+
+
+@app.command()
+def authorise(statement_id: str, as_of: AsOf = None) -> None:
+    """Mark a payable statement paid, and deliver its final version."""
+    from flows.house import open_house
+    from flows.statements import authorise as authorise_statement
+
+    with open_house() as house:
+        statement, path = authorise_statement(house, statement_id.lower(), _moment(as_of))
+    print(f"Paid: £{statement.total:,.2f}, VAT included, for {statement.facts['lead_provider_name']}: {path}")
+
+
+def _through_prefect() -> bool:
+    """Whether a Prefect server is there to record the run. Without one a round needs none, and is quicker."""
+    from flows.services import api_of_running_service, prefect_environment
+    from flows.settings import Settings
+
+    settings = Settings()
+    api_url = api_of_running_service(settings)
+    if api_url is None:
+        return False
+    os.environ.update(prefect_environment(settings, api_url))
+    return True
+
+
+@app.command()
+def serve() -> None:
+    """This machine as the whole service: SFTP server, scheduled flows, operators' pages. Ctrl-C stops it."""
+    from flows.house import open_house
+    from flows.services import services
+
+    stopped = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
+    with open_house() as house, services(house, house.settings.ui_port, house.settings.sftp_port) as running:
+        print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
+        print(f"Operators       {running.pages}")
+        print("Press Ctrl-C to stop.", flush=True)
+        stopped.wait()
+        print("Stopping.", flush=True)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option(help="Leave everything running until Ctrl-C.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where the demo lives; emptied first.")] = Path(".ectx/demo"),
+) -> None:
+    """The main job end to end on sample records, over real SFTP, with the operators' pages."""
+    from flows.demo import run_demo
+
+    run_demo(folder, keep)
+
+
+@provider.command("add")
+def provider_add(
+    name: str,
+    key_file: Annotated[Path | None, typer.Option("--key", help="The provider's ed25519 public key (.pub file).")] = None,
+    checksum_always: Annotated[bool, typer.Option(help="Every file waits for its .sha256.")] = False,
+) -> None:
+    """Make a lead provider's mailbox, and let the holder of a key in. NAME: slug, name or id in the records."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        whose = house.lead_provider(name)
+        if key_file:
+            house.accounts.add_key(whose.slug, _read_key(key_file))
+        else:
+            house.accounts.allow(whose.slug)
+        house.accounts.want_checksums(whose.slug, checksum_always)
+        house.mailbox(whose.slug)
+    print(f"{whose.name}: user {whose.slug}")
+
+
+def _read_key(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExchangeError("NO-KEY", f"{path} cannot be read.", "Give the .pub file of an ed25519 key.") from error
+
+
+@provider.command("list")
+def provider_list() -> None:
+    """Lead providers, their users and the fingerprints of their keys."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        allowed = set(house.accounts.names())
+        for whose in house.lead_providers():
+            keys = [f"{each.fingerprint} {each.comment}".strip() for each in house.accounts.keys(whose.slug)]
+            state = ", ".join(keys) or ("no key yet" if whose.slug in allowed else "no login")
+            print(f"{whose.slug}\t{whose.name}\t{state}")
+
+
+@provider.command("remove")
+def provider_remove(name: str) -> None:
+    """Shut a lead provider out. The mailbox and what lies in it stay."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        whose = house.lead_provider(name)
+        if not house.accounts.remove(whose.slug):
+            raise ExchangeError("NO-ACCOUNT", f"{whose.name} has no login.", "See `ectx provider list`.")
+    print(f"{whose.name}: logins removed; the mailbox stays")
+
+
+@key.command("add")
+def key_add(name: str, key_file: Path) -> None:
+    """Let the holder of another key in. Counts at the next login."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        whose = house.lead_provider(name)
+        added = house.accounts.add_key(whose.slug, _read_key(key_file))
+    print(f"{whose.slug}: {added.fingerprint}")
+
+
+@key.command("remove")
+def key_remove(name: str, fingerprint: str) -> None:
+    """Shut one key out, by its fingerprint."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        whose = house.lead_provider(name)
+        if not house.accounts.remove_key(whose.slug, fingerprint):
+            raise ExchangeError("NO-KEY", f"{whose.slug} has no key {fingerprint}.", "See `ectx provider list`.")
+    print(f"{whose.slug}: removed {fingerprint}")
