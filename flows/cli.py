@@ -2,11 +2,9 @@
 
 import logging
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +39,7 @@ def main() -> None:
         if text := error.format_message():
             print(f"ectx: {text} Try `ectx --help`.", file=sys.stderr)
         else:
-            app(["--help"], standalone_mode=False)
+            print("ectx: name a command.", file=sys.stderr)
         sys.exit(2)
     except (ExchangeError, ExtractRefused, KeyRefused, MailboxError) as error:
         print(f"ectx: {error}", file=sys.stderr)
@@ -158,16 +156,14 @@ def _through_prefect() -> bool:
 def serve() -> None:
     """This machine as the whole service: SFTP server, scheduled flows, operators' pages. Ctrl-C stops it."""
     from flows.house import open_house
-    from flows.services import services
+    from flows.services import services, stop_signals
 
-    stopped = threading.Event()
+    with stop_signals() as stopped, open_house() as house:
+        _serve_until(stopped, house, services)
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopped.set()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, stop)
-    with open_house() as house, services(house, house.settings.ui_port, house.settings.sftp_port) as running:
+def _serve_until(stopped: threading.Event, house: Any, services: Any) -> None:
+    with services(house, house.settings.ui_port, house.settings.sftp_port) as running:
         print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
         print(f"Operators       {running.pages}")
         print("Press Ctrl-C to stop.", flush=True)

@@ -24,7 +24,7 @@ from data.snapshots import declaration_snapshot
 from flows.clock import instant, london_day
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider, open_house
-from flows.services import Services, free_port, prefect_environment, services
+from flows.services import Services, free_port, prefect_environment, services, stop_signals
 from flows.settings import Settings
 from schemas.files import KINDS
 from schemas.reading import Limits, read_sheet
@@ -282,9 +282,6 @@ def _january(box: Path) -> Decimal:
 def _wait(console: Console, say: Teller) -> None:
     say.bar.stop()
     console.print("\nEverything keeps running. Press Ctrl-C to stop.")
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        console.print("Stopping.")
-
+    with stop_signals() as stopped:
+        stopped.wait()
+    console.print("Stopping.")

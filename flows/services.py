@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from flows.errors import ExchangeError
 from flows.house import House
@@ -84,6 +86,22 @@ def _is_healthy(api_url: str) -> bool:
 
 
 @contextlib.contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event instead of cutting anything off, so that services are stopped in order."""
+    stopped = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextlib.contextmanager
 def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True) -> Iterator[Services]:
     """Start everything, yield when it answers, stop everything, whatever happens. Raises ExchangeError (NO-START)."""
     settings = house.settings
@@ -116,8 +134,12 @@ def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True)
 
 
 def _start(module: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """In the project's own folder: Prefect names a flow by the path of its file."""
+    project = Path(__file__).resolve().parent.parent
     with log.open("ab") as output:
-        return subprocess.Popen([sys.executable, "-m", *module], env=environment, stdout=output, stderr=output)
+        return subprocess.Popen(
+            [sys.executable, "-m", *module], env=environment, stdout=output, stderr=output, cwd=project
+        )
 
 
 def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:

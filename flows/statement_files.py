@@ -1,5 +1,6 @@
 """One version of one statement, written out as its folder. Every figure comes in ready-made."""
 
+import calendar
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def _page(statement: Statement, version: int, previous: str | None, as_of: datet
     return page(
         "statement.html",
         facts=statement.facts,
-        month=statement.month,
+        month=f"{calendar.month_name[statement.facts['month']]} {statement.facts['year']}",
         version=version,
         previous=previous,
         as_of=as_of,

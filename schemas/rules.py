@@ -65,10 +65,11 @@ def _kept(rule: Rule) -> pa.Check:
     return pa.Check(lambda data: data.lazyframe.select(~pl.col(data.key)), name=rule.code, error=rule.message)
 
 
-def findings(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
+def findings(rules: Sequence[Rule], rows: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
     """Every rule that every row breaks.
 
-    rows: row_number and whatever columns the rules name. Returns row_number, position (of the rule), code, field,
+    rows: row_number and whatever columns the rules name. sent: the same rows' cells as sent, which messages quote.
+    Returns row_number, position (of the rule), code, field,
     message (message and advice in words), ordered by row and rule.
     """
     found = [pl.DataFrame(schema=FINDINGS)]
@@ -80,7 +81,7 @@ def findings(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
         for position, rule in enumerate(rules):
             if (rule.key,) in cases:
                 at = cases[(rule.key,)]["index"]
-                found.append(_worded(rule, position, rows[at]))
+                found.append(_worded(rule, position, rows[at].with_columns(sent[at])))
     return pl.concat(found).sort("row_number", "position")
 
 

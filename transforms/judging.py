@@ -57,7 +57,7 @@ def judge_declarations(
         if rank:
             snapshot = _only_those_of(chosen, snapshot)
         joined = with_facts(chosen, snapshot, submission.lead_provider_id, now, today)
-        broken = findings(rules, joined)
+        broken = findings(rules, joined, chosen.select(kind.columns))
         done = _already_done(joined, broken)
         broken = broken.join(done, on="row_number", how="anti", maintain_order="left")
         joined = _with_outcome(joined, broken, done)
