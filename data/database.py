@@ -125,7 +125,9 @@ class Database:
         mark = "?" if self.is_sqlite else "%s"
         settings = ", ".join(f'"{name}" = {self._cast(table, name, mark)}' for name in names)
         with_cursor = raw.cursor()
-        with_cursor.executemany(f'UPDATE "{table.name}" SET {settings} WHERE "{key}" = {mark}', list(stored.iter_rows()))
+        with_cursor.executemany(
+            f'UPDATE "{table.name}" SET {settings} WHERE "{key}" = {mark}', list(stored.iter_rows())
+        )
         with_cursor.close()
 
     def _cast(self, table: Table, name: str, mark: str) -> str:
@@ -196,7 +198,7 @@ class Reader:
         from psycopg.sql import SQL, Literal
 
         pieces = sql.split("?")
-        query = SQL(pieces[0])
+        query: Any = SQL(pieces[0])
         for value, piece in zip(parameters, pieces[1:], strict=True):
             query = query + Literal(value) + SQL(piece)
         with self._raw.cursor() as cursor:

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Connection, delete, text
 
+from data.casting import typed
 from data.database import Database, Reader, as_stored
 from data.tables import RECORD_TABLES, records_imports
-from data.casting import typed
 from schemas.extract import LINKED_COLUMNS, ExtractRefused, Fault, form_faults, link_faults, sense_faults
 from schemas.records import RECORDS, Table
 

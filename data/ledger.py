@@ -80,7 +80,7 @@ class Ledger:
     def lead_providers(self) -> list[tuple[str, str, bool]]:
         """(id, name, vat_registered), by name."""
         c = lead_providers.c
-        return [tuple(row) for row in self._all(select(c.lead_provider_id, c.name, c.vat_registered).order_by(c.name))]  # type: ignore[misc]
+        return [tuple(row) for row in self._all(select(c.lead_provider_id, c.name, c.vat_registered).order_by(c.name))]
 
     # Submissions
 

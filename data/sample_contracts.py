@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from data.sample_random import chance, draws, uuids, whole
 from data.casting import INSTANT
+from data.sample_random import chance, draws, uuids, whole
 from schemas.vocabulary import FACTS
 
 SAMPLE_DAY = date(2026, 11, 20)
@@ -55,7 +55,9 @@ def milestones() -> pl.DataFrame:
 
 def lead_providers() -> pl.DataFrame:
     ids = uuids("lead providers", len(PROVIDERS))
-    return pl.DataFrame({"lead_provider_id": ids, "name": [n for n, _ in PROVIDERS], "vat_registered": [v for _, v in PROVIDERS]})
+    return pl.DataFrame(
+        {"lead_provider_id": ids, "name": [n for n, _ in PROVIDERS], "vat_registered": [v for _, v in PROVIDERS]}
+    )
 
 
 def delivery_partners(scale: float) -> pl.DataFrame:
@@ -85,7 +87,9 @@ def schools(scale: float) -> pl.DataFrame:
             "urn": [str(100_000 + n) for n in numbers],
             "name": names,
             "eligible": draws("eligible school", count) < 0.98,
-            "induction_tutor_name": [f"Induction Tutor {n}" if t else None for n, t in zip(numbers, has_tutor, strict=True)],
+            "induction_tutor_name": [
+                f"Induction Tutor {n}" if t else None for n, t in zip(numbers, has_tutor, strict=True)
+            ],
             "induction_tutor_email": [
                 f"induction.tutor.{n}@school.example" if t else None for n, t in zip(numbers, has_tutor, strict=True)
             ],
@@ -105,9 +109,11 @@ def partnerships(schools: pl.DataFrame, pairs: pl.DataFrame, periods: pl.DataFra
     )
     partners = pairs.group_by("lead_provider_id", "contract_period", maintain_order=True).agg("delivery_partner_id")
     wanted = wanted.with_columns(whole("school partner", wanted.height, 1000).alias("turn"))
-    yearly = wanted.join(periods.select("contract_period", opened="started_on"), how="cross").join(
-        partners, on=["lead_provider_id", "contract_period"]
-    ).sort("contract_period", "school_id", "lead_provider_id")
+    yearly = (
+        wanted.join(periods.select("contract_period", opened="started_on"), how="cross")
+        .join(partners, on=["lead_provider_id", "contract_period"])
+        .sort("contract_period", "school_id", "lead_provider_id")
+    )
     created = pl.col("opened").cast(INSTANT) + pl.duration(days=14, hours=9)
     return yearly.select(
         uuids("partnerships", yearly.height).alias("partnership_id"),

@@ -2,9 +2,9 @@
 
 import polars as pl
 
+from data.casting import INSTANT
 from data.sample_contracts import SAMPLE_DAY, SAMPLE_NOW
 from data.sample_random import draws, uuids, whole
-from data.casting import INSTANT
 from schemas.vocabulary import DECLARATION_TYPES
 
 # How likely a participant who made it to a milestone is to be declared for it.
@@ -92,10 +92,14 @@ def _windows(milestones: pl.DataFrame) -> pl.DataFrame:
 
 def _made(chain: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Who was declared for what, when: one a milestone, in order, while the training period that is declared on ran."""
-    able = chain.filter(pl.col("fate") != "interest").join(
-        windows.select("contract_period", "season", "declaration_type", "opens", "closes"),
-        on=["contract_period", "season"],
-    ).sort("training_period_id", "declaration_type")
+    able = (
+        chain.filter(pl.col("fate") != "interest")
+        .join(
+            windows.select("contract_period", "season", "declaration_type", "opens", "closes"),
+            on=["contract_period", "season"],
+        )
+        .sort("training_period_id", "declaration_type")
+    )
     mentor_from_2025 = (pl.col("participant_type") == "mentor") & (pl.col("contract_period") >= 2025)
     able = able.filter(~mentor_from_2025 | pl.col("declaration_type").is_in(["started", "completed"]))
     # Funded mentors finish within their first year.
@@ -110,9 +114,9 @@ def _made(chain: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     day = opens + pl.duration(days=(draws("declared day", size) * width).cast(pl.Int64))
     minute = whole("declared minute", size, 540)
     able = able.with_columns(width=width, day=day).with_columns(
-        (pl.col("day").cast(INSTANT) + pl.duration(hours=8, minutes=minute)).alias("declaration_date")
+        (pl.col("day").cast(INSTANT) + pl.duration(hours=8, minutes=pl.lit(minute))).alias("declaration_date")
     )
-    created = pl.col("declaration_date") + pl.duration(days=1 + whole("delay", size, 8), hours=1)
+    created = pl.col("declaration_date") + pl.duration(days=pl.lit(whole("delay", size, 8) + 1), hours=1)
     likely = pl.when(pl.col("participant_type") == "ect").then(DECLARED["ect"]).otherwise(DECLARED["mentor"])
     able = able.with_columns(created_at=created)
     return able.filter(
@@ -163,14 +167,19 @@ def _voided_and_clawed_back(made: pl.DataFrame, statements: pl.DataFrame) -> pl.
     asked = pl.col("asked_on") < pl.lit(SAMPLE_DAY)
     refunded = (pl.col("draw") > 0.993) & (pl.col("payment_status") == "paid")
     refunded = refunded & pl.col("clawback_statement_id").is_not_null() & asked
-    settled = pl.when(pl.col("refund_status") == "paid").then(pl.lit("clawed_back")).otherwise(pl.lit("awaiting_clawback"))
+    settled = (
+        pl.when(pl.col("refund_status") == "paid").then(pl.lit("clawed_back")).otherwise(pl.lit("awaiting_clawback"))
+    )
     made = made.with_columns(
         pl.when(voided).then(pl.lit("voided")).otherwise(pl.col("payment_status")).alias("payment_status"),
         pl.when(refunded).then(settled).otherwise(pl.lit("no_clawback")).alias("clawback_status"),
         pl.when(refunded).then("clawback_statement_id").alias("clawback_statement_id"),
     )
     again = made.filter((pl.col("draw") < 0.007) & pl.col("payment_statement_id").is_not_null()).with_columns(
-        pl.when(pl.col("status") == "open").then(pl.lit("eligible")).otherwise(pl.col("status")).alias("payment_status"),
+        pl.when(pl.col("status") == "open")
+        .then(pl.lit("eligible"))
+        .otherwise(pl.col("status"))
+        .alias("payment_status"),
         (pl.col("created_at") + pl.duration(minutes=90)).alias("created_at"),
     )
     return pl.concat([made, again])

@@ -2,9 +2,9 @@
 
 import polars as pl
 
+from data.casting import INSTANT
 from data.sample_contracts import SAMPLE_DAY, SAMPLE_NOW
 from data.sample_random import draws, uuids, whole
-from data.casting import INSTANT
 
 ECTS_A_YEAR, MENTORS_A_YEAR = 34_000, 26_000
 FIRST = (
@@ -26,11 +26,13 @@ def enrolments(scale: float, periods: pl.DataFrame, partnerships: pl.DataFrame) 
     counts = {"ect": max(60, round(ECTS_A_YEAR * scale)), "mentor": max(45, round(MENTORS_A_YEAR * scale))}
     people = pl.concat(
         [
-            pl.DataFrame({"contract_period": [year]}).select(
+            pl.DataFrame({"contract_period": [year]})
+            .select(
                 "contract_period",
                 pl.lit(role).alias("participant_type"),
                 pl.int_ranges(0, count).alias("number"),
-            ).explode("number")
+            )
+            .explode("number")
             for year in periods["contract_period"]
             for role, count in counts.items()
         ]
@@ -57,7 +59,7 @@ def enrolments(scale: float, periods: pl.DataFrame, partnerships: pl.DataFrame) 
     return started.with_columns(
         uuids("school periods", started.height).alias("school_period_id"),
         uuids("training periods", started.height).alias("training_period_id"),
-        (pl.col("started_on") + pl.duration(days=whole("stay", started.height, 400) + 40)).alias("changed_on"),
+        (pl.col("started_on") + pl.duration(days=pl.lit(whole("stay", started.height, 400) + 40))).alias("changed_on"),
     ).with_columns(
         # What has not happened by the sample day has not happened; a week is left to write things down.
         pl.when((pl.col("changed_on") > SAMPLE_DAY - pl.duration(days=7)) & (pl.col("fate") != "interest"))
@@ -88,9 +90,15 @@ def _participant_ids(people: pl.DataFrame) -> pl.Series:
     ids = uuids("participants", people.height)
     numbered = people.select("contract_period", "participant_type", "number", ids.alias("participant_id"))
     early = numbered.filter((pl.col("contract_period") == 2021) & (pl.col("participant_type") == "ect"))
-    returning = (pl.col("contract_period") == 2024) & (pl.col("participant_type") == "mentor") & (pl.col("number") % 20 == 0)
-    joined = numbered.join(early.select("number", before="participant_id"), on="number", how="left", maintain_order="left")
-    chosen = pl.when(returning & pl.col("before").is_not_null()).then(pl.col("before")).otherwise(pl.col("participant_id"))
+    returning = (
+        (pl.col("contract_period") == 2024) & (pl.col("participant_type") == "mentor") & (pl.col("number") % 20 == 0)
+    )
+    joined = numbered.join(
+        early.select("number", before="participant_id"), on="number", how="left", maintain_order="left"
+    )
+    chosen = (
+        pl.when(returning & pl.col("before").is_not_null()).then(pl.col("before")).otherwise(pl.col("participant_id"))
+    )
     return joined.select(chosen.alias("participant_id")).to_series()
 
 
@@ -121,7 +129,9 @@ def participants(enrolments: pl.DataFrame) -> pl.DataFrame:
     """One row per person. Nearly all are eligible; the others' declarations stay submitted."""
     known = draws("eligible", enrolments.height) < 0.97
     eligible_at = pl.when(known).then(pl.col("started_on").cast(INSTANT) + pl.duration(days=3, hours=11))
-    roles = enrolments.with_columns(eligible_at=eligible_at, created=pl.col("started_on").cast(INSTANT) + pl.duration(hours=8))
+    roles = enrolments.with_columns(
+        eligible_at=eligible_at, created=pl.col("started_on").cast(INSTANT) + pl.duration(hours=8)
+    )
     is_ect = pl.col("participant_type") == "ect"
     people = roles.group_by("participant_id", maintain_order=True).agg(
         pl.col("eligible_at").filter(is_ect).min().alias("ect_first_became_eligible_at"),
@@ -230,7 +240,9 @@ def mentorships(school_periods: pl.DataFrame) -> pl.DataFrame:
     """Each ECT whose school has a mentor at the time gets one: the first who was there before."""
     ects = school_periods.filter(participant_type="ect").sort("started_on")
     mentors = school_periods.filter(participant_type="mentor").sort("started_on")
-    met = ects.join_asof(mentors, on="started_on", by="school_id", coalesce=False, suffix="_mentor", check_sortedness=False)
+    met = ects.join_asof(
+        mentors, on="started_on", by="school_id", coalesce=False, suffix="_mentor", check_sortedness=False
+    )
     met = met.filter(
         pl.col("school_period_id_mentor").is_not_null()
         & (pl.col("participant_id") != pl.col("participant_id_mentor"))

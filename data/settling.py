@@ -21,9 +21,7 @@ def settle_due(connection: Connection, today: date, now: datetime) -> list[str]:
     for statement_id in ids:
         on_it = (declarations.c.payment_statement_id == statement_id, declarations.c.payment_status == "eligible")
         _move_declarations(connection, on_it, {"payment_status": "payable"}, "teacher_declaration_payable", now)
-        connection.execute(
-            update(statements).where(statements.c.statement_id == statement_id).values(status="payable")
-        )
+        connection.execute(update(statements).where(statements.c.statement_id == statement_id).values(status="payable"))
         _statement_event(connection, statement_id, "statement_marked_payable", "system", now)
     return ids
 
@@ -38,9 +36,7 @@ def mark_paid(connection: Connection, statement_id: str, now: datetime) -> None:
     )
     _move_declarations(connection, refunded, {"clawback_status": "clawed_back"}, "teacher_declaration_clawed_back", now)
     connection.execute(
-        update(statements)
-        .where(statements.c.statement_id == statement_id)
-        .values(status="paid", marked_as_paid_at=now)
+        update(statements).where(statements.c.statement_id == statement_id).values(status="paid", marked_as_paid_at=now)
     )
     _statement_event(connection, statement_id, "statement_authorised_for_payment", "dfe_staff_user", now)
 
@@ -56,7 +52,7 @@ def status_and_deadline(connection: Connection, statement_id: str) -> tuple[str,
     return (row[0], row[1], row[2]) if row else None
 
 
-def _move_declarations(connection: Connection, which: tuple, change: dict[str, str], kind: str, now: datetime) -> None:  # type: ignore[type-arg]
+def _move_declarations(connection: Connection, which: tuple, change: dict[str, str], kind: str, now: datetime) -> None:
     connection.execute(insert(events).from_select(_EVENT_COLUMNS, _events_of(which, kind, now)))
     connection.execute(update(declarations).where(*which).values(**change, updated_at=now))
 
@@ -67,7 +63,7 @@ _EVENT_COLUMNS = (
 )  # fmt: skip
 
 
-def _events_of(which: tuple, kind: str, now: datetime) -> Select:  # type: ignore[type-arg]
+def _events_of(which: tuple, kind: str, now: datetime) -> Select:
     statement = declarations.c.payment_statement_id
     if kind == "teacher_declaration_clawed_back":
         statement = declarations.c.clawback_statement_id

@@ -112,10 +112,15 @@ def _units(reader: Reader) -> pl.DataFrame:
     sides = []
     for name, (link, status, wanted) in (("billed", _PAID_FOR), ("refunded", _TAKEN_BACK)):
         counts = [
-            reader.frame(sql.format(link=link, status=status, wanted=wanted)) for sql in (_COUNTS_TOGETHER, _COUNTS_APART)
+            reader.frame(sql.format(link=link, status=status, wanted=wanted))
+            for sql in (_COUNTS_TOGETHER, _COUNTS_APART)
         ]
         sides.append(pl.concat(counts).select(*key, pl.col("units").cast(pl.Int64).alias(name)))
-    return sides[0].join(sides[1], on=key, how="full", coalesce=True).with_columns(pl.col("billed", "refunded").fill_null(0))
+    return (
+        sides[0]
+        .join(sides[1], on=key, how="full", coalesce=True)
+        .with_columns(pl.col("billed", "refunded").fill_null(0))
+    )
 
 
 def _declarations(reader: Reader) -> pl.DataFrame:

@@ -106,9 +106,7 @@ _COUNTED = {
 
 def _table(name: str) -> Table:
     spec = RECORDS[name]
-    indexes = [
-        Index(f"ix_{name}_{c}", c, *_COUNTED.get(c, ())) for c, column in spec.columns.items() if column.indexed
-    ]
+    indexes = [Index(f"ix_{name}_{c}", c, *_COUNTED.get(c, ())) for c, column in spec.columns.items() if column.indexed]
     columns = [_column(c, column, c in spec.key) for c, column in spec.columns.items()]
     return Table(name, metadata, *columns, *indexes)
 

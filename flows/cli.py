@@ -67,7 +67,9 @@ def records_import(folder: Path) -> None:
 
 
 @records.command("export")
-def records_export(folder: Path, parquet: Annotated[bool, typer.Option(help="Parquet instead of CSV.")] = False) -> None:
+def records_export(
+    folder: Path, parquet: Annotated[bool, typer.Option(help="Parquet instead of CSV.")] = False
+) -> None:
     """Write DfE's records to FOLDER, rows ordered by key."""
     from data.extract import export_records
     from flows.house import open_house
@@ -78,7 +80,9 @@ def records_export(folder: Path, parquet: Annotated[bool, typer.Option(help="Par
 
 
 @records.command("sample")
-def records_sample(folder: Path, scale: Annotated[float, typer.Option(help="1 is the nation.", min=0.0)] = 0.01) -> None:
+def records_sample(
+    folder: Path, scale: Annotated[float, typer.Option(help="1 is the nation.", min=0.0)] = 0.01
+) -> None:
     """Write a sample extract to FOLDER: always the same for the same scale, and nobody in it exists."""
     from data.sample import write_sample
 
@@ -185,7 +189,9 @@ def demo(
 @provider.command("add")
 def provider_add(
     name: str,
-    key_file: Annotated[Path | None, typer.Option("--key", help="The provider's ed25519 public key (.pub file).")] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key", help="The provider's ed25519 public key (.pub file).")
+    ] = None,
     checksum_always: Annotated[bool, typer.Option(help="Every file waits for its .sha256.")] = False,
 ) -> None:
     """Make a lead provider's mailbox, and let the holder of a key in. NAME: slug, name or id in the records."""

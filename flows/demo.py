@@ -54,7 +54,9 @@ def run_demo(folder: Path, keep: bool) -> None:
     """Raises ExchangeError when something that must be there is not."""
     console = Console()
     if shutil.which("sftp") is None:
-        raise ExchangeError("NO-SFTP", "The demo uploads with OpenSSH's own sftp command.", "Install the OpenSSH client.")
+        raise ExchangeError(
+            "NO-SFTP", "The demo uploads with OpenSSH's own sftp command.", "Install the OpenSSH client."
+        )
     folder = folder.resolve()
     if folder.exists() and any(folder.iterdir()) and not (folder / "records.db").exists():
         raise ExchangeError("NOT-OURS", f"{folder} holds other things.", "Name an empty folder with --folder.")
@@ -125,7 +127,9 @@ def _play(house: House, running: Services, players: list[Player], say: Teller) -
     first, second = players
     good, bad = _rows(house, first), _bad_rows()
     _upload(house, running, first, "declarations-december.csv", good.head(GOOD_ROWS).vstack(bad).write_csv())
-    say.done(f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong")
+    say.done(
+        f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong"
+    )
     whole = _rows(house, second).head(GOOD_ROWS).write_csv()
     _upload(house, running, second, "declarations.csv", whole)
     torn = good.head(3).rename({"declaration_type": "type"}).write_csv()
@@ -198,7 +202,11 @@ def _rows(house: House, player: Player) -> pl.DataFrame:
     return rows.with_columns(pl.concat_str(pl.lit("DEC-"), numbers).alias("your_reference"))
 
 
-_TYPES = (("started", "training-event-attended"), ("retained-4", "other"), ("retained-3", "self-study-material-completed"))
+_TYPES = (
+    ("started", "training-event-attended"),
+    ("retained-4", "other"),
+    ("retained-3", "self-study-material-completed"),
+)
 
 
 def _of_type(people: pl.DataFrame, kind: str, evidence: str) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from flows.statements import authorise, statements_round
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
     """Each mailbox's work is a task of its own: seen apart, failed apart."""
-    task(act, name="mailbox", task_run_name=name)()
+    task(name="mailbox", task_run_name=name)(act)()
 
 
 def _run_name(what: str) -> Callable[[], str]:
@@ -77,13 +77,13 @@ def _complain(troubles: list[str]) -> None:
 
 def serve_on_schedules(settings: Settings) -> None:
     """Run the flows when they are due, until stopped."""
-    serve(
-        intake.to_deployment("every-minute", schedule=Interval(settings.intake_every_seconds)),
-        statements.to_deployment("daily", schedule=Cron(settings.statements_cron, timezone="Europe/London")),
+    every, daily = Interval(settings.intake_every_seconds), Cron(settings.statements_cron, timezone="Europe/London")
+    deployments: list[Any] = [
+        intake.to_deployment("every-minute", schedule=every),
+        statements.to_deployment("daily", schedule=daily),
         authorise_statement.to_deployment("by-hand"),
-        pause_on_shutdown=False,
-        limit=2,
-    )
+    ]
+    serve(*deployments, pause_on_shutdown=False, limit=2)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ class House:
         for provider in self.lead_providers():
             if name in (provider.slug, provider.name, provider.lead_provider_id):
                 return provider
-        raise ExchangeError("NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider list`.")
+        raise ExchangeError(
+            "NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider list`."
+        )
 
     def mailbox(self, name: str) -> Mailbox:
         """The mailbox of a slug, made where it is missing. Raises MailboxError."""

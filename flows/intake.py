@@ -55,7 +55,11 @@ def intake_round(house: House, now: datetime, do: Callable[[str, Callable[[], An
     for provider in providers:
         own = arrivals.get(provider.slug, [])
         if own or _left_over(house, provider, done):
-            do(provider.slug, partial(_in_turn, house, provider, own, now, done))
+            try:
+                do(provider.slug, partial(_in_turn, house, provider, own, now, done))
+            except Exception as error:  # one mailbox's trouble is not another's
+                _log_trouble(f"mailbox {provider.slug}", error)
+                done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
     done.troubles += _strangers(house, providers)
     return done
 
@@ -77,7 +81,9 @@ def _strangers(house: House, providers: list[LeadProvider]) -> list[str]:
         return []
     others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in known]
     waiting = [(path.name, len(house.mailbox(path.name).look())) for path in others]
-    return [f"{name}: FILE-003, {files} files wait in a mailbox of no lead provider" for name, files in waiting if files]
+    return [
+        f"{name}: FILE-003, {files} files wait in a mailbox of no lead provider" for name, files in waiting if files
+    ]
 
 
 def _settled_arrivals(house: House, providers: list[LeadProvider], done: IntakeRound) -> dict[str, list[Arrival]]:
@@ -88,7 +94,10 @@ def _settled_arrivals(house: House, providers: list[LeadProvider], done: IntakeR
     time.sleep(house.settings.seconds_between_looks)
     second = {name: [a for a in _look(house, name, done) if a in seen] for name, seen in first.items() if seen}
     open_ended = {
-        (name, a.name) for name, seen in second.items() for a in seen if not a.is_sidecar and not _ends_well(house, name, a)
+        (name, a.name)
+        for name, seen in second.items()
+        for a in seen
+        if not a.is_sidecar and not _ends_well(house, name, a)
     }
     if not open_ended:
         return second
@@ -196,12 +205,13 @@ def _process_safely(
     except MailboxError:
         raise
     except Exception as error:
-        # The trace without its message: what an error says of a file may be personal.
-        log.error(
-            "submission %s failed: %s\n%s",
-            submission.submission_id, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)),
-        )  # fmt: skip
+        _log_trouble(f"submission {submission.submission_id}", error)
         done.troubles.append(f"{submission.submission_id}: {type(error).__name__}; it will be tried again next round")
+
+
+def _log_trouble(what: str, error: Exception) -> None:
+    """The trace without its message: what an error says of a file may be personal."""
+    log.error("%s failed: %s\n%s", what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def process(house: House, provider: LeadProvider, submission: SubmissionRow, now: datetime) -> Outcome:

@@ -1,9 +1,11 @@
 """What operators read of a run: who sent what, counts, rules broken, money by section. No names of people, no file names."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from flows.intake import IntakeRound
 from flows.receipts import Outcome
+from flows.rendering import pounds
 from flows.statements import StatementsRound, money_by_section
 
 SECTION_ORDER = ("output", "clawback", "uplift", "uplift-clawback", "service-fee", "adjustment", "vat", "total")
@@ -62,11 +64,11 @@ def _by_provider(done: StatementsRound) -> dict[str, tuple[str, str, str]]:
         versions, declarations, total = found.get(each.lead_provider, (0, 0, Decimal()))
         amount = Decimal(each.amounts["total"])
         found[each.lead_provider] = (versions + 1, declarations + each.declarations, total + amount)
-    return {name: (f"{v:,}", f"{d:,}", f"£{t:,.2f}") for name, (v, d, t) in sorted(found.items())}
+    return {name: (f"{v:,}", f"{d:,}", pounds(t)) for name, (v, d, t) in sorted(found.items())}
 
 
 def _money(sums: dict[str, Decimal]) -> str:
-    rows = [(section, f"£{sums[section]:,.2f}") for section in SECTION_ORDER if section in sums]
+    rows = [(section, pounds(sums[section])) for section in SECTION_ORDER if section in sums]
     return _table(("Section", "Amount"), rows)
 
 
@@ -74,6 +76,6 @@ def _troubles(troubles: list[str]) -> list[str]:
     return ["## Troubles", "\n".join(f"- {line}" for line in troubles)] if troubles else []
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

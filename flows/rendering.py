@@ -86,5 +86,7 @@ def listing(folder: Path, leave_out: str) -> list[dict[str, Any]]:
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     names = [(path.relative_to(folder).as_posix(), path) for path in found]
     return [
-        {"name": name, "bytes": path.stat().st_size, "sha256": digest(path)} for name, path in names if name != leave_out
+        {"name": name, "bytes": path.stat().st_size, "sha256": digest(path)}
+        for name, path in names
+        if name != leave_out
     ]

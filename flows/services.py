@@ -107,7 +107,9 @@ def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True)
     settings = house.settings
     folder = settings.mailboxes_folder
     if folder is None:
-        raise ExchangeError("REMOTE", "The mailboxes are on another SFTP service.", "Unset ECTX_MAILBOXES to serve them here.")
+        raise ExchangeError(
+            "REMOTE", "The mailboxes are on another SFTP service.", "Unset ECTX_MAILBOXES to serve them here."
+        )
     for provider in house.lead_providers():
         house.mailbox(provider.slug)
     api_url = f"http://{settings.ui_host}:{ui_port}/api"
@@ -146,7 +148,9 @@ def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + HEALTHY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ExchangeError("NO-START", "The Prefect server stopped while starting.", "See logs/prefect-server.log in the home.")
+            raise ExchangeError(
+                "NO-START", "The Prefect server stopped while starting.", "See logs/prefect-server.log in the home."
+            )
         if _is_healthy(api_url):
             return
         time.sleep(0.25)

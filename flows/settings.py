@@ -12,27 +12,34 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ECTX_", extra="ignore")
 
-    home: Path = Field(Path(".ectx"), description="The folder that holds all state on the embedded default.")
-    database_url: str = Field("", description="sqlite:///PATH or postgresql://…; empty: records.db in the home.")
-    mailboxes: str = Field("", description="file:///PATH or sftp://user@host:port/PATH; empty: mailboxes in the home.")
-    store: Path | None = Field(
-        None, description="Stored uploads and the outbox; shared by all workers. Empty: the home."
+    home: Path = Field(default=Path(".ectx"), description="The folder that holds all state on the embedded default.")
+    database_url: str = Field(
+        default="", description="sqlite:///PATH or postgresql://…; empty: records.db in the home."
     )
-    sftp_key: Path | None = Field(None, description="Our private key for an SFTP service that holds the mailboxes.")
-    sftp_known_hosts: Path | None = Field(None, description="The pinned host keys of that service.")
-    sftp_host: str = Field("127.0.0.1", description="Where the embedded SFTP server listens.")
-    sftp_port: int = Field(2222, description="Its port; 0 takes a free one.")
-    ui_host: str = Field("127.0.0.1", description="Where the operators' pages are served.")
-    ui_port: int = Field(4200, description="Their port.")
+    mailboxes: str = Field(
+        default="", description="file:///PATH or sftp://user@host:port/PATH; empty: mailboxes in the home."
+    )
+    store: Path | None = Field(
+        default=None, description="Stored uploads and the outbox; shared by all workers. Empty: the home."
+    )
+    sftp_key: Path | None = Field(
+        default=None, description="Our private key for an SFTP service that holds the mailboxes."
+    )
+    sftp_known_hosts: Path | None = Field(default=None, description="The pinned host keys of that service.")
+    sftp_host: str = Field(default="127.0.0.1", description="Where the embedded SFTP server listens.")
+    sftp_port: int = Field(default=2222, description="Its port; 0 takes a free one.")
+    ui_host: str = Field(default="127.0.0.1", description="Where the operators' pages are served.")
+    ui_port: int = Field(default=4200, description="Their port.")
     seconds_between_looks: float = Field(
         1.0, ge=0, description="A file is taken when it is the same at two looks this far apart."
     )
-    intake_every_seconds: int = Field(60, ge=5, description="How often `ectx serve` looks for files.")
-    statements_cron: str = Field("5 0 * * *", description="When `ectx serve` makes statements (London time).")
-    max_file_mebibytes: int = Field(256, gt=0, description="The largest file taken (rule FILE-005).")
-    max_file_rows: int = Field(1_000_000, gt=0, description="The most rows taken in one file (rule FILE-005).")
+    intake_every_seconds: int = Field(default=60, ge=5, description="How often `ectx serve` looks for files.")
+    statements_cron: str = Field(default="5 0 * * *", description="When `ectx serve` makes statements (London time).")
+    max_file_mebibytes: int = Field(default=256, gt=0, description="The largest file taken (rule FILE-005).")
+    max_file_rows: int = Field(default=1_000_000, gt=0, description="The most rows taken in one file (rule FILE-005).")
     ordered_shares: str = Field(
-        "", description="Slugs of lead providers (comma between) whose delivery partners' shares go by the ordered rule."
+        default="",
+        description="Slugs of lead providers (comma between) whose delivery partners' shares go by the ordered rule.",
     )
 
     @property

@@ -159,7 +159,9 @@ def _counts(declarations: pl.DataFrame) -> list[dict[str, Any]]:
 def _partner_sums(partners: pl.DataFrame) -> list[dict[str, Any]]:
     sums: dict[str, dict[str, Any]] = {}
     for row in partners.iter_rows(named=True):
-        partner = sums.setdefault(row["delivery_partner_id"], {"name": row["delivery_partner_name"], "amount": Decimal()})
+        partner = sums.setdefault(
+            row["delivery_partner_id"], {"name": row["delivery_partner_name"], "amount": Decimal()}
+        )
         partner["amount"] += Decimal(row["amount"])
     return list(sums.values())
 

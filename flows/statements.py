@@ -72,7 +72,12 @@ def statements_round(house: House, now: datetime) -> StatementsRound:
 def compute(house: House, accounts: Accounts) -> tuple[list[Statement], list[str]]:
     """(statements that add up, a line for each that does not)."""
     figures = compute_figures(
-        accounts.statements, accounts.chosen, accounts.bands, accounts.units, accounts.declarations, accounts.adjustments
+        accounts.statements,
+        accounts.chosen,
+        accounts.bands,
+        accounts.units,
+        accounts.declarations,
+        accounts.adjustments,
     )
     chosen = accounts.statements.filter(pl.col("statement_id").is_in(accounts.chosen.implode()))
     ordered = chosen.filter(
@@ -135,7 +140,9 @@ def _deliver_all(house: House, statements: list[Statement], now: datetime, done:
 
 def _made(provider: LeadProvider, statement: Statement, last: VersionRow | None) -> Made:
     path = statement.path(last.version + 1 if last else 1)
-    return Made(provider.name, statement.facts["statement_id"], path, statement.declarations.height, statement.amounts())
+    return Made(
+        provider.name, statement.facts["statement_id"], path, statement.declarations.height, statement.amounts()
+    )
 
 
 def _write_version(
@@ -198,10 +205,16 @@ def authorise(house: House, statement_id: str, now: datetime) -> tuple[Statement
         with house.database.write() as connection:
             known = status_and_deadline(connection, statement_id)
             if known is None:
-                raise ExchangeError("NO-STATEMENT", f"There is no statement {statement_id}.", "Copy the id from a manifest.")
+                raise ExchangeError(
+                    "NO-STATEMENT", f"There is no statement {statement_id}.", "Copy the id from a manifest."
+                )
             status, deadline, owner = known
             if status != "payable" or deadline >= london_day(now):
-                advice = "It is paid already." if status == "paid" else f"Its deadline is {deadline}; run `ectx statements` after it."
+                advice = (
+                    "It is paid already."
+                    if status == "paid"
+                    else f"Its deadline is {deadline}; run `ectx statements` after it."
+                )
                 raise ExchangeError("NOT-PAYABLE", f"Statement {statement_id} is {status}.", advice)
             mark_paid(connection, statement_id, now)
             statements, held = compute(house, load_accounts(house.database.reader(connection), [statement_id]))

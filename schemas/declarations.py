@@ -197,7 +197,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="DECL-021",
         field="contract_period",
-        broken=pl.col("is_fundable") & pl.col("next_statement_id").is_null() & pl.col("training_period_id").is_not_null(),
+        broken=pl.col("is_fundable")
+        & pl.col("next_statement_id").is_null()
+        & pl.col("training_period_id").is_not_null(),
         message="DfE no longer pays for declarations of contract period {contract_period}.",
         advice="Contact DfE.",
         source=CREATE,

@@ -62,8 +62,8 @@ def _cell_rules(column: str) -> list[Rule]:
         code="FILE-011",
         field=column,
         broken=value.str.contains(CONTROL_CHARACTERS) | (value.str.len_chars() > longest),
-        message="The {0} holds a line break, a tab or another character that cannot be kept, "
-        "or is longer than {1:,} characters.".format(column, longest),
+        message=f"The {column} holds a line break, a tab or another character that cannot be kept, "
+        f"or is longer than {longest:,} characters.",
         advice="Type the value again.",
         source="ours",
     )

@@ -16,7 +16,9 @@ def with_instants(values: pl.DataFrame) -> pl.DataFrame:
     text = pl.col("declaration_date")
     usual = (text.str.len_bytes() == _USUAL_LENGTH) & text.str.ends_with("Z") & text.str.contains("T", literal=True)
     simple = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    values = values.with_columns(pl.when(usual).then(simple).alias("declared_at"), pl.lit(False).alias("is_last_nanosecond"))
+    values = values.with_columns(
+        pl.when(usual).then(simple).alias("declared_at"), pl.lit(False).alias("is_last_nanosecond")
+    )
     unusual = values.select("row_number", "declaration_date").filter(text.is_not_null() & ~usual.fill_null(False))
     if unusual.height:
         values = values.update(_unusual(unusual), on="row_number")
@@ -36,16 +38,23 @@ def _without_leap_second(instant: pl.Expr, text: pl.Expr) -> pl.Expr:
 
 def _unusual(values: pl.DataFrame) -> pl.DataFrame:
     """row_number, declared_at, is_last_nanosecond of texts with a fraction, another zone or none."""
-    parts = values.select("row_number", pl.col("declaration_date").str.extract_groups(_FORM).alias("parts")).unnest("parts")
+    parts = values.select("row_number", pl.col("declaration_date").str.extract_groups(_FORM).alias("parts")).unnest(
+        "parts"
+    )
     micros = pl.col("fraction").fill_null("").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64)
     local = pl.concat_str("day", pl.lit("T"), "time").str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
     local = local + pl.duration(microseconds=micros)
     zone = pl.col("zone").str.replace(":", "", literal=True).str.to_uppercase()
-    hours, minutes = zone.str.slice(1, 2).cast(pl.Int64, strict=False), zone.str.slice(3, 2).cast(pl.Int64, strict=False)
+    hours, minutes = (
+        zone.str.slice(1, 2).cast(pl.Int64, strict=False),
+        zone.str.slice(3, 2).cast(pl.Int64, strict=False),
+    )
     minutes = minutes.fill_null(0)
     offset = pl.duration(hours=hours, minutes=minutes)
     shifted = pl.when(zone.str.starts_with("-")).then(local + offset).otherwise(local - offset)
-    in_london = local.dt.replace_time_zone(LONDON, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    in_london = local.dt.replace_time_zone(LONDON, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
+        "UTC"
+    )
     instant = (
         pl.when(zone.is_null()).then(in_london)
         .when(zone == "Z").then(local.dt.replace_time_zone("UTC"))

@@ -42,7 +42,11 @@ def neutralised(column: pl.Expr) -> pl.Expr:
     Source: handbook, statements and extracts 4; RECT lib/csv_support/row_sanitizer.rb. Tabs, line ends and blanks at
     the start do not hide the formula.
     """
-    return pl.when(column.str.contains(r"^[\s\x00-\x20]*[=+\-@]")).then(pl.concat_str(pl.lit("'"), column)).otherwise(column)
+    return (
+        pl.when(column.str.contains(r"^[\s\x00-\x20]*[=+\-@]"))
+        .then(pl.concat_str(pl.lit("'"), column))
+        .otherwise(column)
+    )
 
 
 def defused(rows: pl.DataFrame, *names: str) -> pl.DataFrame:

@@ -95,7 +95,9 @@ def _decoded(content: bytes) -> tuple[str, list[str]]:
         if content.startswith(signature):
             raise FileFailure("FILE-002", f"This is not a CSV file. {meaning}", advice)
     if b"\0" in content:
-        raise FileFailure("FILE-002", "This is not a CSV file: it holds NUL bytes, as UTF-16 text and workbooks do.", advice)
+        raise FileFailure(
+            "FILE-002", "This is not a CSV file: it holds NUL bytes, as UTF-16 text and workbooks do.", advice
+        )
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     try:
@@ -175,7 +177,9 @@ def _any_rows(text: str) -> _Raw:
             pieces.append(_piece(piece, names))
             piece = []
     pieces.append(_piece(piece, names))
-    return _Raw(header, pl.concat(pieces), pl.Series(line_numbers, dtype=pl.Int64), pl.Series(counts, dtype=pl.Int64), extra)
+    return _Raw(
+        header, pl.concat(pieces), pl.Series(line_numbers, dtype=pl.Int64), pl.Series(counts, dtype=pl.Int64), extra
+    )
 
 
 def _piece(rows: list[list[str | None]], names: list[str]) -> pl.DataFrame:
@@ -192,7 +196,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error:
-            message = f"This is not CSV: a quote that opens on line {line} or after it is never closed, or closes too early."
+            message = (
+                f"This is not CSV: a quote that opens on line {line} or after it is never closed, or closes too early."
+            )
             raise FileFailure("FILE-006", message, f"Check the quotes on line {line} and after it.", line) from None
         if any(cell.strip() for cell in cells):
             yield line, cells

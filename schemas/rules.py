@@ -77,7 +77,9 @@ def findings(rules: Sequence[Rule], rows: pl.DataFrame, sent: pl.DataFrame) -> p
     try:
         model(rules).validate(broken, lazy=True)
     except pa.errors.SchemaErrors as refusal:
-        cases = refusal.failure_cases.select("column", pl.col("index").cast(pl.UInt32)).partition_by("column", as_dict=True)
+        cases = refusal.failure_cases.select("column", pl.col("index").cast(pl.UInt32)).partition_by(
+            "column", as_dict=True
+        )
         for position, rule in enumerate(rules):
             if (rule.key,) in cases:
                 at = cases[(rule.key,)]["index"]

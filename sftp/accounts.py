@@ -26,7 +26,9 @@ def parse_key(line: str) -> PublicKey:
     """Read one public key. Raises KeyRefused unless it is ed25519."""
     parts = line.split(None, 2)
     if len(parts) < 2 or parts[0] != "ssh-ed25519":
-        raise KeyRefused("Only ed25519 public keys are taken: make one with `ssh-keygen -t ed25519` and give its .pub file.")
+        raise KeyRefused(
+            "Only ed25519 public keys are taken: make one with `ssh-keygen -t ed25519` and give its .pub file."
+        )
     try:
         key = paramiko.PKey.from_type_string(parts[0], paramiko.util.b(_decoded(parts[1])))
     except (paramiko.SSHException, ValueError) as error:

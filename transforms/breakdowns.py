@@ -79,7 +79,10 @@ def _rounded_micros() -> pl.Expr:
 def _with_uplifts(partners: pl.DataFrame, declarations: pl.DataFrame) -> pl.DataFrame:
     """The partners' lines, uplifts among them: these are whole pence per declaration, there is nothing to share."""
     lifted = declarations.filter(pl.col("uplift_pence") != 0).with_columns(
-        pl.when(pl.col("section") == "output").then(pl.lit("uplift")).otherwise(pl.lit("uplift-clawback")).alias("section")
+        pl.when(pl.col("section") == "output")
+        .then(pl.lit("uplift"))
+        .otherwise(pl.lit("uplift-clawback"))
+        .alias("section")
     )
     uplifts = lifted.group_by(PARTNER, maintain_order=True).agg(
         pl.col("delivery_partner_name").first(),

@@ -194,7 +194,7 @@ def _events(
 
 
 def _json(**values: pl.Expr) -> pl.Expr:
-    return pl.struct(**{name: value.cast(pl.String) for name, value in values.items()}).struct.json_encode()
+    return pl.struct([value.cast(pl.String).alias(name) for name, value in values.items()]).struct.json_encode()
 
 
 def with_effects(snapshot: Snapshot, made: pl.DataFrame, changes: ChangeSet) -> Snapshot:

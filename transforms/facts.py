@@ -15,7 +15,9 @@ ROLE = ["participant_id", "participant_type"]
 SEQUENCE_ENFORCED_FROM = 2025
 
 
-def with_facts(rows: pl.DataFrame, snapshot: Snapshot, lead_provider_id: str, now: datetime, today: date) -> pl.DataFrame:
+def with_facts(
+    rows: pl.DataFrame, snapshot: Snapshot, lead_provider_id: str, now: datetime, today: date
+) -> pl.DataFrame:
     """rows: the kind's columns as read, declared_at, declaration_day, written_day, is_last_nanosecond.
 
     Returns them, words in lower case, with the columns that the DECL- rules and the effects use.
@@ -25,7 +27,9 @@ def with_facts(rows: pl.DataFrame, snapshot: Snapshot, lead_provider_id: str, no
         pl.lit(now, pl.Datetime("us", "UTC")).alias("received_at"),
     )
     rows = rows.with_columns(
-        pl.col("course_identifier").replace_strict(PARTICIPANT_TYPES, default=None, return_dtype=pl.String).alias("participant_type")
+        pl.col("course_identifier")
+        .replace_strict(PARTICIPANT_TYPES, default=None, return_dtype=pl.String)
+        .alias("participant_type")
     )
     confirmed = snapshot.training_periods.filter(pl.col("lead_provider_id") == lead_provider_id)
     rows = _with_participant(rows, snapshot, confirmed)
@@ -94,7 +98,9 @@ def _with_training(
     rows = rows.join(
         milestones, on=["contract_period", "schedule_identifier", "declaration_type"], how="left", maintain_order="left"
     )
-    rows = rows.join(next_statements(snapshot.statements, today), on="contract_period", how="left", maintain_order="left")
+    rows = rows.join(
+        next_statements(snapshot.statements, today), on="contract_period", how="left", maintain_order="left"
+    )
     now_training = snapshot.training_periods.filter(
         (pl.col("started_on") <= today) & (pl.col("finished_on").is_null() | (pl.col("finished_on") >= today))
     )
@@ -128,9 +134,13 @@ def _with_declarations(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     live = live.join(months, on="live_statement_id", how="left")
     rows = rows.join(live, on=[*ROLE, "declaration_type"], how="left", maintain_order="left")
     enforced = rows.filter(
-        pl.col("sequence_is_enforced") & pl.col("declared_at").is_not_null() & pl.col("declaration_type").is_in(DECLARATION_TYPES)
+        pl.col("sequence_is_enforced")
+        & pl.col("declared_at").is_not_null()
+        & pl.col("declaration_type").is_in(DECLARATION_TYPES)
     ).select("row_number", *ROLE, _place("declaration_type").alias("place"))
-    others = snapshot.declarations.select(*ROLE, _place("declaration_type").alias("other"), "declaration_type", "declaration_date")
+    others = snapshot.declarations.select(
+        *ROLE, _place("declaration_type").alias("other"), "declaration_type", "declaration_date"
+    )
     pairs = enforced.join(others, on=ROLE)
     earlier = pairs.filter(pl.col("other") < pl.col("place")).sort("declaration_date").group_by("row_number").agg(
         pl.col("declaration_date").last().alias("latest_of_earlier_types"), pl.col("declaration_type").last().alias("earlier_type")

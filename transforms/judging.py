@@ -61,7 +61,9 @@ def judge_declarations(
         done = _already_done(joined, broken)
         broken = broken.join(done, on="row_number", how="anti", maintain_order="left")
         joined = _with_outcome(joined, broken, done)
-        made, step = declaration_effects(joined.filter(pl.col("outcome") == "accepted"), snapshot, submission, now, today)
+        made, step = declaration_effects(
+            joined.filter(pl.col("outcome") == "accepted"), snapshot, submission, now, today
+        )
         changes, snapshot = changes.then(step), with_effects(snapshot, made, step)
         verdicts.append(_verdicts(joined, made))
         found.append(broken)
@@ -93,7 +95,9 @@ def _verdicts(joined: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
     accepted, done = pl.col("outcome") == "accepted", pl.col("outcome") == "already-done"
     eligible = accepted & pl.col("is_fundable")
     standing = pl.col("live_payment_status").replace({"no_payment": "submitted"})
-    state = pl.when(eligible).then(pl.lit("eligible")).when(accepted).then(pl.lit("submitted")).when(done).then(standing)
+    state = (
+        pl.when(eligible).then(pl.lit("eligible")).when(accepted).then(pl.lit("submitted")).when(done).then(standing)
+    )
     return joined.select(
         "row_number",
         "outcome",

@@ -34,7 +34,8 @@ def rejected(sheet: Sheet, results: pl.DataFrame, judgement: Judgement) -> pl.Da
 
 def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
     """The columns as sent, under names of their own: a name that is taken is put behind `sent_`."""
-    used, names = {*(taken or RESULT_COLUMNS)}, []
+    used = {*(taken or RESULT_COLUMNS)}
+    names: list[str | None] = []
     for place, name in enumerate(sheet.header):
         if name.lower() in ("errors", "outcome", "rule_codes"):
             names.append(None)

@@ -22,7 +22,9 @@ class StatementTables:
 def statement_tables(statements: pl.DataFrame, lines: pl.DataFrame, shares: Shares) -> StatementTables:
     """statements: as in data.statements.Accounts; lines: as in transforms.statements.Figures."""
     return StatementTables(
-        lines=_lines(statements, lines), declarations=_declarations(shares.declarations), partners=_partners(shares.partners)
+        lines=_lines(statements, lines),
+        declarations=_declarations(shares.declarations),
+        partners=_partners(shares.partners),
     )
 
 

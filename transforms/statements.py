@@ -112,7 +112,9 @@ def _with_roles_and_uplifts(priced: pl.DataFrame, wanted: pl.DataFrame) -> pl.Da
     terms = wanted.select("statement_id", "contract_type", fee)
     priced = priced.join(terms, on="statement_id", how="left", maintain_order="left")
     flagged = pl.col("pupil_premium_uplift") | pl.col("sparsity_uplift")
-    sign = pl.when(pl.col("line_type") == "clawback").then(-1).when(pl.col("line_type") == "output").then(1).otherwise(0)
+    sign = (
+        pl.when(pl.col("line_type") == "clawback").then(-1).when(pl.col("line_type") == "output").then(1).otherwise(0)
+    )
     return priced.with_columns(
         pl.when(pl.col("contract_type") != "ecf").then("participant_type").alias("role"),
         pl.when(flagged).then(sign * pl.col("uplift_fee_pence")).otherwise(0).alias("uplift_pence"),
@@ -134,12 +136,20 @@ def _counted(priced: pl.DataFrame) -> pl.DataFrame:
     order = pl.col("section").replace_strict({"output": 0, "clawback": 1, "uplift": 2, "uplift-clawback": 3})
     both = pl.concat([outputs, uplifts], how="diagonal")
     return both.sort(
-        "statement_id", order, "role", pl.col("declaration_type").cast(DECLARATION_TYPE), "band", nulls_last=[False, False, False, False, True]
+        "statement_id",
+        order,
+        "role",
+        pl.col("declaration_type").cast(DECLARATION_TYPE),
+        "band",
+        nulls_last=[False, False, False, False, True],
     )
 
 
 def _statement_lines(
-    statement: dict[str, Any], counted: list[dict[str, Any]], adjustments: list[dict[str, Any]], terms: list[dict[str, Any]]
+    statement: dict[str, Any],
+    counted: list[dict[str, Any]],
+    adjustments: list[dict[str, Any]],
+    terms: list[dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """The lines of one statement, VAT and total last, pence shared so that they add up."""
     lines: list[dict[str, Any]] = []
