@@ -18,7 +18,8 @@ from flows.statements import authorise, statements_round
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
     """Each mailbox's work is a task of its own: seen apart, failed apart."""
-    task(name="mailbox", task_run_name=name)(act)()
+    run: Any = task(name="mailbox", task_run_name=name)(act)
+    run()
 
 
 def _run_name(what: str) -> Callable[[], str]:

@@ -160,7 +160,7 @@ def mentor_completion(accepted: pl.DataFrame, submission: Submission, now: datet
 
 def _created_events(made: pl.DataFrame, accepted: pl.DataFrame, submission: Submission, now: datetime) -> pl.DataFrame:
     """One event a declaration; what the row said of evidence is kept where the record did not keep it."""
-    unkept = pl.col("evidence_held").ne_missing("evidence_stored")
+    unkept = pl.col("evidence_held").ne_missing(pl.col("evidence_stored"))
     after = pl.when(unkept).then(_json(evidence_sent=pl.col("evidence_held")))
     rows = accepted.join(made.select("row_number", "declaration_id"), on="row_number", maintain_order="left")
     rows = rows.with_columns(statement_id=pl.when("is_fundable").then("next_statement_id"))

@@ -77,7 +77,7 @@ def _with_participant(rows: pl.DataFrame, snapshot: Snapshot, confirmed: pl.Data
     return rows.with_columns(
         pl.col("is_your_participant").fill_null(False),
         # Nothing is said of a TRN unless the participant is this provider's.
-        (~pl.col("is_your_participant").fill_null(False) | pl.col("trn").is_null() | pl.col("trn").eq_missing("held_trn"))
+        (~pl.col("is_your_participant").fill_null(False) | pl.col("trn").is_null() | pl.col("trn").eq_missing(pl.col("held_trn")))
         .alias("trn_agrees"),
     )  # fmt: skip
 
@@ -188,8 +188,8 @@ def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, lead_provider_id:
         snapshot.sent_evidence.rename({"declaration_id": "live_declaration_id"}).with_columns(was_sent=pl.lit(True)),
         on="live_declaration_id", how="left", maintain_order="left",
     )  # fmt: skip
-    same_evidence = pl.col("live_evidence").eq_missing("evidence_stored") | (
-        pl.col("was_sent").fill_null(False) & pl.col("evidence_sent").eq_missing("evidence_held")
+    same_evidence = pl.col("live_evidence").eq_missing(pl.col("evidence_stored")) | (
+        pl.col("was_sent").fill_null(False) & pl.col("evidence_sent").eq_missing(pl.col("evidence_held"))
     )
     done = (
         (pl.col("live_lead_provider_id") == lead_provider_id)
