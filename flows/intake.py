@@ -31,6 +31,7 @@ from transforms.effects import Submission
 from transforms.judging import judge_declarations
 
 log = logging.getLogger("ectx.intake")
+OPEN_ENDED = "The file does not end with a line end. If its upload may have been cut short, check that the last row is whole."
 
 
 @dataclass
@@ -254,15 +255,17 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     if first:
         return Outcome(submission, now, duplicate_of=first)
     kind = KINDS[submission.kind or ""]
+    content = house.stored_upload(submission.sha256).read_bytes()
+    notes = [OPEN_ENDED] if content and content[-1:] not in (b"\n", b"\r") else []
     try:
-        sheet = read_sheet(house.stored_upload(submission.sha256).read_bytes(), kind, house.limits)
+        sheet = read_sheet(content, kind, house.limits)
     except FileFailure as failure:
-        return Outcome(submission, now, failure=failure)
+        return Outcome(submission, now, failure=failure, notes=notes)
     snapshot = declaration_snapshot(reader, sheet.values["participant_id"], submission.lead_provider_id)
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.file_name)
     today = london_day(submission.received_at)
     judgement = judge_declarations(sheet, kind, snapshot, whose, submission.received_at, today)
-    return Outcome(submission, now, sheet=sheet, judgement=judgement, notes=sheet.notes)
+    return Outcome(submission, now, sheet=sheet, judgement=judgement, notes=[*sheet.notes, *notes])
 
 
 def _refused_unread(house: House, submission: SubmissionRow) -> FileFailure | None:

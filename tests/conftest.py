@@ -1,0 +1,68 @@
+"""What tests of the exchange share: a home with sample records, made once and copied for each test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from data.extract import import_records
+from data.sample import write_sample
+from flows.clock import instant
+from flows.house import House, open_house
+from flows.settings import Settings
+
+SCALE = 0.004
+IMPORTED_AT = "2026-11-20T09:00:00Z"
+NOW = "2026-12-14T10:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tests never touch a home or a server of whoever runs them."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("ECTX_", "PREFECT_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("ECTX_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sample extract as CSV."""
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder, SCALE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def filled_home(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose records are the sample's. Not to be changed: copy it."""
+    home = tmp_path_factory.mktemp("filled")
+    with open_house(Settings(home=home)) as house:
+        import_records(house.database, sample, instant(IMPORTED_AT))
+    return home
+
+
+@pytest.fixture
+def home(filled_home: Path, tmp_path: Path) -> Path:
+    """A home of the test's own with the sample's records."""
+    return Path(shutil.copytree(filled_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def house(home: Path) -> Iterator[House]:
+    with open_house(Settings(home=home, seconds_between_looks=0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def files_of() -> Callable[[Path], set[str]]:
+    """The names of all files under a folder."""
+
+    def found(folder: Path) -> set[str]:
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+    return found

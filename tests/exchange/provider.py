@@ -1,0 +1,69 @@
+"""What a lead provider does, for tests: rows that DfE would accept, files in to-dfe, receipts collected."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from data.snapshots import declaration_snapshot
+from flows.clock import instant, london_day
+from flows.house import House, LeadProvider
+from schemas.files import KINDS
+from schemas.reading import Limits, read_sheet
+from tests.conftest import NOW
+from transforms.effects import Submission
+from transforms.judging import judge_declarations
+
+_TRAINED = """
+SELECT DISTINCT sp.participant_id
+FROM training_periods tp
+JOIN partnerships p ON p.partnership_id = tp.partnership_id
+JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
+WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026) AND sp.participant_type = 'ect'
+ORDER BY sp.participant_id
+"""
+
+
+def acceptable_rows(house: House, provider: LeadProvider) -> pl.DataFrame:
+    """Rows of `retained-4` and `started` that the rules accept at NOW."""
+    kind, now = KINDS["declarations"], instant(NOW)
+    with house.database.read() as reader:
+        people = reader.frame(_TRAINED, provider.lead_provider_id)
+        found = []
+        for declaration_type in ("started", "retained-4"):
+            rows = people.select(
+                "participant_id",
+                pl.lit("ecf-induction").alias("course_identifier"),
+                pl.lit(declaration_type).alias("declaration_type"),
+                pl.lit("2026-12-10T14:00:00Z").alias("declaration_date"),
+                pl.lit("other").alias("evidence_held"),
+            )
+            sheet = read_sheet(rows.write_csv().encode(), kind, Limits())
+            snapshot = declaration_snapshot(reader, sheet.values["participant_id"], provider.lead_provider_id)
+            whose = Submission("test", provider.lead_provider_id)
+            verdicts = judge_declarations(sheet, kind, snapshot, whose, now, london_day(now)).verdicts
+            found.append(rows.filter(verdicts["outcome"] == "accepted"))
+    return pl.concat(found).unique("participant_id", keep="first", maintain_order=True)
+
+
+def box(house: House, provider: LeadProvider) -> Path:
+    house.mailbox(provider.slug)
+    return house.settings.home / "mailboxes" / provider.slug
+
+
+def put(house: House, provider: LeadProvider, name: str, content: bytes | str) -> Path:
+    path = box(house, provider) / "to-dfe" / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def receipts(house: House, provider: LeadProvider) -> dict[str, dict[str, Any]]:
+    """Receipts by file name; of files of one name, the latest."""
+    found = sorted(box(house, provider).glob("from-dfe/receipts/*/receipt.json"))
+    read = [json.loads(path.read_text()) | {"folder": path.parent} for path in found]
+    return {receipt["file_name"]: receipt for receipt in read}
+
+
+def results(receipt: dict[str, Any], name: str = "results.csv") -> pl.DataFrame:
+    return pl.read_csv(receipt["folder"] / name, infer_schema=False)

@@ -1,0 +1,248 @@
+"""Statements as delivered: settled on their day, versions only when something changed, adding up (interface 4)."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data.extract import export_records, import_records
+from flows.clock import instant
+from flows.errors import ExchangeError
+from flows.house import House, open_house
+from flows.intake import intake_round
+from flows.rendering import digest
+from flows.settings import Settings
+from flows.statements import authorise, statements_round
+from tests.conftest import IMPORTED_AT, NOW
+from tests.exchange.provider import acceptable_rows, box, put
+
+AT = instant(NOW)
+ON_THE_DEADLINE, AFTER_IT = instant("2026-12-31T23:59:59Z"), instant("2027-01-01T00:00:00Z")
+
+
+@pytest.fixture
+def provider(house: House):
+    return house.lead_providers()[0]
+
+
+@pytest.fixture
+def delivered(house: House, provider) -> Path:
+    statements_round(house, AT)
+    return box(house, provider) / "from-dfe" / "statements"
+
+
+def money(rows: pl.DataFrame, column: str = "amount") -> Decimal:
+    return sum((Decimal(value) for value in rows[column]), Decimal())
+
+
+def read(path: Path) -> pl.DataFrame:
+    return pl.read_csv(path, infer_schema=False)
+
+
+def test_every_statement_not_yet_paid_is_delivered_whole(house, provider, delivered):
+    with house.database.read() as reader:
+        unpaid = reader.frame(
+            "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
+            "WHERE s.status <> 'paid' AND c.lead_provider_id = ?",
+            provider.lead_provider_id,
+        )
+    manifests = [json.loads(path.read_text()) for path in delivered.glob("*/*/*/manifest.json")]
+    assert {manifest["statement_id"] for manifest in manifests} == set(unpaid["statement_id"])
+    for path in delivered.glob("*/*/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        assert path.parent.name == f"v{manifest['version']:02}-{manifest['status']}"
+        for listed in manifest["files"]:
+            assert digest(path.parent / listed["name"]) == listed["sha256"]
+
+
+def test_every_delivered_statement_adds_up_to_the_penny(delivered):
+    seen = 0
+    for path in delivered.glob("*/*/*"):
+        lines, declarations, partners = (
+            read(path / f"{name}.csv") for name in ("statement", "declarations", "delivery-partners")
+        )
+        total = lines.filter(section="total")
+        assert total.height == 1 and lines["section"][-1] == "total"
+        assert money(lines.filter(pl.col("section") != "total")) == money(total)
+        outputs = money(lines.filter(pl.col("section").is_in(["output", "clawback"])))
+        uplifts = money(lines.filter(pl.col("section").is_in(["uplift", "uplift-clawback"])))
+        assert money(declarations) == outputs == money(declarations, "share_amount")
+        assert money(declarations, "uplift_amount") == uplifts
+        assert money(partners) == outputs + uplifts
+        files = list((path / "delivery-partners").glob("*.csv")) if (path / "delivery-partners").exists() else []
+        for file in files:
+            own = read(file)
+            assert own["delivery_partner_id"].n_unique() == 1
+            assert not {"band", "rate", "amount"} & set(own.columns)
+            due = money(partners.filter(delivery_partner_id=own["delivery_partner_id"][0]))
+            assert money(own, "share_amount") + money(own, "uplift_amount") == due
+            seen += own.height
+        assert sum(read(file).height for file in files) == declarations.height
+    assert seen > 0
+
+
+def test_nothing_changed_means_no_new_version(house, delivered):
+    again = statements_round(house, instant("2026-12-15T10:00:00Z"))
+    assert (again.made, again.delivered) == ([], 0)
+    assert again.unchanged > 0
+
+
+def test_a_new_declaration_makes_a_new_version_of_its_statement_alone(house, provider, delivered):
+    put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(1).write_csv())
+    done = statements_round(house, instant("2026-12-15T10:00:00Z"))
+    assert len(done.intake.outcomes) == 1
+    assert len(done.made) == 1
+    path = box(house, provider) / done.made[0].path
+    manifest = json.loads((path / "manifest.json").read_text())
+    assert manifest["version"] == 2
+    assert (box(house, provider) / manifest["previous_version"] / "manifest.json").exists()
+    index = read(box(house, provider) / "from-dfe" / "index.csv")
+    assert index["replaces"][-1] == manifest["previous_version"]
+
+
+def test_a_statement_is_open_on_its_deadline_and_payable_the_day_after(house):
+    earlier = statements_round(house, ON_THE_DEADLINE).settled
+    settled = statements_round(house, AFTER_IT).settled
+    with house.database.read() as reader:
+        due = reader.frame("SELECT statement_id, status FROM statements WHERE deadline_date = '2026-12-31'")
+        moved = reader.frame(
+            "SELECT DISTINCT d.payment_status FROM declarations d JOIN statements s ON s.statement_id = d.payment_statement_id "
+            "WHERE s.deadline_date = '2026-12-31' AND d.payment_status <> 'voided'"
+        )
+    assert set(settled) == set(due["statement_id"])
+    assert not set(earlier) & set(settled)
+    assert set(due["status"]) == {"payable"} and set(moved["payment_status"]) == {"payable"}
+
+
+def test_deadlines_pass_on_the_london_day(home, sample, tmp_path):
+    """A deadline of 31 July is over at 23:00 UTC, when London's summer day ends."""
+    with open_house(Settings(home=home, seconds_between_looks=0)) as house:
+        statements = pl.read_csv(sample / "statements.csv", infer_schema=False)
+        summer = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-07-31")).otherwise("deadline_date")
+        paid = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-08-25")).otherwise("payment_date")
+        (tmp_path / "in").mkdir()
+        changed = statements.with_columns(summer.alias("deadline_date"), paid.alias("payment_date"))
+        changed.write_csv(tmp_path / "in" / "statements.csv")
+        import_records(house.database, tmp_path / "in", instant(IMPORTED_AT))
+        moved = set(changed.filter(deadline_date="2027-07-31")["statement_id"])
+        before = set(statements_round(house, instant("2027-07-31T22:59:59Z")).settled)
+        after = set(statements_round(house, instant("2027-07-31T23:00:00Z")).settled)
+    assert moved and not moved & before and moved <= after
+
+
+def payable(house: House, provider) -> str:
+    with house.database.read() as reader:
+        rows = reader.frame(
+            "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
+            "JOIN declarations d ON d.payment_statement_id = s.statement_id "
+            "WHERE s.status = 'payable' AND s.fee_type = 'output' AND c.lead_provider_id = ? ORDER BY 1",
+            provider.lead_provider_id,
+        )
+    return rows["statement_id"][0]
+
+
+def test_authorising_pays_freezes_and_delivers(house, provider, delivered):
+    chosen = payable(house, provider)
+    statement, path = authorise(house, chosen, instant("2026-12-16T10:00:00Z"))
+    assert path.endswith("-paid")
+    assert set(read(box(house, provider) / path / "statement.csv")["status"]) == {"paid"}
+    with house.database.read() as reader:
+        states = reader.frame("SELECT DISTINCT payment_status FROM declarations WHERE payment_statement_id = ?", chosen)
+        frozen = reader.frame("SELECT total FROM statement_versions WHERE statement_id = ? AND status = 'paid'", chosen)
+    assert set(states["payment_status"]) <= {"paid", "voided"}
+    assert Decimal(frozen["total"][0]) == statement.total
+    assert all(made.statement_id != chosen for made in statements_round(house, instant("2026-12-17T10:00:00Z")).made)
+
+
+@pytest.mark.parametrize("moment", ["2026-12-16T10:00:00Z"])
+def test_what_is_not_payable_cannot_be_authorised(house, provider, delivered, moment):
+    chosen = payable(house, provider)
+    authorise(house, chosen, instant(moment))
+    with pytest.raises(ExchangeError, match=r"NOT-PAYABLE.*It is paid already"):
+        authorise(house, chosen, instant(moment))
+    with house.database.read() as reader:
+        still_open = reader.frame("SELECT statement_id FROM statements WHERE status = 'open'")["statement_id"][0]
+    with pytest.raises(ExchangeError, match="NOT-PAYABLE"):
+        authorise(house, still_open, instant(moment))
+    with pytest.raises(ExchangeError, match="NO-STATEMENT"):
+        authorise(house, "nothing", instant(moment))
+
+
+def test_a_service_statement_is_authorised_the_same_way(house):
+    statements_round(house, instant("2026-12-01T10:00:00Z"))
+    with house.database.read() as reader:
+        service = reader.frame("SELECT statement_id FROM statements WHERE status = 'payable' AND fee_type = 'service'")
+    statement, _ = authorise(house, service["statement_id"][0], instant("2026-12-02T10:00:00Z"))
+    assert statement.facts["status"] == "paid"
+
+
+def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, monkeypatch):
+    import flows.statements
+
+    honest = flows.statements.share
+
+    def short(declarations, ordered):
+        shares = honest(declarations, ordered)
+        rigged = shares.partners.with_columns(
+            pl.when(pl.int_range(pl.len()) == 0).then(pl.col("pence") - 1).otherwise("pence").alias("pence")
+        )
+        return type(shares)(rigged, shares.declarations)
+
+    monkeypatch.setattr("flows.statements.share", short)
+    done = statements_round(house, AT)
+    assert len({line.split(":")[0] for line in done.held_back}) == 1
+    assert done.held_back[0].split(":")[0] not in {made.statement_id for made in done.made}
+    assert len(done.made) > 0
+
+
+@pytest.mark.parametrize("step", ["flows.statements.write_statement", "data.ledger.Ledger.add_version",
+                                  "sftp.local.LocalMailbox.deliver", "data.ledger.Ledger.delivered"])  # fmt: skip
+def test_cut_off_while_making_statements_the_next_round_carries_on(house, provider, monkeypatch, step, tmp_path):
+    def cut(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, cut)
+        with pytest.raises(KeyboardInterrupt):
+            statements_round(house, AFTER_IT)
+    statements_round(house, AFTER_IT)
+    intake_round(house, AFTER_IT)
+    for each in house.lead_providers():
+        index = read(box(house, each) / "from-dfe" / "index.csv")
+        folders = {path.parent.relative_to(box(house, each)).as_posix() for path in box(house, each).rglob("manifest.json")}
+        assert index["sequence"].to_list() == [str(n) for n in range(1, index.height + 1)]
+        assert set(index["path"]) == folders
+
+
+def test_the_ordered_basis_is_a_setting_per_provider(home, provider):
+    with open_house(Settings(home=home, seconds_between_looks=0, ordered_shares=provider.slug)) as house:
+        statements_round(house, AT)
+        bases = {
+            each.slug: {json.loads(p.read_text())["delivery_partner_basis"] for p in box(house, each).rglob("manifest.json")}
+            for each in house.lead_providers()
+        }
+    assert bases.pop(provider.slug) == {"ordered"}
+    assert set().union(*bases.values()) == {"blended"}
+
+
+def test_no_partners_file_says_a_word_of_another(delivered):
+    for path in delivered.glob("*/*/*/delivery-partners"):
+        names = {name for file in path.glob("*.csv") for name in read(file)["delivery_partner_name"]}
+        for file in path.glob("*.csv"):
+            own = read(file)["delivery_partner_name"][0]
+            assert not any(name in file.read_text() for name in names - {own})
+
+
+def test_settling_changes_statuses_and_nothing_else(house, tmp_path):
+    export_records(house.database, tmp_path / "before")
+    statements_round(house, AFTER_IT)
+    export_records(house.database, tmp_path / "after")
+    for path in sorted((tmp_path / "before").iterdir()):
+        before, after = read(path), read(tmp_path / "after" / path.name)
+        if path.stem == "statements":
+            before, after = before.drop("status"), after.drop("status")
+        if path.stem == "declarations":
+            before, after = (rows.drop("payment_status", "updated_at") for rows in (before, after))
+        assert before.equals(after), path.stem
