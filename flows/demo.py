@@ -125,7 +125,8 @@ def _players(house: House, running: Services) -> list[Player]:
 
 def _play(house: House, running: Services, players: list[Player], say: Teller) -> None:
     first, second = players
-    good, bad = _rows(house, first), _bad_rows()
+    good = _rows(house, first)
+    bad = _bad_rows(good["participant_id"][-1])
     _upload(house, running, first, "declarations-december.csv", good.head(GOOD_ROWS).vstack(bad).write_csv())
     say.done(
         f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong"
@@ -228,12 +229,12 @@ def _accepted(reader: Reader, rows: pl.DataFrame, player: Player) -> pl.DataFram
     return rows.filter(verdicts["outcome"] == "accepted")
 
 
-def _bad_rows() -> pl.DataFrame:
+def _bad_rows(known: str) -> pl.DataFrame:
     """What goes wrong in real life: an unknown person, a spreadsheet's date, a wrong word."""
     stranger = "00000000-0000-4000-8000-000000000000"
     rows = [
         (stranger, "ecf-induction", "started", "2026-12-10T14:00:00Z", "training-event-attended", "DEC-9001"),
-        (stranger, "ecf-induction", "retained1", "10/12/2026", "training-event-attended", "DEC-9002"),
+        (known, "ecf-induction", "retained1", "10/12/2026", "training-event-attended", "DEC-9002"),
         ("1.23E+06", "ecf-mentors", "started", "2026-12-10", "", "DEC-9003"),
     ]
     columns = ("participant_id", "course_identifier", "declaration_type", "declaration_date", "evidence_held")

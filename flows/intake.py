@@ -31,7 +31,9 @@ from transforms.effects import Submission
 from transforms.judging import judge_declarations
 
 log = logging.getLogger("ectx.intake")
-OPEN_ENDED = "The file does not end with a line end. If its upload may have been cut short, check that the last row is whole."
+OPEN_ENDED = (
+    "The file does not end with a line end. If its upload may have been cut short, check that the last row is whole."
+)
 
 
 @dataclass

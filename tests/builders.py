@@ -150,7 +150,12 @@ class World:
 
     def _mentorships(self) -> pl.DataFrame:
         rows = [(Training().school_period, who, start, end) for who, start, end in self.mentors]
-        schema = {"ect_school_period_id": pl.String, "mentor_id": pl.String, "started_on": pl.Date, "finished_on": pl.Date}
+        schema = {
+            "ect_school_period_id": pl.String,
+            "mentor_id": pl.String,
+            "started_on": pl.Date,
+            "finished_on": pl.Date,
+        }
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def _contract_periods(self) -> pl.DataFrame:
@@ -200,7 +205,9 @@ def a_row(**changes: str) -> dict[str, str]:
 
 def sheet_of(*rows: dict[str, str]) -> Sheet:
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = pl.DataFrame([[row.get(name) for name in columns] for row in rows], schema=dict.fromkeys(columns, pl.String), orient="row")
+    table = pl.DataFrame(
+        [[row.get(name) for name in columns] for row in rows], schema=dict.fromkeys(columns, pl.String), orient="row"
+    )
     return read_sheet(table.write_csv().encode(), DECLARATIONS, Limits())
 
 

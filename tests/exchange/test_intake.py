@@ -38,7 +38,13 @@ def test_good_and_bad_rows_get_a_whole_receipt(house, provider, good, files_of):
     assert receipt["status"] == "partially-accepted"
     assert receipt["rows"] == {"total": 6, "accepted": 5, "rejected": 1, "already_done": 0}
     assert receipt["rule_counts"] == {"DECL-010": 1}
-    assert files_of(receipt["folder"]) == {"received.json", "results.csv", "rejected.csv", "receipt.html", "receipt.json"}
+    assert files_of(receipt["folder"]) == {
+        "received.json",
+        "results.csv",
+        "rejected.csv",
+        "receipt.html",
+        "receipt.json",
+    }
     for listed in receipt["files"]:
         path = receipt["folder"] / listed["name"]
         assert (listed["bytes"], listed["sha256"]) == (path.stat().st_size, digest(path))
@@ -126,7 +132,10 @@ NAUGHTY = {
     "declarations-empty.csv": (b"", "FILE-004"),
     "declarations-binary.csv": (bytes(range(256)), "FILE-002"),
     "declarations-utf16.csv": ("participant_id\n".encode("utf-16"), "FILE-002"),
-    "declarations-torn.csv": (b'participant_id,course_identifier,declaration_type,declaration_date\n"a,b,c,d\n', "FILE-006"),
+    "declarations-torn.csv": (
+        b'participant_id,course_identifier,declaration_type,declaration_date\n"a,b,c,d\n',
+        "FILE-006",
+    ),
     "declarations-twice.csv": (b"participant_id,participant_id\n1,2\n", "FILE-007"),
     "declaration.csv": (b"x\n", "FILE-001"),
     "declarations.xlsx": (b"PK\x03\x04", "FILE-001"),
@@ -141,7 +150,9 @@ def test_every_bad_file_gets_its_rule_and_the_next_is_processed_all_the_same(hou
     done = intake_round(house, AT)
     found = receipts(house, provider)
     assert done.troubles == []
-    assert {name: found[name]["file_errors"][0]["code"] for name in NAUGHTY} == {n: code for n, (_, code) in NAUGHTY.items()}
+    assert {name: found[name]["file_errors"][0]["code"] for name in NAUGHTY} == {
+        n: code for n, (_, code) in NAUGHTY.items()
+    }
     assert all(found[name]["status"] == "rejected" for name in NAUGHTY)
     assert found["declarations-good.csv"]["status"] == "accepted"
 
@@ -183,7 +194,12 @@ def test_a_file_without_a_last_line_end_is_looked_at_once_more(house, provider, 
 def test_a_checksum_that_agrees_is_honoured_and_one_that_does_not_refuses_the_file(house, provider, good):
     content = good.head(2).write_csv()
     put(house, provider, "declarations-1.csv", content)
-    put(house, provider, "declarations-1.csv.sha256", f"{hashlib.sha256(content.encode()).hexdigest()}  declarations-1.csv\n")
+    put(
+        house,
+        provider,
+        "declarations-1.csv.sha256",
+        f"{hashlib.sha256(content.encode()).hexdigest()}  declarations-1.csv\n",
+    )
     put(house, provider, "declarations-2.csv", content)
     put(house, provider, "declarations-2.csv.sha256", "0" * 64 + "  declarations-2.csv\n")
     intake_round(house, AT)

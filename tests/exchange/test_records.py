@@ -60,16 +60,42 @@ BAD = [
     ("schools", "eligible", 2, "yes", "schools, row 3, column eligible: should be true or false"),
     ("statements", "deadline_date", 0, "31/12/2026", "statements, row 1, column deadline_date: should be a date"),
     ("bands", "capacity", 1, "many", "bands, row 2, column capacity: should be a whole number"),
-    ("band_terms", "fee_per_declaration", 1, "99.5", "row 2, column fee_per_declaration: should be pounds with exactly two"),
+    (
+        "band_terms",
+        "fee_per_declaration",
+        1,
+        "99.5",
+        "row 2, column fee_per_declaration: should be pounds with exactly two",
+    ),
     ("declarations", "payment_status", 4, "maybe", "declarations, row 5, column payment_status: should be one of"),
     ("declarations", "training_period_id", 4, "", "declarations, row 5, column training_period_id: must not be empty"),
-    ("declarations", "training_period_id", 4, "0" * 8 + "-0000-4000-8000-" + "0" * 12, "no such row in training_periods"),
-    ("declarations", "created_at", 4, "2026-02-30T09:00:00Z", "declarations, row 5, column created_at: should be an instant"),
-    ("statements", "payment_date", 0, "2020-01-01", "statements, row 1, column payment_date: must be after deadline_date"),
+    (
+        "declarations",
+        "training_period_id",
+        4,
+        "0" * 8 + "-0000-4000-8000-" + "0" * 12,
+        "no such row in training_periods",
+    ),
+    (
+        "declarations",
+        "created_at",
+        4,
+        "2026-02-30T09:00:00Z",
+        "declarations, row 5, column created_at: should be an instant",
+    ),
+    (
+        "statements",
+        "payment_date",
+        0,
+        "2020-01-01",
+        "statements, row 1, column payment_date: must be after deadline_date",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("table", "column", "row", "value", "words"), BAD, ids=[f"{case[0]} {case[1]}" for case in BAD])
+@pytest.mark.parametrize(
+    ("table", "column", "row", "value", "words"), BAD, ids=[f"{case[0]} {case[1]}" for case in BAD]
+)
 def test_a_bad_extract_says_where_and_changes_nothing(house, sample, tmp_path, table, column, row, value, words):
     bad = Path(shutil.copytree(sample, tmp_path / "bad"))
     rows = pl.read_csv(bad / f"{table}.csv", infer_schema=False)
@@ -89,7 +115,9 @@ def test_an_unknown_column_a_missing_one_and_a_repeated_key_are_named(house, sam
     with pytest.raises(ExtractRefused, match=r"column eligible: this column is missing"):
         import_records(house.database, bad, WHEN)
     pl.concat([schools, schools.head(1)]).write_csv(bad / "schools.csv")
-    with pytest.raises(ExtractRefused, match=f"row {schools.height + 1}, column school_id: this key stands in a row above"):
+    with pytest.raises(
+        ExtractRefused, match=f"row {schools.height + 1}, column school_id: this key stands in a row above"
+    ):
         import_records(house.database, bad, WHEN)
 
 
@@ -128,11 +156,16 @@ def test_the_sample_keeps_the_fields_invariants():
         pl.col("started_on").shift(-1).over("participant_id", "participant_type").alias("next")
     )
     assert ordered.filter(pl.col("next") <= pl.col("finished_on")).is_empty()
-    own = records["statements"].join(records["contracts"], on="contract_id").select("statement_id", "contract_period", "lead_provider_id")
+    own = (
+        records["statements"]
+        .join(records["contracts"], on="contract_id")
+        .select("statement_id", "contract_period", "lead_provider_id")
+    )
     partnerships = records["partnerships"].select("partnership_id", "contract_period", "lead_provider_id")
     placed = declared.join(partnerships, on="partnership_id").join(
         own, left_on="payment_statement_id", right_on="statement_id", suffix="_s"
     )
     assert placed.filter(
-        (pl.col("contract_period") != pl.col("contract_period_s")) | (pl.col("lead_provider_id") != pl.col("lead_provider_id_s"))
+        (pl.col("contract_period") != pl.col("contract_period_s"))
+        | (pl.col("lead_provider_id") != pl.col("lead_provider_id_s"))
     ).is_empty()

@@ -211,7 +211,9 @@ def test_cut_off_while_making_statements_the_next_round_carries_on(house, provid
     intake_round(house, AFTER_IT)
     for each in house.lead_providers():
         index = read(box(house, each) / "from-dfe" / "index.csv")
-        folders = {path.parent.relative_to(box(house, each)).as_posix() for path in box(house, each).rglob("manifest.json")}
+        folders = {
+            path.parent.relative_to(box(house, each)).as_posix() for path in box(house, each).rglob("manifest.json")
+        }
         assert index["sequence"].to_list() == [str(n) for n in range(1, index.height + 1)]
         assert set(index["path"]) == folders
 
@@ -220,7 +222,9 @@ def test_the_ordered_basis_is_a_setting_per_provider(home, provider):
     with open_house(Settings(home=home, seconds_between_looks=0, ordered_shares=provider.slug)) as house:
         statements_round(house, AT)
         bases = {
-            each.slug: {json.loads(p.read_text())["delivery_partner_basis"] for p in box(house, each).rglob("manifest.json")}
+            each.slug: {
+                json.loads(p.read_text())["delivery_partner_basis"] for p in box(house, each).rglob("manifest.json")
+            }
             for each in house.lead_providers()
         }
     assert bases.pop(provider.slug) == {"ordered"}

@@ -89,7 +89,14 @@ class Account:
             for m in range(self.months)
         ]
         money = dict.fromkeys(
-            ("vat_rate", "setup_fee", "monthly_service_fee", "uplift_fee_per_declaration", "mentor_fee_per_declaration"), PENCE
+            (
+                "vat_rate",
+                "setup_fee",
+                "monthly_service_fee",
+                "uplift_fee_per_declaration",
+                "mentor_fee_per_declaration",
+            ),
+            PENCE,
         )
         return pl.DataFrame(rows, schema_overrides=money)
 

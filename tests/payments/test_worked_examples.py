@@ -78,7 +78,9 @@ def test_example_b_comes_to_the_penny():
 
 
 def test_example_b_without_vat():
-    assert pounds_by_section(Account(**{**vars(EXAMPLE_B), "vat_registered": False}).figures())["total"] == Decimal("117252.08")
+    assert pounds_by_section(Account(**{**vars(EXAMPLE_B), "vat_registered": False}).figures())["total"] == Decimal(
+        "117252.08"
+    )
 
 
 def test_no_line_is_a_penny_off_its_exact_value():
@@ -120,7 +122,12 @@ def test_past_all_capacity_declarations_are_listed_and_worth_nothing():
 
 
 def test_gross_overflow_is_priced_in_the_top_band_as_in_the_source():
-    units = (*many(6, 0, "started"), *many(2, 1, "started", line_type="clawback"), *many(2, 2, "started"), Unit(3, "started"))
+    units = (
+        *many(6, 0, "started"),
+        *many(2, 1, "started", line_type="clawback"),
+        *many(2, 2, "started"),
+        Unit(3, "started"),
+    )
     assert counts_by_band(Account(units=units, bands=SMALL, months=4).figures(), "started") == {"C": 1}
 
 
@@ -148,14 +155,17 @@ def test_the_handbooks_pence():
     assert shared_pence(exact, total - vat) == [11940, 23496, -11748, 10000, 5784]
 
 
-@pytest.mark.parametrize(("exact", "pence"), [("0.005", 1), ("-0.005", -1), ("0.0049", 0), ("2.675", 268), ("-2.675", -268)])
+@pytest.mark.parametrize(
+    ("exact", "pence"), [("0.005", 1), ("-0.005", -1), ("0.0049", 0), ("2.675", 268), ("-2.675", -268)]
+)
 def test_halves_are_rounded_away_from_zero(exact, pence):
     assert rounded(Fraction(exact)) == pence
 
 
 def terms(*bands):
     return [
-        {"capacity": c, "fee_per_declaration": Decimal(fee), "service_fee_ratio": 1 - Decimal(ratio)} for c, fee, ratio in bands
+        {"capacity": c, "fee_per_declaration": Decimal(fee), "service_fee_ratio": 1 - Decimal(ratio)}
+        for c, fee, ratio in bands
     ]
 
 

@@ -30,7 +30,9 @@ SECOND = timedelta(seconds=1)
 
 
 def old_row(**changes: str) -> dict[str, str]:
-    return a_row(declaration_type="retained-1", declaration_date="2025-02-03T09:30:00Z", evidence_held="other", **changes)
+    return a_row(
+        declaration_type="retained-1", declaration_date="2025-02-03T09:30:00Z", evidence_held="other", **changes
+    )
 
 
 REFUSED = [
@@ -71,7 +73,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("world", "row", "expected"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+@pytest.mark.parametrize(
+    ("world", "row", "expected"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
 def test_a_row_is_refused_for_exactly_its_faults(world, row, expected):
     judgement = judged(world, row)
     assert codes(judgement) == expected
@@ -130,7 +134,9 @@ WINDOWS = [
 ]
 
 
-@pytest.mark.parametrize(("training", "at", "expected"), [case[1:] for case in WINDOWS], ids=[case[0] for case in WINDOWS])
+@pytest.mark.parametrize(
+    ("training", "at", "expected"), [case[1:] for case in WINDOWS], ids=[case[0] for case in WINDOWS]
+)
 def test_a_milestone_window_opens_and_closes_at_london_midnight(training, at, expected):
     row = a_row(declaration_type="retained-1", declaration_date=at, evidence_held="other")
     assert codes(judged(World(training=(training,)), row)) == expected
@@ -175,7 +181,9 @@ SEQUENCES = [
 
 
 @pytest.mark.parametrize(
-    ("there", "there_at", "new", "new_at", "expected"), [case[1:] for case in SEQUENCES], ids=[case[0] for case in SEQUENCES]
+    ("there", "there_at", "new", "new_at", "expected"),
+    [case[1:] for case in SEQUENCES],
+    ids=[case[0] for case in SEQUENCES],
 )
 def test_from_2025_dates_follow_the_order_of_types(there, there_at, new, new_at, expected):
     world = World(declared=(Declared(there, there_at, "other"),))
@@ -205,7 +213,9 @@ def test_the_same_declaration_again_is_already_done():
 
 def test_already_done_wins_over_a_rule_that_time_has_broken():
     world = World(
-        declared=(Declared("started", "2025-11-03T09:30:00Z", "training-event-attended"),), frozen={2025: NOW}, deadlines=()
+        declared=(Declared("started", "2025-11-03T09:30:00Z", "training-event-attended"),),
+        frozen={2025: NOW},
+        deadlines=(),
     )
     assert outcomes(judged(world, a_row())) == ["already-done"]
 
@@ -294,7 +304,9 @@ def test_a_mentors_completed_ends_their_funding_and_their_open_training():
 def test_a_mentors_training_that_has_ended_keeps_its_end():
     ended = Training(role="mentor", finished_on=date(2025, 11, 10))
     assert "training_periods" not in {
-        name for name, rows in judged(World(training=(ended,)), a_row(**COMPLETION)).changes.updates.items() if rows.height
+        name
+        for name, rows in judged(World(training=(ended,)), a_row(**COMPLETION)).changes.updates.items()
+        if rows.height
     }
 
 

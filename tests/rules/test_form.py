@@ -66,7 +66,9 @@ def test_a_file_may_be_as_large_as_the_limit(size, code):
 
 
 def test_order_of_columns_is_free_and_unknown_ones_are_noted():
-    content = b"trn,declaration_date,declaration_type,course_identifier,participant_id,errors,colour\n,d,t,c,p,bad,red\n"
+    content = (
+        b"trn,declaration_date,declaration_type,course_identifier,participant_id,errors,colour\n,d,t,c,p,bad,red\n"
+    )
     sheet = read_sheet(content, DECLARATIONS, Limits())
     row = sheet.values.to_dicts()[0]
     assert (row["participant_id"], row["declaration_date"], row["trn"]) == ("p", "d", None)
@@ -126,7 +128,8 @@ def test_accents_emoji_and_formulas_are_text(reference):
 
 
 @pytest.mark.parametrize(
-    ("trn", "words"), [("123456", "leading zero"), ("'0123456", "apostrophe"), ("1.2E+06", "shortened"), ("1234567.0", "decimal")]
+    ("trn", "words"),
+    [("123456", "leading zero"), ("'0123456", "apostrophe"), ("1.2E+06", "shortened"), ("1234567.0", "decimal")],
 )
 def test_known_damage_is_named(trn, words):
     message = judged(World(), a_row(trn=trn)).findings["message"][0]
@@ -137,9 +140,7 @@ def test_ragged_rows_are_refused_alone_and_lose_nothing():
     good = ",".join(a_row().values()).encode()
     content = ",".join(a_row()).encode() + b"\na,b,c\n" + good + b"\n" + good + b",e,f\n"
     sheet = read_sheet(content, DECLARATIONS, Limits())
-    judgement = judge_declarations(
-        sheet, DECLARATIONS, World().snapshot(), Submission("s", US), NOW, NOW.date()
-    )
+    judgement = judge_declarations(sheet, DECLARATIONS, World().snapshot(), Submission("s", US), NOW, NOW.date())
     assert outcomes(judgement) == ["rejected", "accepted", "rejected"]
     assert codes(judgement, 1) == codes(judgement, 3) == ["FILE-008"]
     assert results(sheet, judgement)["extra_cells"].to_list() == [None, None, "e,f"]

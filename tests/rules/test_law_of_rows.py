@@ -13,7 +13,9 @@ WORLD = World(
         Training(),
         Training(role="mentor"),
         Training(participant=MENTOR, role="mentor"),
-        Training(participant=MENTOR, contract_period=2024, started_on=date(2024, 9, 1), schedule="ecf-extended-september"),
+        Training(
+            participant=MENTOR, contract_period=2024, started_on=date(2024, 9, 1), schedule="ecf-extended-september"
+        ),
     ),
     deadlines=((date(2025, 12, 31), "output", "open"),),
 )
@@ -22,7 +24,9 @@ ROWS = st.builds(
     participant_id=st.sampled_from([PARTICIPANT, PARTICIPANT.upper(), MENTOR, STRANGER, "", "nonsense"]),
     course_identifier=st.sampled_from(["ecf-induction", "ecf-mentor", ""]),
     declaration_type=st.sampled_from(["started", "retained-1", "retained-2", "completed", "extended-1", "x"]),
-    declaration_date=st.sampled_from(["2025-11-03T09:30:00Z", "2025-11-04T09:30:00Z", "2025-10-03", "2026-01-01T00:00:00Z"]),
+    declaration_date=st.sampled_from(
+        ["2025-11-03T09:30:00Z", "2025-11-04T09:30:00Z", "2025-10-03", "2026-01-01T00:00:00Z"]
+    ),
     evidence_held=st.sampled_from(["training-event-attended", "75-percent-engagement-met", "other", ""]),
 )
 

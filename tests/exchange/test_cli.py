@@ -1,0 +1,72 @@
+"""`ectx` as people and schedules call it: exit status, one-line reasons, what it prints."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sftp.server import write_new_key
+
+
+def ectx(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ECTX_", "PREFECT_"))}
+    environment |= {"ECTX_HOME": str(home), "ECTX_SECONDS_BETWEEN_LOOKS": "0"}
+    command = [str(Path(sys.executable).parent / "ectx"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+WRONG = [
+    (("statments",), 2, "statements"),
+    (("intake", "--as-of", "yesterday"), 2, "not an instant"),
+    (("authorise",), 2, "statement_id"),
+    (("authorise", "nothing"), 1, "NO-STATEMENT"),
+    (("records", "import", "nowhere"), 1, "holds no .csv"),
+    (("provider", "add", "nobody"), 1, "NO-PROVIDER"),
+    (("records", "sample", "x", "--scale", "-1"), 2, "scale"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "words"), WRONG)
+def test_what_cannot_be_done_has_a_status_and_a_one_line_reason(home, arguments, status, words):
+    result = ectx(home, *arguments)
+    assert result.returncode == status
+    assert words in result.stderr and len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_rounds_say_what_they_did(home):
+    assert "Nothing was waiting" in ectx(home, "intake", "--as-of", "2026-12-14T10:00:00Z").stdout
+    result = ectx(home, "statements", "--as-of", "2026-12-14T10:00:00Z")
+    assert result.returncode == 0
+    assert "Money by section" in result.stdout
+
+
+def test_a_year_can_be_rehearsed_from_sample_to_statements(tmp_path):
+    home, sample = tmp_path / "home", tmp_path / "sample"
+    for arguments in (
+        ("records", "sample", str(sample), "--scale", "0.003"),
+        ("records", "import", str(sample)),
+        ("statements", "--as-of", "2026-12-01T00:30:00Z"),
+        ("records", "export", str(tmp_path / "out")),
+    ):
+        result = ectx(home, *arguments)
+        assert result.returncode == 0, result.stderr
+    assert {path.name for path in sample.iterdir()} == {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_providers_and_keys_are_kept_by_command(home, tmp_path):
+    public = tmp_path / "id.pub"
+    public.write_text(write_new_key(tmp_path / "id") + " a laptop\n")
+    name = "alder-teaching-institute"
+    assert ectx(home, "provider", "add", name, "--key", str(public)).returncode == 0
+    listed = ectx(home, "provider", "list").stdout
+    fingerprint = next(word for word in listed.split() if word.startswith("SHA256:"))
+    assert "a laptop" in listed and (home / "mailboxes" / name / "to-dfe").is_dir()
+    assert ectx(home, "provider", "key", "remove", name, fingerprint).returncode == 0
+    assert ectx(home, "provider", "key", "remove", name, fingerprint).returncode == 1
+    assert ectx(home, "provider", "key", "add", name, str(public)).returncode == 0
+    assert ectx(home, "provider", "remove", name).returncode == 0
+    assert "SHA256" not in ectx(home, "provider", "list").stdout
