@@ -1,0 +1,176 @@
+"""Run with `make bench`; `make bench ARGS="--scale 0.1"` for a smaller nation. Nothing here is asserted."""
+
+import argparse
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from data.extract import import_records
+from data.sample import write_sample
+from data.snapshots import declaration_snapshot
+from data.statements import load_accounts
+from flows.clock import instant, london_day
+from flows.delivery import deliver_owed
+from flows.house import House, LeadProvider, open_house
+from flows.intake import _claim, process
+from flows.settings import Settings
+from flows.statements import statements_round
+from schemas.files import KINDS
+from schemas.reading import Limits, read_sheet
+from transforms.breakdowns import share
+from transforms.effects import Submission
+from transforms.judging import judge_declarations
+from transforms.statements import compute_figures
+
+NOW = "2026-12-14T10:00:00Z"
+ROWS = 100_000
+PYDANTIC_TIMES_PARSE = 33  # pydantic's type check alone, times a typed Polars parse of the same file
+TYPES = ("started", "retained-1", "retained-2", "retained-3", "retained-4", "completed")
+TRAINED = """
+SELECT DISTINCT sp.participant_id
+FROM training_periods tp
+JOIN partnerships p ON p.partnership_id = tp.partnership_id
+JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
+WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026) AND sp.participant_type = 'ect'
+ORDER BY sp.participant_id
+"""
+
+
+def timed(act: Callable[[], object]) -> tuple[float, object]:
+    started = time.perf_counter()
+    answer = act()
+    return time.perf_counter() - started, answer
+
+
+def best(act: Callable[[], object], times: int = 5) -> float:
+    return min(timed(act)[0] for _ in range(times))
+
+
+def say(what: str, seconds: float, limit: str = "", ratio: float | None = None, aim: float | None = None) -> None:
+    told = f"{what:<58}{seconds:>9.3f} s"
+    if ratio is not None:
+        told += f"   {ratio:>7.1f} × {limit}" + (f" (aim {aim:g} ×)" if aim else "")
+    print(told, flush=True)
+
+
+def peak_gibibytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+
+
+def file_of_rows(house: House, provider: LeadProvider, now: datetime) -> tuple[bytes, int]:
+    """A declarations file: half new and valid where the provider has as many to declare, half wrong."""
+    kind = KINDS["declarations"]
+    with house.database.read() as reader:
+        people = reader.frame(TRAINED, provider.lead_provider_id)
+        rows = pl.concat([_rows(people, place, declared) for place, declared in enumerate(TYPES)])
+        sheet = read_sheet(rows.write_csv().encode(), kind, Limits())
+        snapshot = declaration_snapshot(reader, sheet.values["participant_id"], provider.lead_provider_id)
+    whose = Submission("bench", provider.lead_provider_id)
+    verdicts = judge_declarations(sheet, kind, snapshot, whose, now, london_day(now)).verdicts
+    valid = rows.filter(verdicts["outcome"] == "accepted").head(ROWS // 2)
+    wrong = rows.with_columns(pl.lit("2026-12-10").alias("declaration_date"))
+    wrong = pl.concat([wrong] * (ROWS // wrong.height + 1)).head(ROWS - valid.height)
+    owners = wrong.height // 40 + 1
+    strangers = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(owners)]
+    ids = pl.Series("participant_id", strangers * 41).head(wrong.height)
+    half = wrong.height // 2
+    wrong = pl.concat([wrong.head(half).unique(maintain_order=True), wrong.with_columns(ids)]).head(wrong.height)
+    return pl.concat([valid, wrong]).head(ROWS).write_csv().encode(), valid.height
+
+
+def _rows(people: pl.DataFrame, place: int, declared: str) -> pl.DataFrame:
+    thorough = declared in ("retained-2", "completed")
+    return people.select(
+        "participant_id",
+        pl.lit("ecf-induction").alias("course_identifier"),
+        pl.lit(declared).alias("declaration_type"),
+        pl.lit(f"2026-12-{3 + place:02}T14:00:00Z").alias("declaration_date"),
+        pl.lit("75-percent-engagement-met" if thorough else "other").alias("evidence_held"),
+    )
+
+
+def bench_intake(house: House) -> None:
+    now, provider = instant(NOW), house.lead_providers()[0]
+    content, valid = file_of_rows(house, provider, now)
+    parse = best(lambda: pl.read_csv(content, try_parse_dates=True))
+    mailbox = house.mailbox(provider.slug)
+    (house.settings.home / "mailboxes" / provider.slug / "to-dfe" / "declarations.csv").write_bytes(content)
+    arrival = mailbox.look()[0]
+    mailbox.take(arrival)
+    _claim(house, provider, mailbox, arrival, now)
+    submission = house.ledger.waiting(provider.lead_provider_id)[0]
+
+    def path() -> None:
+        print(f"  rows: {process(house, provider, submission, now).rows}; {valid:,} of them meant to be valid")
+        deliver_owed(house, provider, mailbox, now)
+
+    seconds, _ = timed(path)
+    say("typed Polars parse of the file", parse)
+    say("claimed → receipt delivered", seconds, "the typed parse", seconds / parse, PYDANTIC_TIMES_PARSE)
+
+
+def bench_statements(house: House) -> None:
+    def load() -> object:
+        with house.database.read() as reader:
+            return load_accounts(reader)
+
+    loading, accounts = timed(load)
+    rows = accounts.declarations.to_arrow(compat_level=pl.CompatLevel.oldest())  # type: ignore[attr-defined]
+    with duckdb.connect() as connection:
+        connection.register("declarations", rows)
+        query = "SELECT statement_id, line_type, declaration_type, delivery_partner_id, COUNT(*) FROM declarations GROUP BY ALL"
+        scan = best(lambda: connection.sql(query).fetchall())
+
+    def figures() -> object:
+        a = accounts
+        found = compute_figures(a.statements, a.chosen, a.bands, a.units, a.declarations, a.adjustments)  # type: ignore[attr-defined]
+        return share(found.declarations, pl.DataFrame(schema={"statement_id": pl.String}))
+
+    say("loading the accounts of all statements not yet paid", loading)
+    say(f"DuckDB scans and groups their {rows.num_rows:,} declarations", scan)
+    seconds = best(figures, 3)
+    say("their figures and shares", seconds, "that scan", seconds / scan, 10)
+    whole, done = timed(lambda: statements_round(house, instant(NOW)))
+    home = house.settings.home
+    files = [path for path in home.glob("mailboxes/*/from-dfe/statements/**/*") if path.is_file()]
+    contents = [path.read_bytes() for path in files]
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        writing, _ = timed(lambda: [Path(folder, str(n)).write_bytes(each) for n, each in enumerate(contents)])
+    size = sum(map(len, contents)) / (1 << 20)
+    say(f"writing the same {len(files):,} files, {size:,.0f} MiB", writing)
+    say(f"statements round: {len(done.made)} versions delivered", whole, "that writing", whole / writing, 5)  # type: ignore[attr-defined]
+    again, _ = timed(lambda: statements_round(house, instant(NOW)))
+    say("the same round when nothing has changed", again)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
+    parser.add_argument("--keep", type=Path, help="keep the records here, and use them when they are there")
+    chosen = parser.parse_args()
+    home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
+    try:
+        with open_house(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as house:
+            if not house.lead_providers():
+                sample = home / "sample"
+                made, counts = timed(lambda: write_sample(sample, chosen.scale))
+                say(f"sample at scale {chosen.scale:g}: {counts['declarations']:,} declarations", made)  # type: ignore[index]
+                say("import", timed(lambda: import_records(house.database, sample, instant(NOW)))[0])
+                shutil.rmtree(sample)
+            bench_intake(house)
+            bench_statements(house)
+        print(f"peak memory {peak_gibibytes():.2f} GiB")
+    finally:
+        if not chosen.keep:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
