@@ -31,6 +31,7 @@ SQLITE_PRAGMAS = (
     "cache_size=-262144",
     "mmap_size=4294967296",
     "temp_store=MEMORY",
+    "wal_autocheckpoint=65536",  # pages: a long file commits at once, and is folded in when the round is over
     "automatic_index=OFF",  # ours are there; one made for a single question costs more than the question
 )
 # Between cells and between rows of a long answer; no cell may hold them (schemas.extract, rule FILE-011).

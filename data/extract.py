@@ -1,6 +1,7 @@
 """DfE's records extract in and out: a folder with one CSV or Parquet file a table (handbook: interface 6)."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def import_records(database: Database, folder: Path, now: datetime) -> dict[str,
     cells = read_extract(folder)
     faults = [fault for name, rows in cells.items() for fault in form_faults(RECORDS[name], rows)]
     if faults:
-        raise ExtractRefused(faults)
+        raise _refused(faults, folder)
     with database.write() as connection:
         reader = database.reader(connection)
         keys = _keys(reader, cells)
@@ -33,12 +34,18 @@ def import_records(database: Database, folder: Path, now: datetime) -> dict[str,
             elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
                 faults += _left_hanging(reader, table, keys)
         if faults:
-            raise ExtractRefused(faults)
+            raise _refused(faults, folder)
         for name, rows in cells.items():
             _replace(database, connection, name, rows)
         counts = {name: rows.height for name, rows in cells.items()}
         connection.execute(records_imports.insert().values(imported_at=now, rows=json.dumps(counts)))
     return counts
+
+
+def _refused(faults: list[Fault], folder: Path) -> ExtractRefused:
+    """The faults, each under the name of its file."""
+    names = {path.stem: path.name for path in folder.iterdir() if path.suffix in (".csv", ".parquet")}
+    return ExtractRefused([replace(fault, file=names.get(fault.file, fault.file)) for fault in faults])
 
 
 def read_extract(folder: Path) -> dict[str, pl.DataFrame]:

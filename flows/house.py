@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data.database import Database
 from data.ledger import Ledger
+from data.tables import rfc3339
 from flows.errors import ExchangeError
 from flows.settings import Settings
 from schemas.reading import Limits
@@ -103,6 +104,12 @@ class House:
     def calendar_version(self) -> str:
         """The calendar's digest, looked up once a round."""
         return self.ledger.calendar_version()
+
+    @cached_property
+    def records_as_of(self) -> str | None:
+        """When DfE's records were last loaded (RFC 3339), looked up once a round."""
+        as_of = self.ledger.records_as_of()
+        return rfc3339(as_of) if as_of else None
 
     def close(self) -> None:
         if self._service is not None:

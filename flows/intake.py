@@ -18,7 +18,6 @@ from data.applying import apply_changes
 from data.database import Reader
 from data.ledger import SubmissionRow
 from data.snapshots import declaration_snapshot
-from data.tables import rfc3339
 from flows.clock import london_day
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider
@@ -240,10 +239,9 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
 
 
 def _made_from(house: House) -> dict[str, str | None]:
-    as_of = house.ledger.records_as_of()
     return {
         "rule_set": rule_set(),
-        "records_as_of": rfc3339(as_of) if as_of else None,
+        "records_as_of": house.records_as_of,
         "calendar": house.calendar_version,
     }
 

@@ -11,14 +11,14 @@ import polars as pl
 
 from data.ledger import SubmissionRow
 from data.tables import rfc3339
-from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write, write_csv
+from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write
 from schemas.declarations import RULES
 from schemas.files import KINDS
 from schemas.form import form_rules
 from schemas.outbound import RESULTS
 from schemas.reading import FileFailure, Sheet
 from transforms.judging import Judgement
-from transforms.receipts import outcome_counts, rejected, results, rule_counts
+from transforms.receipts import outcome_counts, rule_counts, told
 
 LAST_FILE = "receipt.json"
 ROWS_ON_THE_PAGE = 100
@@ -76,16 +76,22 @@ def write_receipt(folder: Path, outcome: Outcome, provider_name: str, made_from:
     """Write the receipt's files. Returns the SHA-256 of receipt.json. Writing it again gives the same."""
     shutil.rmtree(folder, ignore_errors=True)
     write(folder / "received.json", as_json(received(outcome.submission)))
-    told = pl.DataFrame()
     if outcome.judgement and outcome.sheet:
-        told = results(outcome.sheet, outcome.judgement)
-        RESULTS.validate(told)
-        write_csv(folder / "results.csv", told)
-        if outcome.rows["rejected"]:
-            write_csv(folder / "rejected.csv", rejected(outcome.sheet, told, outcome.judgement))
-    write(folder / "receipt.html", _page(outcome, told, provider_name))
+        _write_rows(folder, outcome.sheet, outcome.judgement, outcome.rows["rejected"] > 0)
+    write(folder / "receipt.html", _page(outcome, provider_name))
     write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
     return digest(folder / LAST_FILE)
+
+
+def _write_rows(folder: Path, sheet: Sheet, judgement: Judgement, any_rejected: bool) -> None:
+    """results.csv, and rejected.csv where there is something in it; portion by portion."""
+    with (folder / "results.csv").open("wb") as every, (folder / "rejected.csv").open("wb") as back:
+        for number, portion in enumerate(told(sheet, judgement)):
+            RESULTS.validate(portion.results)
+            portion.results.write_csv(every, include_header=number == 0)
+            portion.rejected.write_csv(back, include_header=number == 0)
+    if not any_rejected:
+        (folder / "rejected.csv").unlink()
 
 
 def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
@@ -110,17 +116,19 @@ def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _page(outcome: Outcome, told: pl.DataFrame, provider_name: str) -> str:
+def _page(outcome: Outcome, provider_name: str) -> str:
     rules: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
-    if outcome.judgement and outcome.judgement.findings.height:
+    if outcome.judgement and outcome.sheet and outcome.judgement.findings.height:
         found = outcome.judgement.findings
         counted = found.group_by("code", "field").agg(
             pl.col("row_number").n_unique().alias("rows"), pl.col("message").first().alias("example")
         )
         rules = counted.sort("rows", "code", "field", descending=[True, False, False]).to_dicts()
         first = found["row_number"].unique(maintain_order=True).head(ROWS_ON_THE_PAGE)
-        lines = told.filter(pl.col("row_number").is_in(first.implode())).select("row_number", "line_number")
+        lines = outcome.sheet.values.filter(pl.col("row_number").is_in(first.implode())).select(
+            "row_number", "line_number"
+        )
         chosen = found.filter(pl.col("row_number").is_in(first.implode())).join(lines, on="row_number")
         shown = chosen.group_by("row_number", "line_number", maintain_order=True).agg(
             pl.struct("code", "field", "message").alias("findings")

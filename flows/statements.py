@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 from data.ledger import VersionRow
 from data.settling import mark_paid, settle_due, status_and_deadline
 from data.statements import Accounts, load_accounts
-from data.tables import rfc3339
 from flows.clock import london_day
 from flows.delivery import deliver_owed
 from flows.errors import ExchangeError
@@ -173,11 +172,10 @@ def _lines(statement: Statement) -> str:
 
 
 def _made_from(house: House, statement: Statement) -> dict[str, Any]:
-    as_of = house.ledger.records_as_of()
     return {
         "calculation": hashlib.sha256(BANDING.encode()).hexdigest()[:12],
         "contract_id": statement.facts["contract_id"],
-        "records_as_of": rfc3339(as_of) if as_of else None,
+        "records_as_of": house.records_as_of,
         "calendar": house.calendar_version,
     }
 

@@ -26,9 +26,9 @@ _WANTED = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Where an extract goes wrong: table, row (1 = first data row; 0 = the table as such), column, what and what to do."""
+    """Where an extract goes wrong: file, row (1 = first data row; 0 = the file as such), column, what and what to do."""
 
-    table: str
+    file: str
     row: int
     column: str
     reason: str
@@ -36,7 +36,7 @@ class Fault:
     def __str__(self) -> str:
         row = f", row {self.row}" if self.row else ""
         column = f", column {self.column}" if self.column else ""
-        return f"{self.table}{row}{column}: {self.reason}"
+        return f"{self.file}{row}{column}: {self.reason}"
 
 
 class ExtractRefused(Exception):

@@ -19,7 +19,7 @@ RESULT_COLUMNS = (
 
 _OUTCOME_AGREES = (
     (pl.col("outcome") == "rejected") == pl.col("rule_codes").is_not_null(),
-    pl.col("row_number") == pl.int_range(1, pl.len() + 1),
+    pl.col("row_number") == pl.col("row_number").first() + pl.int_range(pl.len()),
 )
 
 RESULTS = pa.DataFrameSchema(

@@ -4,6 +4,7 @@ A row sees the effects of the accepted rows above it. Rows of different particip
 rows of one rank are judged at once, their effects brought into the frames, then the next rank.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -19,6 +20,7 @@ from schemas.snapshot import Snapshot
 from transforms.effects import ChangeSet, Submission, declaration_effects, with_effects
 from transforms.facts import with_facts
 
+ROWS_AT_ONCE = 100_000
 VERDICTS = {
     "row_number": pl.Int64,
     "outcome": pl.String,
@@ -51,11 +53,9 @@ def judge_declarations(
     rows = rows.with_columns(pl.col("earlier_rows").alias("rank"))
     verdicts, found = [pl.DataFrame(schema=VERDICTS)], [pl.DataFrame(schema=FINDINGS)]
     changes = ChangeSet.empty()
-    ranks = sorted(rows["rank"].unique())
-    for rank in ranks:
-        chosen = rows.filter(pl.col("rank") == rank) if len(ranks) > 1 else rows
-        if rank:
-            snapshot = _only_those_of(chosen, snapshot)
+    for chosen in _turns(rows):
+        if chosen["rank"][0]:
+            snapshot = _only_those_of(rows.filter(pl.col("rank") >= chosen["rank"][0]), snapshot)
         joined = with_facts(chosen, snapshot, submission.lead_provider_id, now, today)
         broken = findings(rules, joined, chosen.select(kind.columns))
         done = _already_done(joined, broken)
@@ -67,7 +67,16 @@ def judge_declarations(
         changes, snapshot = changes.then(step), with_effects(snapshot, made, step)
         verdicts.append(_verdicts(joined, made))
         found.append(broken)
-    return Judgement(pl.concat(verdicts).sort("row_number"), pl.concat(found).sort("row_number", "position"), changes)
+    told, said = pl.concat(verdicts), pl.concat(found)
+    if rows["rank"].max():  # one rank comes in file order as it is
+        told, said = told.sort("row_number"), said.sort("row_number", "position")
+    return Judgement(told, said, changes)
+
+
+def _turns(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows of one rank after another, in portions that keep memory small: rows of one rank have different owners."""
+    for rank in sorted(rows["rank"].unique()):
+        yield from rows.filter(pl.col("rank") == rank).iter_slices(ROWS_AT_ONCE)
 
 
 # Tested before a row may be called already done (handbook: rules 1).

@@ -1,5 +1,8 @@
 """Verdicts and findings → the frames of a receipt: a line for every row, and the rejected rows to send back."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import polars as pl
 
 from schemas.outbound import RESULT_COLUMNS, defused
@@ -7,29 +10,43 @@ from schemas.reading import Sheet
 from transforms.judging import Judgement
 
 EXTRA_CELLS = "extra_cells"
+ROWS_AT_ONCE = 100_000
 
 
-def results(sheet: Sheet, judgement: Judgement) -> pl.DataFrame:
-    """results.csv: the interface's columns, then the columns as sent. Rows in file order."""
-    told = judgement.findings.group_by("row_number", maintain_order=True).agg(
+@dataclass(frozen=True)
+class Told:
+    """A portion of a receipt's rows. results: the interface's columns, then the columns as sent, every row in file
+    order. rejected: the columns as sent and `errors`, the rejected rows alone."""
+
+    results: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
+    """What every row is told, in portions, so that a million bad rows need not lie in memory with all their words."""
+    findings, verdicts = judgement.findings, judgement.verdicts
+    as_sent, to_send_back = _as_sent(sheet), _as_sent(sheet, "errors")
+    for start in range(0, verdicts.height, ROWS_AT_ONCE):
+        portion = slice(start, start + ROWS_AT_ONCE)
+        numbers = findings["row_number"]
+        first, last = (int(numbers.search_sorted(row)) for row in (start + 1, start + ROWS_AT_ONCE + 1))
+        said = _said(findings[first:last])
+        rows = sheet.values[portion].select("row_number", "line_number").join(
+            verdicts[portion], on="row_number", how="left", maintain_order="left"
+        ).join(said, on="row_number", how="left", maintain_order="left")  # fmt: skip
+        results = pl.concat([rows.select(RESULT_COLUMNS), as_sent[portion]], how="horizontal")
+        back = to_send_back[portion].with_columns(rows["errors"]).filter(rows["outcome"] == "rejected")
+        yield Told(defused(results), defused(back))
+
+
+def _said(findings: pl.DataFrame) -> pl.DataFrame:
+    """row_number, rule_codes, fields, messages, errors."""
+    return findings.group_by("row_number", maintain_order=True).agg(
         pl.col("code").unique(maintain_order=True).str.join(";").alias("rule_codes"),
         pl.col("field").unique(maintain_order=True).str.join(";").alias("fields"),
         pl.col("message").str.join(" | ").alias("messages"),
+        pl.format("{} ({}): {}", "code", "field", "message").str.join(" | ").alias("errors"),
     )
-    rows = sheet.values.select("row_number", "line_number")
-    rows = rows.join(judgement.verdicts, on="row_number", how="left", maintain_order="left")
-    rows = rows.join(told, on="row_number", how="left", maintain_order="left").select(RESULT_COLUMNS)
-    return defused(pl.concat([rows, _as_sent(sheet)], how="horizontal"))
-
-
-def rejected(sheet: Sheet, results: pl.DataFrame, judgement: Judgement) -> pl.DataFrame:
-    """rejected.csv: the columns as sent and `errors`, the rejected rows alone."""
-    told = judgement.findings.group_by("row_number", maintain_order=True).agg(
-        pl.format("{} ({}): {}", "code", "field", "message").str.join(" | ").alias("errors")
-    )
-    rows = pl.concat([sheet.values.select("row_number"), _as_sent(sheet, "errors")], how="horizontal")
-    rows = rows.filter(results["outcome"] == "rejected")
-    return defused(rows.join(told, on="row_number", how="left", maintain_order="left").drop("row_number"))
 
 
 def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
@@ -56,7 +73,7 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
 
 def rule_counts(findings: pl.DataFrame) -> dict[str, int]:
     """How many rows break each rule, by code."""
-    counted = findings.unique(["row_number", "code"]).group_by("code").len().sort("code")
+    counted = findings.select("row_number", "code").unique().group_by("code").len().sort("code")
     return dict(counted.iter_rows())
 
 

@@ -38,7 +38,7 @@ SELECT DISTINCT sp.participant_id
 FROM training_periods tp
 JOIN partnerships p ON p.partnership_id = tp.partnership_id
 JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
-WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026) AND sp.participant_type = 'ect'
+WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026)
 ORDER BY sp.participant_id
 """
 
@@ -70,19 +70,23 @@ def file_of_rows(house: House, provider: LeadProvider, now: datetime) -> tuple[b
     with house.database.read() as reader:
         people = reader.frame(TRAINED, provider.lead_provider_id)
         rows = pl.concat([_rows(people, place, declared) for place, declared in enumerate(TYPES)])
+        as_mentors = rows.filter(pl.col("declaration_type").is_in(["started", "completed"])).with_columns(
+            pl.lit("ecf-mentor").alias("course_identifier")
+        )
+        rows = pl.concat([rows, as_mentors])
         sheet = read_sheet(rows.write_csv().encode(), kind, Limits())
         snapshot = declaration_snapshot(reader, sheet.values["participant_id"], provider.lead_provider_id)
     whose = Submission("bench", provider.lead_provider_id)
     verdicts = judge_declarations(sheet, kind, snapshot, whose, now, london_day(now)).verdicts
     valid = rows.filter(verdicts["outcome"] == "accepted").head(ROWS // 2)
-    wrong = rows.with_columns(pl.lit("2026-12-10").alias("declaration_date"))
-    wrong = pl.concat([wrong] * (ROWS // wrong.height + 1)).head(ROWS - valid.height)
-    owners = wrong.height // 40 + 1
-    strangers = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(owners)]
-    ids = pl.Series("participant_id", strangers * 41).head(wrong.height)
-    half = wrong.height // 2
-    wrong = pl.concat([wrong.head(half).unique(maintain_order=True), wrong.with_columns(ids)]).head(wrong.height)
-    return pl.concat([valid, wrong]).head(ROWS).write_csv().encode(), valid.height
+    # Of the wrong ones, half are dated in the future and half are about strangers.
+    future = rows.with_columns(pl.lit("2027-02-01T09:00:00Z").alias("declaration_date")).head(
+        (ROWS - valid.height) // 2
+    )
+    count = ROWS - valid.height - future.height
+    strangers = pl.Series("participant_id", [f"{number:08x}-0000-4000-8000-000000000000" for number in range(count)])
+    unknown = pl.concat([rows] * (count // rows.height + 1)).head(count).with_columns(strangers)
+    return pl.concat([valid, future, unknown]).write_csv().encode(), valid.height
 
 
 def _rows(people: pl.DataFrame, place: int, declared: str) -> pl.DataFrame:

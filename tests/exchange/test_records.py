@@ -57,9 +57,9 @@ def write_table(house: House, tmp_path: Path, name: str) -> Path:
 
 
 BAD = [
-    ("schools", "eligible", 2, "yes", "schools, row 3, column eligible: should be true or false"),
-    ("statements", "deadline_date", 0, "31/12/2026", "statements, row 1, column deadline_date: should be a date"),
-    ("bands", "capacity", 1, "many", "bands, row 2, column capacity: should be a whole number"),
+    ("schools", "eligible", 2, "yes", "schools.csv, row 3, column eligible: should be true or false"),
+    ("statements", "deadline_date", 0, "31/12/2026", "statements.csv, row 1, column deadline_date: should be a date"),
+    ("bands", "capacity", 1, "many", "bands.csv, row 2, column capacity: should be a whole number"),
     (
         "band_terms",
         "fee_per_declaration",
@@ -67,8 +67,14 @@ BAD = [
         "99.5",
         "row 2, column fee_per_declaration: should be pounds with exactly two",
     ),
-    ("declarations", "payment_status", 4, "maybe", "declarations, row 5, column payment_status: should be one of"),
-    ("declarations", "training_period_id", 4, "", "declarations, row 5, column training_period_id: must not be empty"),
+    ("declarations", "payment_status", 4, "maybe", "declarations.csv, row 5, column payment_status: should be one of"),
+    (
+        "declarations",
+        "training_period_id",
+        4,
+        "",
+        "declarations.csv, row 5, column training_period_id: must not be empty",
+    ),
     (
         "declarations",
         "training_period_id",
@@ -81,14 +87,14 @@ BAD = [
         "created_at",
         4,
         "2026-02-30T09:00:00Z",
-        "declarations, row 5, column created_at: should be an instant",
+        "declarations.csv, row 5, column created_at: should be an instant",
     ),
     (
         "statements",
         "payment_date",
         0,
         "2020-01-01",
-        "statements, row 1, column payment_date: must be after deadline_date",
+        "statements.csv, row 1, column payment_date: must be after deadline_date",
     ),
 ]
 

@@ -7,7 +7,7 @@ from schemas.reading import FileFailure, Limits, read_sheet, too_large
 from tests.builders import DECLARATIONS, NOW, STRANGER, US, World, a_row, an_id, codes, judged, outcomes, sheet_of
 from transforms.effects import Submission
 from transforms.judging import judge_declarations
-from transforms.receipts import rejected, results
+from transforms.receipts import told
 
 HEADER = b"participant_id,course_identifier,declaration_type,declaration_date\n"
 ROW = b"a,b,c,d\n"
@@ -143,7 +143,7 @@ def test_ragged_rows_are_refused_alone_and_lose_nothing():
     judgement = judge_declarations(sheet, DECLARATIONS, World().snapshot(), Submission("s", US), NOW, NOW.date())
     assert outcomes(judgement) == ["rejected", "accepted", "rejected"]
     assert codes(judgement, 1) == codes(judgement, 3) == ["FILE-008"]
-    assert results(sheet, judgement)["extra_cells"].to_list() == [None, None, "e,f"]
+    assert next(told(sheet, judgement)).results["extra_cells"].to_list() == [None, None, "e,f"]
 
 
 def test_the_fifty_first_row_of_one_participant_is_refused():
@@ -186,10 +186,10 @@ def test_a_receipt_has_every_row_and_formulas_are_defused():
     rows = [a_row(your_reference="=cmd()"), a_row(participant_id=STRANGER, your_reference="-1")]
     judgement = judged(World(), *rows)
     sheet = sheet_of(*rows)
-    told = results(sheet, judgement)
-    back = rejected(sheet, told, judgement)
-    assert told["outcome"].to_list() == ["accepted", "rejected"]
-    assert told["your_reference"].to_list() == ["'=cmd()", "'-1"]
+    portion = next(told(sheet, judgement))
+    back = portion.rejected
+    assert portion.results["outcome"].to_list() == ["accepted", "rejected"]
+    assert portion.results["your_reference"].to_list() == ["'=cmd()", "'-1"]
     assert back.columns == [*sheet.header, "errors"]
     assert back["errors"][0].startswith("DECL-004 (participant_id): ")
 
