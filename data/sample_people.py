@@ -3,7 +3,7 @@
 import polars as pl
 
 from data.casting import INSTANT
-from data.sample_contracts import SAMPLE_DAY, SAMPLE_NOW
+from data.sample_contracts import SAMPLE_DAY
 from data.sample_random import draws, uuids, whole
 
 ECTS_A_YEAR, MENTORS_A_YEAR = 34_000, 26_000
@@ -254,6 +254,3 @@ def mentorships(school_periods: pl.DataFrame) -> pl.DataFrame:
         "started_on",
         pl.min_horizontal("finished_on", "finished_on_mentor").alias("finished_on"),
     )
-
-
-__all__ = ["SAMPLE_NOW", "enrolments", "mentorships", "participants", "periods"]

@@ -1,6 +1,6 @@
 """Every table once. DfE's records follow schemas.records; the exchange's own memory is written out here."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -73,11 +73,6 @@ def rfc3339(moment: datetime) -> str:
     utc = moment.astimezone(UTC)
     fraction = f"{utc.microsecond:06d}".rstrip("0")
     return utc.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
-
-
-def as_day(value: str | date) -> date:
-    """A day from either database's driver."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 _TYPES: dict[str, Any] = {

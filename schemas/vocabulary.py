@@ -23,7 +23,6 @@ DECLARATION_TYPE = pl.Enum(DECLARATION_TYPES)
 
 PARTICIPANT_TYPES = {"ecf-induction": "ect", "ecf-mentor": "mentor"}
 COURSE_IDENTIFIERS = tuple(PARTICIPANT_TYPES)
-PARTICIPANT_WORDS = {"ect": "ECT", "mentor": "mentor"}
 
 # Role and type of the declarations that mentors may have once mentor funding is on (rules DECL-016).
 FUNDED_MENTOR_TYPES = ("started", "completed")
@@ -31,8 +30,6 @@ FUNDED_MENTOR_TYPES = ("started", "completed")
 STATEMENT_STATUSES = ("open", "payable", "paid")
 PAYMENT_STATUSES = ("no_payment", "eligible", "payable", "paid", "voided")
 CLAWBACK_STATUSES = ("no_clawback", "awaiting_clawback", "clawed_back")
-BILLABLE = ("eligible", "payable", "paid")
-REFUNDABLE = ("awaiting_clawback", "clawed_back")
 
 
 @cache
@@ -58,13 +55,6 @@ def schedule_identifiers() -> tuple[str, ...]:
     return tuple(pl.read_csv(FACTS / "schedule_identifiers.csv")["schedule_identifier"])
 
 
-@cache
-def reasons(action: str) -> tuple[str, ...]:
-    """The reasons for `withdraw` or `defer`, as files and records spell them."""
-    listed = pl.read_csv(FACTS / "withdrawal_deferral_reasons.csv").filter(pl.col("action") == action)
-    return tuple(listed["reason"])
-
-
 def state() -> pl.Expr:
     """A declaration's state as providers see it, from its two statuses (handbook: domain 7.1)."""
     return (
@@ -74,8 +64,3 @@ def state() -> pl.Expr:
         .then(pl.lit("submitted"))
         .otherwise(pl.col("payment_status").cast(pl.String))
     )
-
-
-def is_live() -> pl.Expr:
-    """Whether a declaration still holds its place: not voided, nor on its way back (handbook: domain 7.1)."""
-    return (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")

@@ -30,7 +30,6 @@ LINES = {
     "pence": pl.Int64,
     "label": pl.String,
 }
-SECTION_OF = {"output": "output", "clawback": "clawback"}
 
 
 @dataclass(frozen=True)
