@@ -1,6 +1,7 @@
 """The installation, opened: database, mailboxes, store, settings. Every round starts here."""
 
 import hashlib
+import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -90,11 +91,17 @@ class House:
         folder = self.settings.store_folder / "uploads"
         folder.mkdir(parents=True, exist_ok=True)
         unfinished, digest, size = folder / f".{uuid.uuid4().hex}.tmp", hashlib.sha256(), 0
-        with unfinished.open("wb") as handle:
-            for piece in pieces:
-                handle.write(piece)
-                digest.update(piece)
-                size += len(piece)
+        try:
+            with unfinished.open("wb") as handle:
+                for piece in pieces:
+                    handle.write(piece)
+                    digest.update(piece)
+                    size += len(piece)
+                handle.flush()
+                os.fsync(handle.fileno())  # its sender's copy is let go of next
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
         place = self.stored_upload(digest.hexdigest())
         place.parent.mkdir(exist_ok=True)
         unfinished.replace(place)

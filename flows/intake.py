@@ -235,7 +235,7 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
             duplicate_of=outcome.duplicate_of, rule_counts=json.dumps(outcome.rule_counts), **counts,
         )  # fmt: skip
     log.info("submission %s %s %s", submission.submission_id, outcome.status, outcome.rows)
-    return outcome
+    return outcome.without_rows()
 
 
 def _made_from(house: House) -> dict[str, str | None]:
@@ -265,7 +265,7 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.file_name)
     today = london_day(submission.received_at)
     judgement = judge_declarations(sheet, kind, snapshot, whose, submission.received_at, today)
-    return Outcome(submission, now, sheet=sheet, judgement=judgement, notes=[*sheet.notes, *notes])
+    return Outcome.of_rows(submission, now, sheet, judgement, notes)
 
 
 def _refused_unread(house: House, submission: SubmissionRow) -> FileFailure | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ NO_ROWS = {"total": 0, "accepted": 0, "rejected": 0, "already_done": 0}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one submission. `judgement` and `sheet` are there when its rows were judged."""
+    """What became of one submission: counts of rows and of rules broken. `judgement` and `sheet` are there while its
+    receipt is written, and only when its rows were judged."""
 
     submission: SubmissionRow
     processed_at: datetime
@@ -36,14 +37,26 @@ class Outcome:
     sheet: Sheet | None = None
     judgement: Judgement | None = None
     notes: list[str] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=lambda: dict(NO_ROWS))
+    rule_counts: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def rows(self) -> dict[str, int]:
-        return outcome_counts(self.judgement.verdicts) if self.judgement else NO_ROWS
+    @staticmethod
+    def of_rows(
+        submission: SubmissionRow, now: datetime, sheet: Sheet, judgement: Judgement, notes: list[str]
+    ) -> "Outcome":
+        return Outcome(
+            submission,
+            now,
+            sheet=sheet,
+            judgement=judgement,
+            notes=[*sheet.notes, *notes],
+            rows=outcome_counts(judgement.verdicts),
+            rule_counts=rule_counts(judgement.findings),
+        )
 
-    @property
-    def rule_counts(self) -> dict[str, int]:
-        return rule_counts(self.judgement.findings) if self.judgement else {}
+    def without_rows(self) -> "Outcome":
+        """What a round remembers of it."""
+        return replace(self, sheet=None, judgement=None)
 
     @property
     def status(self) -> str:
