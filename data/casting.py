@@ -6,7 +6,8 @@ from schemas.records import RECORDS
 
 _KINDS = {name: column.kind for table in RECORDS.values() for name, column in table.columns.items()}
 _KINDS |= {"received_at": "instant", "processed_at": "instant", "owed_since": "instant", "delivered_at": "instant"}
-_KINDS |= {"happened_at": "instant", "as_of": "instant", "total": "money"}
+_KINDS |= {"happened_at": "instant", "as_of": "instant", "changed_at": "instant", "seen_at": "instant"}
+_KINDS |= {"total": "money", "expected_amount": "money"}
 INSTANT = pl.Datetime("us", "UTC")
 MONEY = pl.Decimal(14, 2)
 

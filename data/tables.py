@@ -149,6 +149,8 @@ records_imports = Table(
     Column("import_id", Integer, primary_key=True, autoincrement=True),
     Column("imported_at", Instant, nullable=False),
     Column("rows", Text, nullable=False),
+    # What was kept against the extract and what was given up to it (JSON): see data.reconciling.
+    Column("reconciled", Text),
 )
 
 # What a mailbox is owed: a finished folder in the outbox, and where it goes. `sequence` is given when delivered.
@@ -197,7 +199,41 @@ events = Table(
     Column("participant_id", String(36), index=True),
     Column("declaration_id", String(36), index=True),
     Column("training_period_id", String(36)),
+    Column("partnership_id", String(36), index=True),
     Column("statement_id", String(36), index=True),
+    Column("reason", Text),  # DfE's, where DfE acted
     Column("before", Text),
     Column("after", Text),
+)
+
+# What providers said they expect to be paid: every accepted row. The last file that names a month stands for it.
+expected_payments = Table(
+    "expected_payments",
+    metadata,
+    Column("submission_id", String(80), primary_key=True),
+    Column("row_number", Integer, primary_key=True, autoincrement=False),
+    Column("lead_provider_id", String(36), nullable=False),
+    Column("statement_month", String(7), nullable=False),
+    Column("contract_period", Integer, nullable=False),
+    Column("participant_id", String(36), nullable=False),
+    Column("participant_type", String(10), nullable=False),
+    Column("declaration_type", String(20), nullable=False),
+    Column("expected_amount", Money),
+    Column("delivery_partner_id", String(36)),
+    Column("your_reference", Text),
+    Index("ix_expected_payments_month", "lead_provider_id", "contract_period", "statement_month"),
+)
+
+# Which records the exchange made (`column_name` is `*`) or changed, with the value that DfE's last extract gave: what
+# loading a fresh extract is reconciled by. `seen_at`: when an extract first showed the change. See data.reconciling.
+own_changes = Table(
+    "own_changes",
+    metadata,
+    Column("table_name", String(40), primary_key=True),
+    Column("record_id", String(36), primary_key=True),
+    Column("column_name", String(40), primary_key=True),
+    Column("before", Text),
+    Column("changed_at", Instant, nullable=False),
+    Column("seen_at", Instant),
+    sqlite_with_rowid=False,
 )

@@ -20,17 +20,13 @@ from rich.table import Table
 from data.database import Reader
 from data.extract import import_records
 from data.sample import write_sample
-from data.snapshots import declaration_snapshot
-from flows.clock import instant, london_day
+from flows.clock import instant
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider, open_house
+from flows.rehearsal import acceptable
 from flows.services import Services, free_port, prefect_environment, services, stop_signals
 from flows.settings import Settings
-from schemas.files import KINDS
-from schemas.reading import Limits, read_sheet
 from sftp.server import host_key, write_new_key
-from transforms.effects import Submission
-from transforms.judging import judge_declarations
 
 SCALE = 0.02
 RECORDS_AT = "2026-11-20T09:00:00Z"
@@ -221,12 +217,8 @@ def _of_type(people: pl.DataFrame, kind: str, evidence: str) -> pl.DataFrame:
 
 
 def _accepted(reader: Reader, rows: pl.DataFrame, player: Player) -> pl.DataFrame:
-    now, kind = instant(UPLOADED_AT), KINDS["declarations"]
-    sheet = read_sheet(rows.write_csv().encode(), kind, Limits())
     owner = player.provider.lead_provider_id
-    snapshot = declaration_snapshot(reader, sheet.values["participant_id"], owner)
-    verdicts = judge_declarations(sheet, kind, snapshot, Submission("demo", owner), now, london_day(now)).verdicts
-    return rows.filter(verdicts["outcome"] == "accepted")
+    return acceptable(reader, "declarations", rows, owner, instant(UPLOADED_AT))
 
 
 def _bad_rows(known: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from typing import Any
 from data.applying import apply_changes
 from data.database import Reader
 from data.ledger import SubmissionRow
-from data.snapshots import declaration_snapshot
+from data.snapshots import snapshot_for
 from flows.clock import london_day
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider
@@ -26,8 +26,8 @@ from flows.rendering import as_json
 from schemas.files import KINDS, kind_of, nearest_kind
 from schemas.reading import FileFailure, read_sheet, too_large
 from sftp.mailbox import SIDECAR, Arrival, Mailbox, MailboxError
-from transforms.effects import Submission
-from transforms.judging import judge_declarations
+from transforms.changes import Submission
+from transforms.judging import judge
 
 log = logging.getLogger("ectx.intake")
 OPEN_ENDED = (
@@ -223,7 +223,7 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
         outcome = _judged(house, house.database.reader(connection), submission, now)
         if outcome.judgement:
             changes = outcome.judgement.changes
-            apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events)
+            apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events, now)
         sha256 = write_receipt(folder, outcome, provider.name, _made_from(house))
         house.ledger.owe(
             connection, lead_provider_id=provider.lead_provider_id, what="receipt", path=path, last_file=LAST_FILE,
@@ -261,10 +261,10 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
         sheet = read_sheet(content, kind, house.limits)
     except FileFailure as failure:
         return Outcome(submission, now, failure=failure, notes=notes)
-    snapshot = declaration_snapshot(reader, sheet.values["participant_id"], submission.lead_provider_id)
-    whose = Submission(submission.submission_id, submission.lead_provider_id, submission.file_name)
+    snapshot = snapshot_for(reader, kind.name, sheet.values, submission.lead_provider_id)
     today = london_day(submission.received_at)
-    judgement = judge_declarations(sheet, kind, snapshot, whose, submission.received_at, today)
+    whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
+    judgement = judge(sheet, kind, snapshot, whose)
     return Outcome.of_rows(submission, now, sheet, judgement, notes)
 
 
@@ -277,12 +277,6 @@ def _refused_unread(house: House, submission: SubmissionRow) -> FileFailure | No
             "FILE-001",
             "The file's name does not begin with a kind of file that we know, or does not end in .csv.",
             f"Name it as the guidance shows; the nearest kind is {near}: {near}.csv or {near}-anything.csv.",
-        )
-    if not kind.taken:
-        return FileFailure(
-            "FILE-001",
-            f"This release does not take {kind.name} files yet.",
-            "Keep the file, and send it again when DfE says that they are taken.",
         )
     if submission.expected_sha256 and submission.expected_sha256 != submission.sha256:
         return FileFailure(

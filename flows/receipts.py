@@ -12,13 +12,13 @@ import polars as pl
 from data.ledger import SubmissionRow
 from data.tables import rfc3339
 from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write
-from schemas.declarations import RULES
 from schemas.files import KINDS
 from schemas.form import form_rules
 from schemas.outbound import RESULTS
 from schemas.reading import FileFailure, Sheet
 from transforms.judging import Judgement
 from transforms.receipts import outcome_counts, rule_counts, told
+from transforms.updates import UPDATES
 
 LAST_FILE = "receipt.json"
 ROWS_ON_THE_PAGE = 100
@@ -69,7 +69,7 @@ class Outcome:
 
 def rule_set() -> str:
     """A short digest of every rule in force: its code, field, condition and words."""
-    rules = [rule for kind in KINDS.values() if kind.taken for rule in form_rules(kind)] + list(RULES)
+    rules = [rule for name, kind in KINDS.items() for rule in (*form_rules(kind), *UPDATES[name].rules)]
     text = "\n".join(f"{r.key}|{r.broken.meta.serialize(format='json')}|{r.message}|{r.silenced_by}" for r in rules)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -1,12 +1,13 @@
 """The rules of a declaration, DECL-003 to DECL-025, in the order of evaluation (handbook: rules 4).
 
-They speak of a row joined to its records: transforms.judging says what each column is.
+They speak of a row joined to its records: transforms.updates.declarations says what each column is.
 """
 
 import polars as pl
 
 from schemas.form import DATE_TURNED
 from schemas.rules import ANY, Rule
+from schemas.training import CHECK_THE_ID
 from schemas.vocabulary import COURSE_IDENTIFIERS, DECLARATION_TYPES, FUNDED_MENTOR_TYPES
 
 CREATE = "RECT app/services/api/declarations/create.rb"
@@ -30,7 +31,7 @@ RULES: tuple[Rule, ...] = (
         field="participant_id",
         broken=~pl.col("is_your_participant"),
         message="We do not recognise this participant_id as one of your participants.",
-        advice="Check the id against your latest participants extract; if two records were merged, use the new id.",
+        advice=CHECK_THE_ID,
         source=CREATE,
         silenced_by=("participant_id", "course_identifier"),
         ends_row=True,

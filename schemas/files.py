@@ -13,19 +13,20 @@ MAX_ROWS_OF_ONE_OWNER = 50
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: its columns, the column that says whose row it is, and whether this release takes it yet."""
+    """One kind: its columns, the column that says whose row it is, and what owns it, in words (rule FILE-014)."""
 
     name: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
     owner: str
-    taken: bool = False
+    owned_by: str = "participant"
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.required, *self.optional, "your_reference")
 
 
+_SCHOOL_YEAR = "school and contract period"
 _TRAINING = ("participant_id", "course_identifier")
 
 KINDS: dict[str, Kind] = {
@@ -36,15 +37,14 @@ KINDS: dict[str, Kind] = {
             (*_TRAINING, "declaration_type", "declaration_date"),
             ("evidence_held", "trn"),
             "participant_id",
-            taken=True,
         ),
         Kind("voids", ("declaration_id",), (), "declaration_id"),
         Kind("deferrals", (*_TRAINING, "reason"), (), "participant_id"),
         Kind("withdrawals", (*_TRAINING, "reason"), (), "participant_id"),
         Kind("resumptions", _TRAINING, (), "participant_id"),
         Kind("schedule-changes", (*_TRAINING, "schedule_identifier"), ("contract_period",), "participant_id"),
-        Kind("partnerships", ("school_urn", "delivery_partner_id", "contract_period"), (), "school_urn"),
-        Kind("partnership-changes", ("partnership_id", "delivery_partner_id"), (), "partnership_id"),
+        Kind("partnerships", ("school_urn", "delivery_partner_id", "contract_period"), (), "school_urn", _SCHOOL_YEAR),
+        Kind("partnership-changes", ("partnership_id", "delivery_partner_id"), (), "partnership_id", _SCHOOL_YEAR),
         Kind(
             "expected-payments",
             ("statement_month", "contract_period", *_TRAINING, "declaration_type"),

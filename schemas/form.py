@@ -14,16 +14,15 @@ DECIMAL = "A spreadsheet made a decimal number of it: format the column as text 
 DATE_TURNED = "A spreadsheet turned the date round: format the column as text."
 
 
-def owner_is_known(kind: Kind) -> pl.Expr:
-    """Whether the row says, in good form, whose it is."""
-    owner = pl.col(kind.owner)
-    return owner.str.contains(UUID_ANY_CASE if kind.owner in ID_COLUMNS else r"^\S").fill_null(False)
+def with_owners(kind: Kind, values: pl.DataFrame, whose: pl.Series | None = None) -> pl.DataFrame:
+    """Add owner (null where blank or malformed) and earlier_rows (of the same owner, in file order).
 
-
-def with_owners(kind: Kind, values: pl.DataFrame) -> pl.DataFrame:
-    """Add owner (lower case; null where blank or malformed) and earlier_rows (of the same owner, in file order)."""
-    owner = pl.when(owner_is_known(kind)).then(pl.col(kind.owner).str.to_lowercase())
-    values = values.with_columns(owner.alias("owner"))
+    whose: the owner of each row, where it is not what the row's owner column says.
+    """
+    if whose is None:
+        whose = values[kind.owner].str.to_lowercase()
+    known = values[kind.owner].str.contains(UUID_ANY_CASE if kind.owner in ID_COLUMNS else r"^\S").fill_null(False)
+    values = values.with_columns(pl.when(known).then(whose).alias("owner"))
     earlier = pl.when(pl.col("owner").is_not_null()).then(pl.int_range(pl.len()).over("owner")).otherwise(0)
     return values.with_columns(earlier.alias("earlier_rows"))
 
@@ -44,7 +43,7 @@ def form_rules(kind: Kind) -> tuple[Rule, ...]:
             code="FILE-014",
             field=kind.owner,
             broken=pl.col("earlier_rows") >= MAX_ROWS_OF_ONE_OWNER,
-            message=f"More than {MAX_ROWS_OF_ONE_OWNER} rows of this file concern the same {kind.owner}.",
+            message=f"More than {MAX_ROWS_OF_ONE_OWNER} rows of this file concern the same {kind.owned_by}.",
             advice="Something went wrong in the export: send each change once.",
             source="ours",
             ends_row=True,

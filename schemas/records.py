@@ -104,7 +104,7 @@ _TABLES = (
         ("school_id",),
         {
             "school_id": ID,
-            "urn": TEXT,
+            "urn": Column("text", indexed=True),
             "name": TEXT,
             "eligible": FLAG,
             "induction_tutor_name": OPTIONAL_TEXT,

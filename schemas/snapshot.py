@@ -4,31 +4,76 @@ from dataclasses import dataclass
 
 import polars as pl
 
+# A frame a table of the records, cut down to the rows that a file can touch, in the tables' own names and types. The
+# columns that judging reads; a change set may name more.
+FRAMES: dict[str, tuple[str, ...]] = {
+    "participants": (
+        "participant_id", "trn", "ect_first_became_eligible_at", "mentor_first_became_eligible_at",
+        "ect_payments_frozen_year", "mentor_payments_frozen_year", "mentor_funding_end_date",
+        "mentor_funding_end_reason", "induction_end_date",
+    ),
+    "participant_id_changes": ("from_participant_id", "to_participant_id"),
+    "school_periods": (
+        "school_period_id", "participant_id", "participant_type", "school_id", "started_on", "finished_on",
+    ),
+    "training_periods": (
+        "training_period_id", "school_period_id", "training_programme", "partnership_id",
+        "expression_of_interest_lead_provider_id", "expression_of_interest_contract_period", "schedule_identifier",
+        "started_on", "finished_on", "withdrawn_at", "withdrawal_reason", "deferred_at", "deferral_reason",
+    ),
+    "partnerships": (
+        "partnership_id", "lead_provider_id", "delivery_partner_id", "school_id", "contract_period", "created_at",
+    ),
+    "declarations": (
+        "declaration_id", "training_period_id", "declaration_type", "declaration_date", "evidence_held",
+        "payment_status", "clawback_status", "payment_statement_id", "clawback_statement_id",
+    ),
+    "mentorships": ("ect_school_period_id", "mentor_id", "started_on", "finished_on"),
+    "contract_periods": (
+        "contract_period", "started_on", "enabled", "payments_frozen_at", "mentor_funding_enabled",
+        "detailed_evidence_types_enabled", "uplift_fees_enabled",
+    ),
+    "milestones": ("contract_period", "schedule_identifier", "declaration_type", "start_date", "milestone_date"),
+    "schools": ("school_id", "urn", "eligible"),
+    "school_contract_periods": (
+        "school_id", "contract_period", "induction_programme_choice", "pupil_premium_uplift", "sparsity_uplift",
+    ),
+    "delivery_partners": ("delivery_partner_id", "name"),
+    "provider_delivery_partners": ("delivery_partner_id", "contract_period"),
+    "statements": (
+        "statement_id", "contract_period", "year", "month", "fee_type", "deadline_date", "status",
+    ),
+    "events": (
+        "type", "happened_at", "participant_id", "declaration_id", "training_period_id", "partnership_id", "after",
+    ),
+    "expected_payments": (
+        "statement_month", "contract_period", "participant_id", "participant_type", "declaration_type",
+    ),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """DfE's records about the participants that a file names, and this lead provider's own terms.
+    """DfE's records about what a file names, and this lead provider's own terms. Columns: FRAMES, or more.
 
-    participants: participant_id, trn, ect_first_became_eligible_at, mentor_first_became_eligible_at,
-        mentor_funding_end_date, mentor_funding_end_reason
-    training_periods: every one, any provider's: participant_id, participant_type, training_period_id,
-        school_period_id, school_id, lead_provider_id (null without a partnership), delivery_partner_id,
-        contract_period, schedule_identifier, started_on, finished_on, withdrawn_at, deferred_at
-    declarations: the live ones, any provider's: declaration_id, participant_id, participant_type,
-        training_period_id, lead_provider_id, declaration_type, declaration_date, evidence_held, payment_status,
-        payment_statement_id
-    mentorships: ect_school_period_id, mentor_id, started_on, finished_on
-    sent_evidence: declaration_id, evidence_sent: what accepted rows of this provider said, where it was not kept
-    contract_periods, milestones, school_contract_periods: as in the records
-    statements: this provider's: statement_id, contract_period, year, month, fee_type, deadline_date, status
+    training_periods, declarations: any lead provider's, of the participants named. mentorships: mentor_id is the
+    mentor's participant id. provider_delivery_partners, statements: this lead provider's alone. events: of accepted
+    rows of this lead provider, the memory of what was asked for before. expected_payments: of this very file.
     """
 
     participants: pl.DataFrame
+    participant_id_changes: pl.DataFrame
+    school_periods: pl.DataFrame
     training_periods: pl.DataFrame
+    partnerships: pl.DataFrame
     declarations: pl.DataFrame
     mentorships: pl.DataFrame
-    sent_evidence: pl.DataFrame
     contract_periods: pl.DataFrame
     milestones: pl.DataFrame
+    schools: pl.DataFrame
     school_contract_periods: pl.DataFrame
+    delivery_partners: pl.DataFrame
+    provider_delivery_partners: pl.DataFrame
     statements: pl.DataFrame
+    events: pl.DataFrame
+    expected_payments: pl.DataFrame

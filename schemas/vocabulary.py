@@ -27,6 +27,19 @@ COURSE_IDENTIFIERS = tuple(PARTICIPANT_TYPES)
 # Role and type of the declarations that mentors may have once mentor funding is on (rules DECL-016).
 FUNDED_MENTOR_TYPES = ("started", "completed")
 
+# Why training stops (handbook: rules 6 and 7), as in data/facts.
+DEFERRAL_REASONS = ("bereavement", "long-term-sickness", "parental-leave", "career-break", "other")
+WITHDRAWAL_REASONS = (
+    "left-teaching-profession",
+    "moved-school",
+    "mentor-no-longer-being-mentor",
+    "switched-to-school-led",
+    "changed-lead-provider",
+    "other",
+)
+MENTORS_ONLY_REASON = "mentor-no-longer-being-mentor"
+VOIDABLE_STATUSES = ("no_payment", "eligible", "payable")
+
 STATEMENT_STATUSES = ("open", "payable", "paid")
 PAYMENT_STATUSES = ("no_payment", "eligible", "payable", "paid", "voided")
 CLAWBACK_STATUSES = ("no_clawback", "awaiting_clawback", "clawed_back")

@@ -14,19 +14,15 @@ import polars as pl
 
 from data.extract import import_records
 from data.sample import write_sample
-from data.snapshots import declaration_snapshot
 from data.statements import load_accounts
-from flows.clock import instant, london_day
+from flows.clock import instant
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider, open_house
 from flows.intake import _claim, process
+from flows.rehearsal import acceptable
 from flows.settings import Settings
 from flows.statements import statements_round
-from schemas.files import KINDS
-from schemas.reading import Limits, read_sheet
 from transforms.breakdowns import share
-from transforms.effects import Submission
-from transforms.judging import judge_declarations
 from transforms.statements import compute_figures
 
 NOW = "2026-12-14T10:00:00Z"
@@ -66,7 +62,6 @@ def peak_gibibytes() -> float:
 
 def file_of_rows(house: House, provider: LeadProvider, now: datetime) -> tuple[bytes, int]:
     """A declarations file: half new and valid where the provider has as many to declare, half wrong."""
-    kind = KINDS["declarations"]
     with house.database.read() as reader:
         people = reader.frame(TRAINED, provider.lead_provider_id)
         rows = pl.concat([_rows(people, place, declared) for place, declared in enumerate(TYPES)])
@@ -74,11 +69,7 @@ def file_of_rows(house: House, provider: LeadProvider, now: datetime) -> tuple[b
             pl.lit("ecf-mentor").alias("course_identifier")
         )
         rows = pl.concat([rows, as_mentors])
-        sheet = read_sheet(rows.write_csv().encode(), kind, Limits())
-        snapshot = declaration_snapshot(reader, sheet.values["participant_id"], provider.lead_provider_id)
-    whose = Submission("bench", provider.lead_provider_id)
-    verdicts = judge_declarations(sheet, kind, snapshot, whose, now, london_day(now)).verdicts
-    valid = rows.filter(verdicts["outcome"] == "accepted").head(ROWS // 2)
+        valid = acceptable(reader, "declarations", rows, provider.lead_provider_id, now).head(ROWS // 2)
     # Of the wrong ones, half are dated in the future and half are about strangers.
     future = rows.with_columns(pl.lit("2027-02-01T09:00:00Z").alias("declaration_date")).head(
         (ROWS - valid.height) // 2

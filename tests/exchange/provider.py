@@ -6,14 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from data.snapshots import declaration_snapshot
-from flows.clock import instant, london_day
+from flows.clock import instant
 from flows.house import House, LeadProvider
-from schemas.files import KINDS
-from schemas.reading import Limits, read_sheet
+from flows.rehearsal import acceptable
 from tests.conftest import NOW
-from transforms.effects import Submission
-from transforms.judging import judge_declarations
 
 _TRAINED = """
 SELECT DISTINCT sp.participant_id
@@ -27,7 +23,6 @@ ORDER BY sp.participant_id
 
 def acceptable_rows(house: House, provider: LeadProvider) -> pl.DataFrame:
     """Rows of `retained-4` and `started` that the rules accept at NOW."""
-    kind, now = KINDS["declarations"], instant(NOW)
     with house.database.read() as reader:
         people = reader.frame(_TRAINED, provider.lead_provider_id)
         found = []
@@ -39,11 +34,7 @@ def acceptable_rows(house: House, provider: LeadProvider) -> pl.DataFrame:
                 pl.lit("2026-12-10T14:00:00Z").alias("declaration_date"),
                 pl.lit("other").alias("evidence_held"),
             )
-            sheet = read_sheet(rows.write_csv().encode(), kind, Limits())
-            snapshot = declaration_snapshot(reader, sheet.values["participant_id"], provider.lead_provider_id)
-            whose = Submission("test", provider.lead_provider_id)
-            verdicts = judge_declarations(sheet, kind, snapshot, whose, now, london_day(now)).verdicts
-            found.append(rows.filter(verdicts["outcome"] == "accepted"))
+            found.append(acceptable(reader, "declarations", rows, provider.lead_provider_id, instant(NOW)))
     return pl.concat(found).unique("participant_id", keep="first", maintain_order=True)
 
 

@@ -5,8 +5,8 @@ import pytest
 from schemas.files import KINDS, kind_of, nearest_kind
 from schemas.reading import FileFailure, Limits, read_sheet, too_large
 from tests.builders import DECLARATIONS, NOW, STRANGER, US, World, a_row, an_id, codes, judged, outcomes, sheet_of
-from transforms.effects import Submission
-from transforms.judging import judge_declarations
+from transforms.changes import Submission
+from transforms.judging import judge
 from transforms.receipts import told
 
 HEADER = b"participant_id,course_identifier,declaration_type,declaration_date\n"
@@ -140,7 +140,7 @@ def test_ragged_rows_are_refused_alone_and_lose_nothing():
     good = ",".join(a_row().values()).encode()
     content = ",".join(a_row()).encode() + b"\na,b,c\n" + good + b"\n" + good + b",e,f\n"
     sheet = read_sheet(content, DECLARATIONS, Limits())
-    judgement = judge_declarations(sheet, DECLARATIONS, World().snapshot(), Submission("s", US), NOW, NOW.date())
+    judgement = judge(sheet, DECLARATIONS, World().snapshot(), Submission("s", US, NOW, NOW.date()))
     assert outcomes(judgement) == ["rejected", "accepted", "rejected"]
     assert codes(judgement, 1) == codes(judgement, 3) == ["FILE-008"]
     assert next(told(sheet, judgement)).results["extra_cells"].to_list() == [None, None, "e,f"]
@@ -185,7 +185,7 @@ def test_a_misspelt_kind_is_guessed():
 def test_a_receipt_has_every_row_and_formulas_are_defused():
     rows = [a_row(your_reference="=cmd()"), a_row(participant_id=STRANGER, your_reference="-1")]
     judgement = judged(World(), *rows)
-    sheet = sheet_of(*rows)
+    sheet = sheet_of("declarations", *rows)
     portion = next(told(sheet, judgement))
     back = portion.rejected
     assert portion.results["outcome"].to_list() == ["accepted", "rejected"]

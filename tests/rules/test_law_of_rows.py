@@ -5,8 +5,7 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import MENTOR, PARTICIPANT, STRANGER, Training, World, a_row, codes, judged
-from transforms.effects import with_effects
+from tests.builders import MENTOR, PARTICIPANT, STRANGER, Training, World, a_row, after, codes, judged
 
 WORLD = World(
     training=(
@@ -36,12 +35,9 @@ ROWS = st.builds(
 def test_one_file_of_many_rows_is_many_files_of_one_row(rows):
     together = judged(WORLD, *rows)
     snapshot, apart = WORLD.snapshot(), []
-    for row in rows:
-        judgement = judged(snapshot, row)
-        made = judgement.changes.inserts.get("declarations")
-        if made is not None:
-            whose = snapshot.training_periods.select("training_period_id", "participant_id", "participant_type")
-            snapshot = with_effects(snapshot, made.join(whose, on="training_period_id"), judgement.changes)
+    for number, row in enumerate(rows):
+        judgement = judged(snapshot, row, name=str(number))
+        snapshot = after(snapshot, judgement)
         apart.append((judgement.verdicts["outcome"][0], judgement.verdicts["state"][0], codes(judgement)))
     verdicts = zip(together.verdicts["outcome"], together.verdicts["state"], strict=True)
     assert [(*verdict, codes(together, number)) for number, verdict in enumerate(verdicts, 1)] == apart
@@ -52,13 +48,8 @@ def test_one_file_of_many_rows_is_many_files_of_one_row(rows):
 def test_twice_is_once(rows):
     """What was accepted is already done when the same rows come again."""
     first = judged(WORLD, *rows)
-    snapshot = WORLD.snapshot()
-    made = first.changes.inserts.get("declarations")
-    if made is not None:
-        whose = snapshot.training_periods.select("training_period_id", "participant_id", "participant_type")
-        snapshot = with_effects(snapshot, made.join(whose, on="training_period_id"), first.changes)
-    second = judged(snapshot, *rows)
+    second = judged(after(WORLD, first), *rows, name="again")
     assert second.changes.inserts == {}
-    for before, after in zip(first.verdicts["outcome"], second.verdicts["outcome"], strict=True):
+    for before, now in zip(first.verdicts["outcome"], second.verdicts["outcome"], strict=True):
         if before in ("accepted", "already-done"):
-            assert after == "already-done"
+            assert now == "already-done"

@@ -1,0 +1,61 @@
+"""The rules of a correction of a partnership's delivery partner, PARTNERUPD-001 to -006 (handbook: rules 11)."""
+
+import polars as pl
+
+from schemas.rules import Rule
+
+UPDATE = "RECT app/services/api/school_partnerships/update.rb"
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        code="PARTNERUPD-001",
+        field="partnership_id",
+        broken=pl.col("partnership_id").is_null(),
+        message="The partnership_id is blank.",
+        advice="Give the partnership's id.",
+        source=UPDATE,
+    ),
+    Rule(
+        code="PARTNERUPD-002",
+        field="delivery_partner_id",
+        broken=pl.col("delivery_partner_id").is_null(),
+        message="The delivery_partner_id is blank.",
+        advice="Give the delivery partner's id.",
+        source=UPDATE,
+    ),
+    Rule(
+        code="PARTNERUPD-003",
+        field="delivery_partner_id",
+        broken=pl.col("delivery_partner_name").is_null(),
+        message="There is no delivery partner with this id.",
+        advice="Check the id against your delivery partners extract.",
+        source=UPDATE,
+        silenced_by=("delivery_partner_id",),
+    ),
+    Rule(
+        code="PARTNERUPD-004",
+        field="partnership_id",
+        broken=~pl.col("is_your_partnership"),
+        message="We do not recognise this partnership_id as one of your partnerships.",
+        advice="Check the id against your partnerships extract.",
+        source=UPDATE,
+        silenced_by=("partnership_id",),
+    ),
+    Rule(
+        code="PARTNERUPD-005",
+        field="delivery_partner_id",
+        broken=pl.col("is_your_partnership") & pl.col("delivery_partner_name").is_not_null() & ~pl.col("is_paired"),
+        message="DfE has not recorded you as working with this delivery partner in contract period {contract_period}.",
+        advice="Contact DfE to add the pairing.",
+        source=UPDATE,
+    ),
+    Rule(
+        code="PARTNERUPD-006",
+        field="delivery_partner_id",
+        broken=pl.col("is_your_partnership") & pl.col("same_partnership_id").is_not_null(),
+        message="You have a partnership with this school and this delivery partner in contract period {contract_period} "
+        "already: {same_partnership_id}.",
+        advice="There is nothing to change.",
+        source=UPDATE,
+    ),
+)

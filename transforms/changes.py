@@ -1,0 +1,127 @@
+"""What accepted rows bring about, as data: rows to insert, rows to update, events for the audit trail."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+import polars as pl
+
+from schemas.snapshot import Snapshot
+
+UTC_INSTANT = pl.Datetime("us", "UTC")
+LEAD_PROVIDER, DFE_STAFF = "lead_provider", "dfe_staff_user"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Whose file this is, which, when it was received (UTC) and on what day in London; who acts."""
+
+    submission_id: str
+    lead_provider_id: str
+    received_at: datetime
+    today: date
+    author: str = LEAD_PROVIDER
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """Rows to insert, by table; then rows to update (table, frame with the key first), in order; then events.
+
+    Tables are those of the records, and `expected_payments`.
+    """
+
+    inserts: dict[str, pl.DataFrame] = field(default_factory=dict)
+    updates: tuple[tuple[str, pl.DataFrame], ...] = ()
+    events: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def then(self, *later: "ChangeSet") -> "ChangeSet":
+        """All of them, in order."""
+        every = (self, *later)
+        names = dict.fromkeys(name for each in every for name in each.inserts)
+        inserts = {name: pl.concat([c.inserts[name] for c in every if name in c.inserts]) for name in names}
+        updates = tuple(update for each in every for update in each.updates if update[1].height)
+        return ChangeSet(
+            {name: rows for name, rows in inserts.items() if rows.height},
+            updates,
+            pl.concat([each.events for each in every], how="diagonal"),
+        )
+
+
+EVENT_LINKS = ("participant_id", "declaration_id", "training_period_id", "partnership_id", "statement_id")
+
+
+def events(
+    rows: pl.DataFrame,
+    kind: str,
+    submission: Submission,
+    before: dict[str, pl.Expr] | None = None,
+    after: dict[str, pl.Expr] | None = None,
+) -> pl.DataFrame:
+    """One event a row, linked to whatever records the row names. before, after: the values that changed."""
+    nothing = pl.lit(None, pl.String)
+    links = [pl.col(name) if name in rows.columns else nothing.alias(name) for name in EVENT_LINKS]
+    return rows.select(
+        pl.lit(submission.received_at, UTC_INSTANT).alias("happened_at"),
+        pl.lit(kind).alias("type"),
+        pl.lit(submission.author).alias("author"),
+        pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
+        pl.lit(submission.submission_id).alias("submission_id"),
+        "row_number",
+        *links,
+        (as_json(before) if before else nothing).alias("before"),
+        (as_json(after) if after else nothing).alias("after"),
+    )
+
+
+def as_json(values: dict[str, pl.Expr]) -> pl.Expr:
+    """A JSON object of texts, null where there is nothing."""
+    return pl.struct([value.cast(pl.String).alias(name) for name, value in values.items()]).struct.json_encode()
+
+
+def said(name: str, column: str = "after") -> pl.Expr:
+    """One value of an event's JSON."""
+    return pl.col(column).str.json_path_match(f"$.{name}")
+
+
+def instant(moment: datetime) -> pl.Expr:
+    return pl.lit(moment, UTC_INSTANT)
+
+
+def touched(rows: pl.DataFrame, submission: Submission) -> tuple[str, pl.DataFrame]:
+    """The update that moves `updated_at` of the participants of these rows (handbook: statements and extracts 11)."""
+    people = rows.select("participant_id").drop_nulls().unique(maintain_order=True)
+    return "participants", people.with_columns(instant(submission.received_at).alias("updated_at"))
+
+
+def new_ids(submission: Submission, row_numbers: pl.Series) -> pl.Series:
+    """A UUID (version 8) a row, for the record it may make: the instant of receipt, then a digest of submission and row.
+
+    The same submission applied again makes the same ids; ids of one file lie together in the index.
+    """
+    milliseconds = f"{int(submission.received_at.timestamp() * 1000):012x}"
+    prefix = f"{milliseconds[:8]}-{milliseconds[8:]}-8"
+    ids = []
+    for number in row_numbers:
+        digest = hashlib.blake2b(f"{submission.submission_id} {number}".encode(), digest_size=9).hexdigest()
+        ids.append(f"{prefix}{digest[:3]}-a{digest[3:6]}-{digest[6:18]}")
+    return pl.Series("new_id", ids, dtype=pl.String)
+
+
+def with_effects(snapshot: Snapshot, changes: ChangeSet) -> Snapshot:
+    """The snapshot as later rows see it."""
+    changed: dict[str, pl.DataFrame] = {}
+
+    def frame(name: str) -> pl.DataFrame:
+        return changed[name] if name in changed else getattr(snapshot, name)
+
+    for name, rows in changes.inserts.items():
+        changed[name] = pl.concat([frame(name), rows.select(frame(name).columns)])
+    for name, rows in changes.updates:
+        own = [column for column in rows.columns if column in frame(name).columns]
+        if len(own) == 1:
+            continue  # nothing that judging reads
+        latest = rows.select(own).unique(own[0], keep="last")
+        changed[name] = frame(name).update(latest, on=own[0], include_nulls=True)
+    if changes.events.height:
+        changed["events"] = pl.concat([snapshot.events, changes.events.select(snapshot.events.columns)])
+    return replace(snapshot, **changed)

@@ -1,0 +1,45 @@
+"""Deferrals: training pauses today (handbook: rules 6; RECT app/services/api/teachers/defer.rb)."""
+
+import polars as pl
+
+from schemas.deferrals import RULES
+from schemas.snapshot import Snapshot
+from transforms.changes import ChangeSet, Submission, events, instant, touched
+from transforms.facts import asked_before, lower, with_training
+from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+
+DEFERRED = "teacher_defers_training_period"
+
+
+def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """Rows joined to T, and whether an earlier row deferred it so."""
+    rows = with_training(lower(rows, "reason"), snapshot, submission)
+    rows = asked_before(rows, snapshot, DEFERRED, "reason")
+    stands = (pl.col("training_status") == "deferred") & (pl.col("asked_at") == pl.col("deferred_at"))
+    return rows.with_columns((pl.col("asked_before") & stands.fill_null(False)).alias("asks_for_what_is_done"))
+
+
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+    """T is deferred from now, and ends today unless it had ended."""
+    rows = accepted.with_columns(ends_on=pl.min_horizontal("finished_on", "today"))
+    now = instant(submission.received_at)
+    periods = rows.select(
+        "training_period_id", now.alias("deferred_at"), pl.col("reason").alias("deferral_reason"), finished_on="ends_on"
+    )
+    before = {"finished_on": pl.col("finished_on")}
+    after = {"finished_on": pl.col("ends_on"), "reason": pl.col("reason")}
+    happened = events(rows, DEFERRED, submission, before, after)
+    return ChangeSet(updates=(("training_periods", periods), touched(rows, submission)), events=happened)
+
+
+def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    ended = pl.col("finished_on") < pl.col("today")
+    return verdicts(
+        rows,
+        note(ACCEPTED, "Deferred from {today}; send a resumptions row when the participant comes back.", rows),
+        note(ACCEPTED & ended, "Their training had ended already, on {finished_on}.", rows),
+        note(DONE, "This participant has been deferred by a row of yours already: nothing to do.", rows),
+    )
+
+
+UPDATE = Update(RULES, codes("DEFER", 1, 2, 3, 4, 5), facts, effects, told)

@@ -1,0 +1,80 @@
+"""Corrections of a partnership's delivery partner (handbook: rules 11; RECT app/services/api/school_partnerships/update.rb)."""
+
+import polars as pl
+
+from schemas.partnership_changes import RULES
+from schemas.snapshot import Snapshot
+from transforms.changes import ChangeSet, Submission, events, instant, said, touched
+from transforms.facts import lower
+from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+from transforms.updates.partnerships import with_delivery_partner
+
+UPDATED = "school_partnership_updated"
+
+
+def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
+    """The partnership's school and contract period, where the partnership is known; else the id as sent."""
+    known = snapshot.partnerships.select("partnership_id", place=pl.format("{} {}", "school_id", "contract_period"))
+    named = rows.select(pl.col("partnership_id").str.to_lowercase()).join(
+        known, on="partnership_id", how="left", maintain_order="left"
+    )
+    return named.select(pl.coalesce("place", "partnership_id")).to_series()
+
+
+def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """Rows joined to the partnership, where it is this lead provider's, and to the one it would repeat."""
+    rows = lower(rows, "partnership_id", "delivery_partner_id")
+    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == submission.lead_provider_id)
+    present = own.select(
+        "partnership_id", "school_id", "contract_period", present_partner="delivery_partner_id",
+        is_your_partnership=pl.lit(True),
+    )  # fmt: skip
+    rows = rows.join(present, on="partnership_id", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col("is_your_partnership").fill_null(False))
+    names = snapshot.delivery_partners.select(present_partner="delivery_partner_id", present_name="name")
+    rows = rows.join(names, on="present_partner", how="left", maintain_order="left")
+    rows = with_delivery_partner(rows, snapshot, "contract_period")
+    place = ["school_id", "contract_period", "delivery_partner_id"]
+    same = own.sort("created_at", "partnership_id").select(*place, same_partnership_id="partnership_id")
+    rows = rows.join(same.unique(place, keep="first", maintain_order=True), on=place, how="left", maintain_order="left")
+    asked = snapshot.events.filter(pl.col("type") == UPDATED).select(
+        "partnership_id", delivery_partner_id=said("delivery_partner_id"), asked_before=pl.lit(True)
+    )
+    rows = rows.join(asked.unique(), on=["partnership_id", "delivery_partner_id"], how="left", maintain_order="left")
+    stands = pl.col("present_partner") == pl.col("delivery_partner_id")
+    return rows.with_columns((pl.col("asked_before") & stands).fill_null(False).alias("asks_for_what_is_done"))
+
+
+def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+    """Only the delivery partner of the partnership changes; what shows it moves its `updated_at`.
+
+    Declarations already made keep the delivery partner they were made with.
+    """
+    now = instant(submission.received_at)
+    partnerships = accepted.select("partnership_id", "delivery_partner_id", updated_at=now)
+    periods = snapshot.training_periods.join(accepted.select("partnership_id"), on="partnership_id", how="semi")
+    declarations = snapshot.declarations.join(periods, on="training_period_id", how="semi").select(
+        "declaration_id", updated_at=now
+    )
+    people = snapshot.school_periods.join(periods, on="school_period_id", how="semi")
+    happened = events(
+        accepted, UPDATED, submission,
+        {"delivery_partner_id": pl.col("present_partner")}, {"delivery_partner_id": pl.col("delivery_partner_id")},
+    )  # fmt: skip
+    updates = (("partnerships", partnerships), ("declarations", declarations), touched(people, submission))
+    return ChangeSet({}, updates, happened)
+
+
+def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    return verdicts(
+        rows,
+        note(
+            ACCEPTED,
+            "Corrected from {present_name} to {delivery_partner_name}. Declarations already made keep {present_name}.",
+            rows,
+        ),
+        note(DONE, "A row of yours has made this correction already: nothing to do.", rows),
+    )
+
+
+UPDATE = Update(RULES, codes("PARTNERUPD", 1, 2, 3, 4), facts, effects, told, owner)

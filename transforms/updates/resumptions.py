@@ -1,0 +1,83 @@
+"""Resumptions: training goes on from today, in a new period (handbook: rules 8; RECT app/services/api/teachers/resume.rb)."""
+
+import polars as pl
+
+from schemas.resumptions import RULES
+from schemas.snapshot import Snapshot
+from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, touched
+from transforms.facts import ROLE, asked_before, contains, trained, with_training
+from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+
+RESUMED = "teacher_resumes_training_period"
+
+
+def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """Rows joined to T; is_training_elsewhere, would_overlap; whether an earlier row opened T."""
+    rows = with_training(rows, snapshot, submission)
+    periods = trained(snapshot)
+    today = periods.filter(contains(submission.today))
+    elsewhere = today.select("school_period_id", other_period_id="training_period_id")
+    elsewhere = rows.join(elsewhere, on="school_period_id").filter(
+        pl.col("other_period_id") != pl.col("training_period_id")
+    )
+    rows = _marked(rows, elsewhere, "is_training_elsewhere")
+    rows = _marked(rows, _overlapping(rows, periods), "would_overlap")
+    rows = asked_before(rows, snapshot, RESUMED)
+    stands = (pl.col("training_status") == "active").fill_null(False)
+    return rows.with_columns((pl.col("asked_before") & stands).alias("asks_for_what_is_done"))
+
+
+def _overlapping(rows: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose new period, from today until the end of T's time at the school, meets other training of the role."""
+    others = periods.select(*ROLE, other_start="started_on", other_end="finished_on")
+    pairs = rows.select("row_number", *ROLE, "school_period_finished_on", "today").join(others, on=ROLE)
+    ends_before = (pl.col("other_end") < pl.col("today")).fill_null(False)
+    starts_after = (pl.col("other_start") > pl.col("school_period_finished_on")).fill_null(False)
+    return pairs.filter(~ends_before & ~starts_after)
+
+
+def _marked(rows: pl.DataFrame, chosen: pl.DataFrame, name: str) -> pl.DataFrame:
+    marks = chosen.select("row_number", pl.lit(True).alias(name)).unique("row_number")
+    return rows.join(marks, on="row_number", how="left", maintain_order="left").with_columns(
+        pl.col(name).fill_null(False)
+    )
+
+
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+    """T is left as it is; a new period starts today, with the same partnership and schedule."""
+    now, nothing = instant(submission.received_at), pl.lit(None, pl.String)
+    no_instant = pl.lit(None, UTC_INSTANT)
+    opened = accepted.select(
+        pl.col("new_id").alias("training_period_id"),
+        "school_period_id",
+        pl.lit("provider_led").alias("training_programme"),
+        "partnership_id",
+        nothing.alias("expression_of_interest_lead_provider_id"),
+        pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
+        "schedule_identifier",
+        pl.col("today").alias("started_on"),
+        pl.col("school_period_finished_on").alias("finished_on"),
+        no_instant.alias("withdrawn_at"),
+        nothing.alias("withdrawal_reason"),
+        no_instant.alias("deferred_at"),
+        nothing.alias("deferral_reason"),
+        now.alias("created_at"),
+    )
+    rows = accepted.with_columns(left_period="training_period_id", training_period_id="new_id")
+    before = {"training_period_id": pl.col("left_period"), "training_status": pl.col("training_status")}
+    after = {"started_on": pl.col("today"), "finished_on": pl.col("school_period_finished_on")}
+    happened = events(rows, RESUMED, submission, before, after)
+    return ChangeSet({"training_periods": opened} if opened.height else {}, (touched(rows, submission),), happened)
+
+
+def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    until = pl.col("school_period_finished_on").is_not_null()
+    return verdicts(
+        rows,
+        note(ACCEPTED, "Resumed from {today}, on the schedule {schedule_identifier} as before.", rows),
+        note(ACCEPTED & until, "It ends on {school_period_finished_on}, when they leave the school.", rows),
+        note(DONE, "This participant has been resumed by a row of yours already: nothing to do.", rows),
+    )
+
+
+UPDATE = Update(RULES, codes("RESUME", 1, 2, 3, 4, 5), facts, effects, told)

@@ -1,0 +1,242 @@
+"""Schedule changes, across contract periods too: T is edited in place, or split today.
+
+Source: handbook, rules 9; RECT app/services/api/teachers/change_schedule.rb, app/services/teachers/change_schedule.rb.
+"""
+
+from datetime import timedelta
+
+import polars as pl
+
+from schemas.schedule_changes import RULES
+from schemas.snapshot import Snapshot
+from schemas.vocabulary import schedule_identifiers
+from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, touched
+from transforms.facts import ROLE, asked_before, has_ended, is_frozen, lower, trained, with_training
+from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+
+CHANGED = "teacher_changes_schedule_training_period"
+FINISHED = "teacher_finishes_training_period"
+ASSIGNED = "teacher_schedule_assigned_to_training_period"
+ONE_DAY = timedelta(days=1)
+
+
+def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """Rows joined to T and to the contract period asked for, with what bars a change."""
+    rows = with_training(
+        lower(rows, "schedule_identifier"), snapshot, submission, schedule="present_schedule_identifier"
+    )
+    rows = _with_target(rows, snapshot, submission)
+    rows = _with_target_partnership(rows, snapshot, submission)
+    rows = _with_participant_facts(rows, snapshot, submission)
+    rows = _with_declarations(rows, snapshot)
+    rows = asked_before(rows, snapshot, CHANGED, "schedule_identifier", "contract_period")
+    on_it = (pl.col("schedule_identifier") == pl.col("present_schedule_identifier")) & (
+        pl.col("contract_period").is_null() | (pl.col("target_contract_period") == pl.col("training_contract_period"))
+    )
+    return rows.with_columns((pl.col("asked_before") & on_it.fill_null(False)).alias("asks_for_what_is_done"))
+
+
+def _with_target(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """target_contract_period (null where the one given does not exist), target_has_schedule, target_is_frozen."""
+    given = pl.col("contract_period").cast(pl.Int64, strict=False)
+    wanted = pl.when(pl.col("contract_period").is_null()).then("training_contract_period").otherwise(given)
+    targets = snapshot.contract_periods.select(
+        target_contract_period="contract_period", target_is_frozen=is_frozen(submission.received_at)
+    )
+    rows = rows.with_columns(wanted.alias("wanted"))
+    rows = rows.join(
+        targets.with_columns(wanted="target_contract_period"), on="wanted", how="left", maintain_order="left"
+    ).drop("wanted")
+    schedules = snapshot.milestones.select(
+        "schedule_identifier", target_contract_period="contract_period", target_has_schedule=pl.lit(True)
+    ).unique()
+    rows = rows.join(schedules, on=["target_contract_period", "schedule_identifier"], how="left", maintain_order="left")
+    own = snapshot.contract_periods.select(
+        training_contract_period="contract_period", is_in_frozen_contract_period=is_frozen(submission.received_at)
+    )
+    rows = rows.join(own, on="training_contract_period", how="left", maintain_order="left")
+    return rows.with_columns(
+        pl.col("target_has_schedule", "target_is_frozen", "is_in_frozen_contract_period").fill_null(False),
+        (pl.col("target_contract_period") != pl.col("training_contract_period"))
+        .fill_null(False)
+        .alias("is_other_contract_period"),
+    )
+
+
+def _with_target_partnership(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """target_partnership_id: T's own in its contract period; in another, of this provider's with the school there the
+    newest with the same delivery partner, else the newest of all."""
+    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == submission.lead_provider_id)
+    others = own.select(
+        "school_id", "created_at", target_contract_period="contract_period", other_id="partnership_id",
+        other_partner="delivery_partner_id",
+    )  # fmt: skip
+    pairs = rows.filter("is_other_contract_period").select(
+        "row_number", "school_id", "target_contract_period", "delivery_partner_id"
+    )
+    pairs = pairs.join(others, on=["school_id", "target_contract_period"])
+    pairs = pairs.sort(pl.col("other_partner") == pl.col("delivery_partner_id"), "created_at", "other_id")
+    chosen = pairs.unique("row_number", keep="last", maintain_order=True).select("row_number", "other_id")
+    rows = rows.join(chosen, on="row_number", how="left", maintain_order="left")
+    there = pl.when("is_other_contract_period").then("other_id").otherwise("partnership_id")
+    return rows.with_columns(there.alias("target_partnership_id"))
+
+
+def _with_participant_facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """frozen_year, is_completed, moves_to_reduced, has_ended, trains_later, is_in_place."""
+    starts = trained(snapshot).group_by(ROLE).agg(pl.col("started_on").max().alias("last_start"))
+    rows = rows.join(starts, on=ROLE, how="left", maintain_order="left")
+    ect = pl.col("participant_type") == "ect"
+    reduced = [name for name in schedule_identifiers() if name.startswith("ecf-reduced-")]
+    completed_on = pl.when(ect).then("induction_end_date").otherwise("mentor_funding_end_date")
+    rows = rows.with_columns(
+        pl.when(ect).then("ect_payments_frozen_year").otherwise("mentor_payments_frozen_year").alias("frozen_year"),
+        (completed_on.is_not_null() & pl.col("training_period_id").is_not_null()).alias("is_completed"),
+        (ect & pl.col("schedule_identifier").is_in(reduced)).fill_null(False).alias("moves_to_reduced"),
+        has_ended(submission.today).alias("has_ended"),
+        (pl.col("last_start") > pl.col("started_on")).fill_null(False).alias("trains_later"),
+        (pl.col("started_on") >= submission.today).fill_null(False).alias("starts_from_today"),
+    )
+    in_place = pl.col("starts_from_today") | (pl.col("is_completed") & pl.col("moves_to_reduced"))
+    return rows.with_columns(in_place.alias("is_in_place"))
+
+
+def _with_declarations(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """declarations_stand_in_the_way: T would be edited in place, and a declaration on it, voided ones included, would
+    fall outside its milestone on the new schedule; or lies on a statement of the contract period that T leaves."""
+    pairs = rows.filter("is_in_place").select(
+        "row_number", "training_period_id", "schedule_identifier", "starts_from_today", "is_other_contract_period",
+        contract_period="target_contract_period",
+    )  # fmt: skip
+    pairs = pairs.join(snapshot.declarations, on="training_period_id").join(
+        snapshot.milestones, on=["contract_period", "schedule_identifier", "declaration_type"], how="left"
+    )
+    day = pl.col("declaration_date").dt.convert_time_zone("Europe/London").dt.date()
+    outside = ((day < pl.col("start_date")) | (day > pl.col("milestone_date"))).fill_null(False)
+    bound = pl.col("payment_statement_id").is_not_null() | pl.col("clawback_statement_id").is_not_null()
+    barred = (pl.col("starts_from_today") & outside) | (pl.col("is_other_contract_period") & bound)
+    marks = pairs.filter(barred).select("row_number", declarations_stand_in_the_way=pl.lit(True)).unique()
+    rows = rows.join(marks, on="row_number", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("declarations_stand_in_the_way").fill_null(False))
+
+
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+    """Frozen years, then T edited where it stands, or ended yesterday and followed by a new period from today."""
+    people = (touched(accepted, submission), *_frozen_years(accepted, submission))
+    whose = ChangeSet(updates=people)
+    edited = _edited(accepted.filter("is_in_place"), submission)
+    return whose.then(edited, _split(accepted.filter(~pl.col("is_in_place")), submission))
+
+
+def _frozen_years(rows: pl.DataFrame, submission: Submission) -> tuple[tuple[str, pl.DataFrame], ...]:
+    """Who leaves a frozen contract period keeps its year; who goes back to one has none any more."""
+    other = pl.col("is_other_contract_period")
+    leaves = other & pl.col("is_in_frozen_contract_period")
+    returns = other & ~pl.col("is_in_frozen_contract_period") & pl.col("target_is_frozen")
+    changed = rows.filter(leaves | returns).with_columns(
+        year=pl.when(leaves).then("training_contract_period").otherwise(None)
+    )
+    return tuple(
+        (
+            "participants",
+            changed.filter(pl.col("participant_type") == role).select(
+                "participant_id", pl.col("year").alias(f"{role}_payments_frozen_year")
+            ),
+        )
+        for role in ("ect", "mentor")
+    )
+
+
+_BEFORE = {
+    "schedule_identifier": pl.col("present_schedule_identifier"),
+    "training_contract_period": pl.col("training_contract_period"),
+    "frozen_year": pl.col("frozen_year"),
+}
+# The values as sent, by which a repeat is known, and the contract period that they came to.
+_AFTER = {
+    "schedule_identifier": pl.col("schedule_identifier"),
+    "contract_period": pl.col("contract_period"),
+    "training_contract_period": pl.col("target_contract_period"),
+}
+
+
+def _edited(rows: pl.DataFrame, submission: Submission) -> ChangeSet:
+    """T gets schedule and partnership; an expression of interest follows to the partnership's contract period."""
+    interested = pl.col("expression_of_interest_lead_provider_id").is_not_null()
+    periods = rows.select(
+        "training_period_id",
+        "schedule_identifier",
+        pl.col("target_partnership_id").alias("partnership_id"),
+        pl.when(interested).then(pl.lit(submission.lead_provider_id)).alias("expression_of_interest_lead_provider_id"),
+        pl.when(interested).then("target_contract_period").alias("expression_of_interest_contract_period"),
+    )
+    happened = events(rows, CHANGED, submission, _BEFORE, _AFTER)
+    return ChangeSet(updates=(("training_periods", periods),), events=happened)
+
+
+def _split(rows: pl.DataFrame, submission: Submission) -> ChangeSet:
+    """T ends yesterday, unless it ended before; a new period runs from today to T's old end or the end of the time at
+    the school, whichever comes first of those not past."""
+    yesterday = pl.lit(submission.today - ONE_DAY)
+    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, UTC_INSTANT)
+    ahead = [pl.when(pl.col(end) >= submission.today).then(end) for end in ("finished_on", "school_period_finished_on")]
+    rows = rows.with_columns(
+        left_ends_on=pl.min_horizontal("finished_on", yesterday), new_ends_on=pl.min_horizontal(*ahead)
+    )
+    ended = rows.select("training_period_id", finished_on="left_ends_on")
+    opened = rows.select(
+        pl.col("new_id").alias("training_period_id"),
+        "school_period_id",
+        pl.lit("provider_led").alias("training_programme"),
+        pl.col("target_partnership_id").alias("partnership_id"),
+        nothing.alias("expression_of_interest_lead_provider_id"),
+        pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
+        "schedule_identifier",
+        pl.lit(submission.today).alias("started_on"),
+        pl.col("new_ends_on").alias("finished_on"),
+        no_instant.alias("withdrawn_at"),
+        nothing.alias("withdrawal_reason"),
+        no_instant.alias("deferred_at"),
+        nothing.alias("deferral_reason"),
+        instant(submission.received_at).alias("created_at"),
+    )
+    new = rows.with_columns(training_period_id="new_id")
+    happened = pl.concat(
+        [
+            events(
+                rows,
+                FINISHED,
+                submission,
+                {"finished_on": pl.col("finished_on")},
+                {"finished_on": pl.col("left_ends_on")},
+            ),
+            events(new, ASSIGNED, submission, after={"schedule_identifier": pl.col("schedule_identifier")}),
+            events(new, CHANGED, submission, _BEFORE, _AFTER),
+        ]
+    )
+    inserts = {"training_periods": opened} if opened.height else {}
+    return ChangeSet(inserts, (("training_periods", ended),), happened)
+
+
+def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    """What changed, from when, and what it means for the next declaration."""
+    split = ACCEPTED & ~pl.col("is_in_place")
+    return verdicts(
+        rows,
+        note(split, "On {schedule_identifier} of contract period {target_contract_period} from {today}.", rows),
+        note(
+            ACCEPTED & pl.col("is_in_place"),
+            "Now on {schedule_identifier} of contract period {target_contract_period}, from {started_on} as before.",
+            rows,
+        ),
+        note(ACCEPTED, "Declarations already made stay as they are; new ones follow the new schedule.", rows),
+        note(
+            ACCEPTED & pl.col("is_other_contract_period"),
+            "New ones are paid under contract period {target_contract_period}.",
+            rows,
+        ),
+        note(DONE, "A row of yours has made this change already: nothing to do.", rows),
+    )
+
+
+UPDATE = Update(RULES, codes("SCHED", 1, 2, 3, 4, 5), facts, effects, told)

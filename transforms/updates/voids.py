@@ -1,0 +1,135 @@
+"""Voids, and clawbacks of what was paid (handbook: rules 5; RECT app/services/declarations/void.rb, clawback.rb)."""
+
+import polars as pl
+
+from schemas.snapshot import Snapshot
+from schemas.voids import RULES
+from transforms.changes import ChangeSet, Submission, events, instant, with_effects
+from transforms.facts import ROLE, confirmed, latest, lower, next_statements, statement_month, trained
+from transforms.mentor_completion import ONE_DAY, completing, is_closed, mentor_completion
+from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+
+VOIDED, CLAWED_BACK = "teacher_declaration_voided", "teacher_declaration_awaiting_clawback"
+
+
+def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
+    """The declaration's participant, where the declaration is known; else the id as sent."""
+    spells = snapshot.school_periods.select("school_period_id", "participant_id")
+    whose = snapshot.declarations.join(snapshot.training_periods, on="training_period_id").join(
+        spells, on="school_period_id"
+    )
+    named = rows.select(pl.col("declaration_id").str.to_lowercase()).join(
+        whose.select("declaration_id", "participant_id"), on="declaration_id", how="left", maintain_order="left"
+    )
+    return named.select(pl.coalesce("participant_id", "declaration_id")).to_series()
+
+
+def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """Rows joined to the declaration, where it is this lead provider's, and to the statement that would take a paid
+    one back; whether an earlier row asked for the same."""
+    own = confirmed(trained(snapshot), submission.lead_provider_id).select(
+        "training_period_id", *ROLE, "lead_provider_id", "contract_period"
+    )
+    declared = snapshot.declarations.join(own, on="training_period_id").with_columns(is_your_declaration=pl.lit(True))
+    rows = lower(rows, "declaration_id").join(declared, on="declaration_id", how="left", maintain_order="left")
+    following = next_statements(snapshot.statements, submission.today)
+    rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
+    rows = rows.with_columns(
+        pl.col("is_your_declaration").fill_null(False), (pl.col("payment_status") == "paid").alias("is_paid")
+    )
+    asked = snapshot.events.filter(pl.col("type").is_in([VOIDED, CLAWED_BACK])).select(
+        "declaration_id", asked_before=pl.lit(True)
+    )
+    rows = rows.join(asked.unique(), on="declaration_id", how="left", maintain_order="left")
+    stands = (pl.col("payment_status") == "voided") | (pl.col("clawback_status") != "no_clawback")
+    rows = rows.with_columns((pl.col("asked_before") & stands).fill_null(False).alias("asks_for_what_is_done"))
+    months = snapshot.statements.select(clawback_statement_id="statement_id", clawback_month=statement_month())
+    rows = rows.join(months, on="clawback_statement_id", how="left", maintain_order="left")
+    return _with_reopening(rows, snapshot, submission)
+
+
+def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """reopens_on: the day from which a mentor's training goes on once their completed declaration is taken back;
+    cannot_reopen: that day is past their time at the school, or the training would overlap other training."""
+    periods = trained(snapshot).filter(pl.col("participant_type") == "mentor")
+    closed = latest(confirmed(periods, submission.lead_provider_id)).filter(is_closed(submission)).select(
+        "participant_id", "school_period_finished_on", reopens_on=pl.col("finished_on") + pl.lit(ONE_DAY)
+    )  # fmt: skip
+    reopening = completing(rows).select("row_number", "participant_id").join(closed, on="participant_id")
+    too_late = (pl.col("reopens_on") > pl.col("school_period_finished_on")).fill_null(False)
+    others = periods.select("participant_id", other_start="started_on", other_end="finished_on")
+    pairs = reopening.join(others, on="participant_id")
+    ends_before = (pl.col("other_end") < pl.col("reopens_on")).fill_null(False)
+    starts_after = (pl.col("other_start") > pl.col("school_period_finished_on")).fill_null(False)
+    overlapping = pairs.filter(~ends_before & ~starts_after).select("row_number")
+    barred = pl.concat([reopening.filter(too_late).select("row_number"), overlapping]).unique()
+    rows = rows.join(
+        reopening.select("row_number", "reopens_on"), on="row_number", how="left", maintain_order="left"
+    ).join(barred.with_columns(cannot_reopen=pl.lit(True)), on="row_number", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("cannot_reopen").fill_null(False))
+
+
+def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+    """A paid declaration awaits clawback on the next statement; any other is voided, and stays linked to its own."""
+    now = instant(submission.received_at)
+    voided = accepted.filter(~pl.col("is_paid")).with_columns(statement_id="payment_statement_id")
+    refunded = accepted.filter("is_paid").with_columns(statement_id="next_statement_id")
+    updates = (
+        ("declarations", voided.select("declaration_id", payment_status=pl.lit("voided"), updated_at=now)),
+        (
+            "declarations",
+            refunded.select(
+                "declaration_id",
+                clawback_status=pl.lit("awaiting_clawback"),
+                clawback_statement_id="next_statement_id",
+                updated_at=now,
+            ),
+        ),
+    )
+    payment, clawback = pl.col("payment_status"), pl.col("clawback_status")
+    happened = pl.concat(
+        [
+            events(voided, VOIDED, submission, {"payment_status": payment}, {"payment_status": pl.lit("voided")}),
+            events(
+                refunded, CLAWED_BACK, submission, {"clawback_status": clawback},
+                {"clawback_status": pl.lit("awaiting_clawback")},
+            ),
+        ]
+    )  # fmt: skip
+    taken_back = ChangeSet({}, tuple(update for update in updates if update[1].height), happened)
+    if completing(accepted).is_empty():
+        return taken_back
+    return taken_back.then(mentor_completion(accepted, with_effects(snapshot, taken_back), submission))
+
+
+def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    """The declaration's new state, and the statement that takes the money back."""
+    voided, refunded = ACCEPTED & ~pl.col("is_paid"), ACCEPTED & pl.col("is_paid")
+    standing = (
+        pl.when(pl.col("payment_status") == "voided")
+        .then(pl.lit("voided"))
+        .otherwise(pl.col("clawback_status").str.replace("_", "-"))
+    )
+    return verdicts(
+        rows,
+        note(voided, "Voided: it will not be paid, and {declaration_type} may be declared again.", rows),
+        note(
+            refunded,
+            "It was paid: the money is taken back on the statement of {next_statement_month}, and {declaration_type} "
+            "may be declared again.",
+            rows,
+        ),
+        note(ACCEPTED & pl.col("reopens_on").is_not_null(), "The mentor's training goes on from {reopens_on}.", rows),
+        note(DONE, "A row of yours has taken this declaration back already: nothing to do.", rows),
+        declaration_id=pl.when(ACCEPTED | DONE).then("declaration_id"),
+        state=pl.when(voided)
+        .then(pl.lit("voided"))
+        .when(refunded)
+        .then(pl.lit("awaiting-clawback"))
+        .when(DONE)
+        .then(standing),
+        statement_month=pl.when(refunded).then("next_statement_month").when(DONE).then("clawback_month"),
+    )
+
+
+UPDATE = Update(RULES, codes("VOID", 2, 3), facts, effects, told, owner)

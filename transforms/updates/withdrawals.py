@@ -1,0 +1,48 @@
+"""Withdrawals: training ends today (handbook: rules 7; RECT app/services/api/teachers/withdraw.rb)."""
+
+import polars as pl
+
+from schemas.snapshot import Snapshot
+from schemas.withdrawals import RULES
+from transforms.changes import ChangeSet, Submission, events, instant, touched
+from transforms.facts import asked_before, lower, with_training
+from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+
+WITHDRAWN = "teacher_withdraws_training_period"
+
+
+def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+    """Rows joined to T, and whether an earlier row withdrew it so."""
+    rows = with_training(lower(rows, "reason"), snapshot, submission)
+    rows = asked_before(rows, snapshot, WITHDRAWN, "reason")
+    stands = (pl.col("training_status") == "withdrawn") & (pl.col("asked_at") == pl.col("withdrawn_at"))
+    return rows.with_columns((pl.col("asked_before") & stands.fill_null(False)).alias("asks_for_what_is_done"))
+
+
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+    """T is withdrawn from now, and ends today unless it had ended. A deferral stays on it."""
+    rows = accepted.with_columns(ends_on=pl.min_horizontal("finished_on", "today"))
+    now = instant(submission.received_at)
+    periods = rows.select(
+        "training_period_id",
+        now.alias("withdrawn_at"),
+        pl.col("reason").alias("withdrawal_reason"),
+        finished_on="ends_on",
+    )
+    before = {"finished_on": pl.col("finished_on")}
+    after = {"finished_on": pl.col("ends_on"), "reason": pl.col("reason")}
+    happened = events(rows, WITHDRAWN, submission, before, after)
+    return ChangeSet(updates=(("training_periods", periods), touched(rows, submission)), events=happened)
+
+
+def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    ended = pl.col("finished_on") < pl.col("today")
+    return verdicts(
+        rows,
+        note(ACCEPTED, "Withdrawn from {today}; declarations dated after that will be rejected.", rows),
+        note(ACCEPTED & ended, "Their training had ended already, on {finished_on}.", rows),
+        note(DONE, "This participant has been withdrawn by a row of yours already: nothing to do.", rows),
+    )
+
+
+UPDATE = Update(RULES, codes("WITHDRAW", 1, 2, 3, 4, 5), facts, effects, told)
