@@ -306,3 +306,25 @@ def codes(judgement: Judgement, row: int = 1) -> list[str]:
 
 def outcomes(judgement: Judgement) -> list[str]:
     return judgement.verdicts["outcome"].to_list()
+
+
+def updated(judgement: Judgement, table: str) -> list[dict[str, Any]]:
+    """What is set on each changed record of a table, the key included."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, rows in judgement.changes.updates:
+        for row in rows.to_dicts() if name == table else []:
+            found.setdefault(row[rows.columns[0]], {}).update(row)
+    return list(found.values())
+
+
+def inserted(judgement: Judgement, table: str) -> list[dict[str, Any]]:
+    rows = judgement.changes.inserts.get(table)
+    return [] if rows is None else rows.to_dicts()
+
+
+def notes(judgement: Judgement) -> list[str | None]:
+    return judgement.verdicts["notes"].to_list()
+
+
+def event_types(judgement: Judgement) -> list[str]:
+    return judgement.changes.events["type"].to_list() if judgement.changes.events.width else []

@@ -139,7 +139,6 @@ NAUGHTY = {
     "declarations-twice.csv": (b"participant_id,participant_id\n1,2\n", "FILE-007"),
     "declaration.csv": (b"x\n", "FILE-001"),
     "declarations.xlsx": (b"PK\x03\x04", "FILE-001"),
-    "voids.csv": (b"declaration_id\nx\n", "FILE-001"),
 }
 
 

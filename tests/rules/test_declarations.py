@@ -19,6 +19,7 @@ from tests.builders import (
     codes,
     judged,
     outcomes,
+    updated,
     utc,
 )
 
@@ -294,8 +295,8 @@ COMPLETION = {
 
 
 def test_a_mentors_completed_ends_their_funding_and_their_open_training():
-    changes = judged(World(training=(MENTOR_TRAINING,)), a_row(**COMPLETION)).changes
-    person, period = changes.updates["participants"].to_dicts()[0], changes.updates["training_periods"].to_dicts()[0]
+    judgement = judged(World(training=(MENTOR_TRAINING,)), a_row(**COMPLETION))
+    (person,), (period,) = updated(judgement, "participants"), updated(judgement, "training_periods")
     assert person["mentor_funding_end_date"] == date(2025, 11, 3)
     assert person["mentor_funding_end_reason"] == "completed_declaration_received"
     assert period["finished_on"] == date(2025, 11, 3)
@@ -303,17 +304,13 @@ def test_a_mentors_completed_ends_their_funding_and_their_open_training():
 
 def test_a_mentors_training_that_has_ended_keeps_its_end():
     ended = Training(role="mentor", finished_on=date(2025, 11, 10))
-    assert "training_periods" not in {
-        name
-        for name, rows in judged(World(training=(ended,)), a_row(**COMPLETION)).changes.updates.items()
-        if rows.height
-    }
+    assert updated(judged(World(training=(ended,)), a_row(**COMPLETION)), "training_periods") == []
 
 
 def test_a_completed_dated_before_the_start_leaves_two_days():
     training = Training(role="mentor", started_on=date(2025, 11, 8))
-    changes = judged(World(training=(training,)), a_row(**COMPLETION)).changes
-    assert changes.updates["training_periods"]["finished_on"][0] == date(2025, 11, 9)
+    (period,) = updated(judged(World(training=(training,)), a_row(**COMPLETION)), "training_periods")
+    assert period["finished_on"] == date(2025, 11, 9)
 
 
 def test_every_accepted_row_leaves_an_event():
