@@ -1,7 +1,7 @@
 """DfE's records extract in and out: a folder with one CSV or Parquet file a table (handbook: interface 6)."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,13 +10,26 @@ from sqlalchemy import Connection, delete, text
 
 from data.casting import typed
 from data.database import Database, Reader, as_stored
+from data.reconciling import Reconciled, reconcile, write_down
+from data.settling import Attached, attach_eligible
 from data.tables import RECORD_TABLES, records_imports
 from schemas.extract import LINKED_COLUMNS, ExtractRefused, Fault, form_faults, link_faults, sense_faults
+from schemas.instants import london_day
 from schemas.records import RECORDS, Table
 
 
-def import_records(database: Database, folder: Path, now: datetime) -> dict[str, int]:
-    """Replace the tables that `folder` holds, in one transaction. Returns rows by table.
+@dataclass(frozen=True)
+class Imported:
+    """What a load did. counts: rows by table, as the extract has them."""
+
+    counts: dict[str, int]
+    reconciled: Reconciled
+    attached: Attached
+
+
+def import_records(database: Database, folder: Path, now: datetime) -> Imported:
+    """Replace the tables that `folder` holds, in one transaction, but for what the exchange has accepted and the extract
+    does not know yet (data.reconciling). Submitted declarations of people who are eligible go onto a statement.
 
     Raises ExtractRefused, naming file, row, column and reason, when anything is wrong; then nothing is changed.
     """
@@ -24,22 +37,40 @@ def import_records(database: Database, folder: Path, now: datetime) -> dict[str,
     faults = [fault for name, rows in cells.items() for fault in form_faults(RECORDS[name], rows)]
     if faults:
         raise _refused(faults, folder)
+    counts = {name: rows.height for name, rows in cells.items()}
     with database.write() as connection:
-        reader = database.reader(connection)
-        keys = _keys(reader, cells)
+        reader, found = database.reader(connection), Reconciled()
+        merged = {name: reconcile(reader, RECORDS[name], rows, found) for name, rows in cells.items()}
+        keys = _keys(reader, {name: rows for name, (rows, _) in merged.items()})
         for name, table in RECORDS.items():
-            rows = cells.get(name)
-            if rows is not None:
-                faults += sense_faults(table, rows) + link_faults(table, rows, keys)
+            if name in cells:
+                faults += sense_faults(table, cells[name]) + link_faults(table, cells[name], keys)
+                faults += _of_kept(table, merged[name][1], keys)
             elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
                 faults += _left_hanging(reader, table, keys)
         if faults:
             raise _refused(faults, folder)
-        for name, rows in cells.items():
+        write_down(database, connection, found, now)
+        for name, (rows, _) in merged.items():
             _replace(database, connection, name, rows)
-        counts = {name: rows.height for name, rows in cells.items()}
-        connection.execute(records_imports.insert().values(imported_at=now, rows=json.dumps(counts)))
-    return counts
+        attached = attach_eligible(database, connection, london_day(now), now)
+        told = {"kept": found.kept.height, "overruled": found.overruled.height, "eligible": attached.eligible}
+        connection.execute(
+            records_imports.insert().values(
+                imported_at=now, rows=json.dumps(counts), reconciled=json.dumps(told | {"nowhere": attached.nowhere})
+            )
+        )
+    return Imported(counts, found, attached)
+
+
+def _of_kept(table: Table, kept: pl.DataFrame, keys: dict[str, pl.Series]) -> list[Fault]:
+    """Records made here and kept, that point at something which the extract no longer holds."""
+    faults = []
+    for fault in link_faults(table, kept, keys):
+        record = kept[table.key[0]][fault.row - 1]
+        reason = f"{fault.reason}, but {record}, accepted here since, points at it; load an extract that still holds it"
+        faults.append(replace(fault, row=0, reason=reason))
+    return faults
 
 
 def _refused(faults: list[Fault], folder: Path) -> ExtractRefused:

@@ -56,14 +56,16 @@ def _moment(as_of: str | None) -> Any:
 
 
 @records.command("import")
-def records_import(folder: Path) -> None:
+def records_import(folder: Path, as_of: AsOf = None) -> None:
     """Load DfE's records from FOLDER (CSV or Parquet, a file a table), all of it or nothing."""
     from data.extract import import_records
     from flows.house import open_house
+    from flows.operators import import_report
 
+    moment = _moment(as_of)
     with open_house() as house:
-        counts = import_records(house.database, folder, _moment(None))
-    print("\n".join(f"{name}: {count:,} rows" for name, count in counts.items()))
+        imported = import_records(house.database, folder, moment)
+    print(import_report(imported))
 
 
 @records.command("export")
@@ -141,6 +143,62 @@ def authorise(statement_id: str, as_of: AsOf = None) -> None:
     with open_house() as house:
         statement, path = authorise_statement(house, statement_id.lower(), _moment(as_of))
     print(f"Paid: £{statement.total:,.2f}, VAT included, for {statement.facts['lead_provider_name']}: {path}")
+
+
+@app.command()
+def void(
+    declaration_id: str,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    as_of: AsOf = None,
+) -> None:
+    """Void a declaration for DfE, or claw it back where it was paid; the providers' rules hold."""
+    from flows.dfe import void as void_declaration
+    from flows.house import open_house
+
+    moment = _moment(as_of)
+    with open_house() as house:
+        print(void_declaration(house, _record_id(declaration_id), reason, moment))
+
+
+@app.command()
+def adjustments(file: Path, as_of: AsOf = None) -> None:
+    """Add the adjustments of a CSV FILE (statement_id, payment_type, amount) to statements: all of them or none."""
+    from flows.dfe import add_adjustments
+    from flows.house import open_house
+
+    moment = _moment(as_of)
+    with open_house() as house:
+        done = add_adjustments(house, file, moment)
+        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    if done.was_there:
+        print("This file has been added before: nothing to do.")
+        return
+    for owner, count, amount in done.sums:
+        print(f"{names[owner]}: {count:,} adjustments, £{amount} in all")
+
+
+@app.command()
+def history(
+    record_id: str,
+    with_reasons: Annotated[
+        bool, typer.Option(help="Reasons of deferrals and withdrawals too: personal data.")
+    ] = False,
+) -> None:
+    """The story of a participant or a declaration, by its id: who changed what, when, by which file and row."""
+    from flows.history import history as tell
+    from flows.house import open_house
+
+    with open_house() as house, house.database.read() as reader:
+        print("\n".join(tell(reader, _record_id(record_id), with_reasons)))
+
+
+def _record_id(text: str) -> str:
+    import uuid
+
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is not an id") from error
 
 
 def _through_prefect() -> bool:

@@ -1,9 +1,13 @@
-"""Now, and London's day. The only place where a clock is read."""
+"""Now. The only place where a clock is read; London's day is worked out in schemas.instants."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-LONDON = ZoneInfo("Europe/London")
+from schemas.instants import LONDON as LONDON_NAME
+from schemas.instants import london_day
+
+__all__ = ["LONDON", "instant", "london_day"]
+LONDON = ZoneInfo(LONDON_NAME)
 
 
 def instant(as_of: str | None = None) -> datetime:
@@ -12,8 +16,3 @@ def instant(as_of: str | None = None) -> datetime:
         return datetime.now(UTC)
     moment = datetime.fromisoformat(as_of)
     return (moment if moment.tzinfo else moment.replace(tzinfo=LONDON)).astimezone(UTC)
-
-
-def london_day(moment: datetime) -> date:
-    """The day in London at an instant."""
-    return moment.astimezone(LONDON).date()

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+import polars as pl
+
+from data.extract import Imported
 from flows.intake import IntakeRound
 from flows.receipts import Outcome
 from flows.rendering import pounds
@@ -41,6 +44,47 @@ def _rule_counts(outcomes: list[Outcome]) -> list[tuple[str, int]]:
         for rule, number in broken.items():
             counts[rule] = counts.get(rule, 0) + number
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+SHOWN = 20
+
+
+def import_report(done: Imported) -> str:
+    """What a load of DfE's records did, and what it kept or gave up of accepted updates. Ids and columns, no values."""
+    parts = ["\n".join(f"{name}: {count:,} rows" for name, count in done.counts.items())]
+    kept, overruled = done.reconciled.kept, done.reconciled.overruled
+    if kept.height:
+        parts.append("Kept, accepted here and not known to this extract yet:\n" + "\n".join(_changes_by_table(kept)))
+    if overruled.height:
+        parts.append(
+            "Given up to DfE's word, which differs from what was accepted here:\n"
+            + "\n".join([*_changes_by_table(overruled), *_listed(overruled)])
+        )
+    if done.attached.eligible:
+        parts.append(f"Submitted declarations that became eligible, now on a statement: {done.attached.eligible:,}")
+    nowhere = done.attached.nowhere
+    if nowhere:
+        lines = [f"  {declaration} (contract period {year})" for declaration, year in nowhere[:SHOWN]]
+        more = [f"  … and {len(nowhere) - SHOWN:,} more"] if len(nowhere) > SHOWN else []
+        parts.append(
+            f"Eligible, but with no open statement to go to; they stay submitted: {len(nowhere):,}\n"
+            + "\n".join(lines + more)
+        )
+    return "\n\n".join(parts)
+
+
+def _changes_by_table(changes: pl.DataFrame) -> list[str]:
+    counted = changes.group_by("table", maintain_order=True).agg(pl.col("record_id").n_unique())
+    return [f"  {table}: {count:,} {'record' if count == 1 else 'records'}" for table, count in counted.iter_rows()]
+
+
+def _listed(changes: pl.DataFrame) -> list[str]:
+    columns = pl.col("column").replace("*", "removed by DfE").str.join(", ")
+    found = changes.group_by("table", "record_id", maintain_order=True).agg(columns)
+    lines = [f"  {table} {record}: {column}" for table, record, column in found.head(SHOWN).iter_rows()]
+    return lines + (
+        [f"  … and {found.height - SHOWN:,} more; `ectx history` tells each"] if found.height > SHOWN else []
+    )
 
 
 def statements_report(done: StatementsRound) -> str:

@@ -20,6 +20,8 @@ class Kind:
     optional: tuple[str, ...]
     owner: str
     owned_by: str = "participant"
+    # How many rows may concern one owner; None: as many as you like.
+    most_rows_of_one_owner: int | None = MAX_ROWS_OF_ONE_OWNER
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -54,8 +56,14 @@ KINDS: dict[str, Kind] = {
     )
 }
 
+# Not from providers: what DfE adds to or takes off statements (`ectx adjustments`).
+ADJUSTMENTS = Kind(
+    "adjustments", ("statement_id", "payment_type", "amount"), (), "statement_id", "statement",
+    most_rows_of_one_owner=None,
+)  # fmt: skip
+
 # What each column holds, where the form of a cell is fixed (rules FILE-010, FILE-012).
-ID_COLUMNS = ("participant_id", "declaration_id", "delivery_partner_id", "partnership_id")
+ID_COLUMNS = ("participant_id", "declaration_id", "delivery_partner_id", "partnership_id", "statement_id")
 
 
 def kind_of(file_name: str) -> Kind | None:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.files import ID_COLUMNS, MAX_CELL, MAX_REFERENCE, MAX_ROWS_OF_ONE_OWNER, Kind
+from schemas.files import ID_COLUMNS, MAX_CELL, MAX_REFERENCE, Kind
 from schemas.rules import Rule
 
 UUID_ANY_CASE = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -39,16 +39,19 @@ def form_rules(kind: Kind) -> tuple[Rule, ...]:
             source="ours; RECT app/forms/appropriate_bodies/process_batch_form.rb",
             ends_row=True,
         ),
-        Rule(
-            code="FILE-014",
-            field=kind.owner,
-            broken=pl.col("earlier_rows") >= MAX_ROWS_OF_ONE_OWNER,
-            message=f"More than {MAX_ROWS_OF_ONE_OWNER} rows of this file concern the same {kind.owned_by}.",
-            advice="Something went wrong in the export: send each change once.",
-            source="ours",
-            ends_row=True,
-        ),
     ]
+    if kind.most_rows_of_one_owner:
+        rules.append(
+            Rule(
+                code="FILE-014",
+                field=kind.owner,
+                broken=pl.col("earlier_rows") >= kind.most_rows_of_one_owner,
+                message=f"More than {kind.most_rows_of_one_owner} rows of this file concern the same {kind.owned_by}.",
+                advice="Something went wrong in the export: send each change once.",
+                source="ours",
+                ends_row=True,
+            )
+        )
     for column in kind.columns:
         rules += _cell_rules(column)
     return tuple(rules)
@@ -91,6 +94,7 @@ _FORMS = {
     "school_urn": (r"^\d{6}$", "a URN of 6 digits, for example 123456"),
     "trn": (r"^\d{7}$", "a TRN of 7 digits, for example 0123456"),
     "expected_amount": (r"^-?\d{1,9}\.\d\d$", "pounds with two decimals and nothing else, for example 119.40"),
+    "amount": (r"^-?\d{1,9}\.\d\d$", "pounds with two decimals and nothing else, for example -250.00"),
 }
 
 
@@ -101,7 +105,7 @@ def _form_rule(column: str) -> Rule:
     advice = (
         pl.when(value.str.starts_with("'")).then(pl.lit(APOSTROPHE))
         .when(value.str.contains(r"(?i)^\d(\.\d+)?e\+?\d+$")).then(pl.lit(SCIENTIFIC))
-        .when(value.str.contains(r"^\d+\.0*$") & (pl.lit(column) != "expected_amount")).then(pl.lit(DECIMAL))
+        .when(value.str.contains(r"^\d+\.0*$") & (not column.endswith("amount"))).then(pl.lit(DECIMAL))
         .when((pl.lit(column) == "trn") & value.str.contains(r"^\d{5,6}$")).then(pl.lit(LEADING_ZERO))
         .when(value.str.contains(r"^\d{1,2}/\d{1,2}/\d{2,4}$")).then(pl.lit(DATE_TURNED))
         .otherwise(usual)

@@ -1,5 +1,8 @@
 """Dates and times as providers write them (handbook: rules 4.1). London where no zone is given."""
 
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
 import polars as pl
 
 _FORM = (
@@ -8,6 +11,11 @@ _FORM = (
 )
 _USUAL_LENGTH = len("2025-11-03T09:30:00Z")
 LONDON = "Europe/London"
+
+
+def london_day(moment: datetime) -> date:
+    """The day in London at an instant."""
+    return moment.astimezone(ZoneInfo(LONDON)).date()
 
 
 def with_instants(values: pl.DataFrame) -> pl.DataFrame:

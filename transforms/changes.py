@@ -14,7 +14,10 @@ LEAD_PROVIDER, DFE_STAFF = "lead_provider", "dfe_staff_user"
 
 @dataclass(frozen=True)
 class Submission:
-    """Whose file this is, which, when it was received (UTC) and on what day in London; who acts."""
+    """Whose file this is, which, when it was received (UTC) and on what day in London; who acts.
+
+    Where DfE acts there is no file: submission_id only tells new ids apart, and is not written in the audit trail.
+    """
 
     submission_id: str
     lead_provider_id: str
@@ -58,15 +61,15 @@ def events(
     after: dict[str, pl.Expr] | None = None,
 ) -> pl.DataFrame:
     """One event a row, linked to whatever records the row names. before, after: the values that changed."""
-    nothing = pl.lit(None, pl.String)
+    nothing, by_file = pl.lit(None, pl.String), submission.author == LEAD_PROVIDER
     links = [pl.col(name) if name in rows.columns else nothing.alias(name) for name in EVENT_LINKS]
     return rows.select(
         pl.lit(submission.received_at, UTC_INSTANT).alias("happened_at"),
         pl.lit(kind).alias("type"),
         pl.lit(submission.author).alias("author"),
         pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
-        pl.lit(submission.submission_id).alias("submission_id"),
-        "row_number",
+        pl.lit(submission.submission_id if by_file else None, pl.String).alias("submission_id"),
+        (pl.col("row_number") if by_file else pl.lit(None, pl.Int64)).alias("row_number"),
         *links,
         (as_json(before) if before else nothing).alias("before"),
         (as_json(after) if after else nothing).alias("after"),

@@ -122,25 +122,28 @@ def _with_declarations(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
     """Frozen years, then T edited where it stands, or ended yesterday and followed by a new period from today."""
-    people = (touched(accepted, submission), *_frozen_years(accepted, submission))
-    whose = ChangeSet(updates=people)
-    edited = _edited(accepted.filter("is_in_place"), submission)
-    return whose.then(edited, _split(accepted.filter(~pl.col("is_in_place")), submission))
+    rows = _with_frozen_year(accepted)
+    whose = ChangeSet(updates=(touched(rows, submission), *_frozen_years(rows)))
+    edited = _edited(rows.filter("is_in_place"), submission)
+    return whose.then(edited, _split(rows.filter(~pl.col("is_in_place")), submission))
 
 
-def _frozen_years(rows: pl.DataFrame, submission: Submission) -> tuple[tuple[str, pl.DataFrame], ...]:
-    """Who leaves a frozen contract period keeps its year; who goes back to one has none any more."""
-    other = pl.col("is_other_contract_period")
-    leaves = other & pl.col("is_in_frozen_contract_period")
-    returns = other & ~pl.col("is_in_frozen_contract_period") & pl.col("target_is_frozen")
-    changed = rows.filter(leaves | returns).with_columns(
-        year=pl.when(leaves).then("training_contract_period").otherwise(None)
+def _with_frozen_year(rows: pl.DataFrame) -> pl.DataFrame:
+    """new_frozen_year: who leaves a frozen contract period keeps its year; who goes back to one has none any more."""
+    leaves, returns = pl.col("is_in_frozen_contract_period"), pl.col("target_is_frozen")
+    moved = pl.when(leaves).then("training_contract_period").when(~returns).then("frozen_year")
+    return rows.with_columns(
+        pl.when("is_other_contract_period").then(moved).otherwise("frozen_year").alias("new_frozen_year")
     )
+
+
+def _frozen_years(rows: pl.DataFrame) -> tuple[tuple[str, pl.DataFrame], ...]:
+    changed = rows.filter(pl.col("new_frozen_year").ne_missing(pl.col("frozen_year")))
     return tuple(
         (
             "participants",
             changed.filter(pl.col("participant_type") == role).select(
-                "participant_id", pl.col("year").alias(f"{role}_payments_frozen_year")
+                "participant_id", pl.col("new_frozen_year").alias(f"{role}_payments_frozen_year")
             ),
         )
         for role in ("ect", "mentor")
@@ -157,6 +160,7 @@ _AFTER = {
     "schedule_identifier": pl.col("schedule_identifier"),
     "contract_period": pl.col("contract_period"),
     "training_contract_period": pl.col("target_contract_period"),
+    "frozen_year": pl.col("new_frozen_year"),
 }
 
 
