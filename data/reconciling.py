@@ -1,8 +1,8 @@
 """A fresh extract against what the exchange has made and changed since DfE last showed the records.
 
 Whose word counts, column by column, for a record that the exchange made or changed (data.tables.own_changes):
-the extract agrees → it is seen; the extract still says what stood before → it is stale there, and ours is kept;
-the extract says something else again → DfE's later word, and ours is given up. Both are reported. A record made here
+the extract agrees → it is seen; the extract still says what stood before, and is not known to be newer → it is stale
+there, and ours is kept; otherwise it is DfE's later word, and ours is given up. Both are reported. A record made here
 that the extract lacks is kept, unless an extract has shown it before and this one is newer: then DfE has removed it.
 All other records, and all other tables, are as the extract has them.
 """
@@ -148,7 +148,9 @@ def _one_column(side: _Table, merged: pl.DataFrame, column: str, found: Reconcil
         side.theirs.select(side.key, moved.alias("moved"), theirs=pl.col(column)), on=side.key
     ).join(side.ours.select(side.key, ours=pl.col(column)), on=side.key)  # fmt: skip
     agrees = pl.col("theirs").eq_missing(pl.col("ours"))
-    older = pl.col("seen_at").is_null() | (pl.col("moved") < pl.col("changed_at")).fill_null(False)
+    # An extract from before the change says what stood then; a record that does not tell its own age has its table's.
+    last_moved = pl.coalesce("moved", _newest(side.theirs))
+    older = pl.col("seen_at").is_null() | (last_moved < pl.col("changed_at")).fill_null(True)
     stale = ~agrees & pl.col("theirs").eq_missing(pl.col("before")) & older
     told = {
         "record_id": pl.col(side.key),

@@ -165,6 +165,7 @@ def adjustments(file: Path, as_of: AsOf = None) -> None:
     """Add the adjustments of a CSV FILE (statement_id, payment_type, amount) to statements: all of them or none."""
     from flows.dfe import add_adjustments
     from flows.house import open_house
+    from flows.rendering import pounds
 
     moment = _moment(as_of)
     with open_house() as house:
@@ -174,7 +175,7 @@ def adjustments(file: Path, as_of: AsOf = None) -> None:
         print("This file has been added before: nothing to do.")
         return
     for owner, count, amount in done.sums:
-        print(f"{names[owner]}: {count:,} adjustments, £{amount} in all")
+        print(f"{names[owner]}: {count:,} {'adjustment' if count == 1 else 'adjustments'}, {pounds(amount)} in all")
 
 
 @app.command()

@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -69,7 +70,7 @@ def void(house: House, declaration_id: str, reason: str, now: datetime) -> str:
 class Adjusted:
     """What an adjustments file did: adjustments and their sum by lead provider id; whether it had been added before."""
 
-    sums: list[tuple[str, int, str]]
+    sums: list[tuple[str, int, Decimal]]
     was_there: bool = False
 
 
@@ -121,12 +122,12 @@ def _judged(reader: Reader, sheet: Sheet, sha256: str) -> pl.DataFrame:
                 lines.select("line_number", "message", "code").head(FAULTS_SHOWN).iter_rows()]  # fmt: skip
         more = found.height - len(told)
         raise ExchangeError(
-            "ADJUSTMENTS", "Nothing was added:", "\n".join([*told, *([f"… and {more} more"] if more else [])])
+            "ADJUSTMENTS", "Nothing was added.", "\n".join(["", *told, *([f"… and {more} more"] if more else [])])
         )
     return rows
 
 
-def _sums(rows: pl.DataFrame) -> list[tuple[str, int, str]]:
+def _sums(rows: pl.DataFrame) -> list[tuple[str, int, Decimal]]:
     """(lead provider id, adjustments, their sum in pounds)."""
-    summed = rows.group_by("lead_provider_id").agg(pl.len(), pl.col("pounds").sum().cast(pl.String))
+    summed = rows.group_by("lead_provider_id").agg(pl.len(), pl.col("pounds").sum())
     return list(summed.sort("lead_provider_id").iter_rows())

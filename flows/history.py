@@ -50,7 +50,7 @@ def _line(event: Values, with_reasons: bool) -> str:
     what = tell(event, before, after) if tell else event["type"].replace("_", " ").capitalize()
     reason = event["reason"] or (after.get("reason") if with_reasons else None)
     why = f" Reason: {reason}." if reason else ""
-    return f"{in_london(event['happened_at'])}  {what}.{why} ({_by(event)})"
+    return f"{in_london(event['happened_at'])}  {what[0].upper()}{what[1:]}.{why} ({_by(event)})"
 
 
 def _by(event: Values) -> str:
