@@ -125,11 +125,15 @@ class Database:
         assert raw is not None
         mark = "?" if self.is_sqlite else "%s"
         settings = ", ".join(f'"{name}" = {self._cast(table, name, mark)}' for name in names)
-        with_cursor = raw.cursor()
-        with_cursor.executemany(
-            f'UPDATE "{table.name}" SET {settings} WHERE "{key}" = {mark}', list(stored.iter_rows())
-        )
-        with_cursor.close()
+        change = f'UPDATE "{table.name}" SET {settings} WHERE "{key}"'
+        cursor = raw.cursor()
+        if stored.select(pl.col(names).n_unique() == 1).row(0) == (True,) * len(names):
+            # The same for every row: one statement for all of them.
+            self.reader(connection).lend("changing", "id", rows[key])
+            cursor.execute(f"{change} IN (SELECT id FROM changing)", stored.select(names).row(0))
+        else:
+            cursor.executemany(f"{change} = {mark}", list(stored.iter_rows()))
+        cursor.close()
 
     def _cast(self, table: Table, name: str, mark: str) -> str:
         if self.is_sqlite:

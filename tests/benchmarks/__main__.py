@@ -94,12 +94,15 @@ def _rows(people: pl.DataFrame, place: int, declared: str) -> pl.DataFrame:
 def bench_intake(house: House) -> None:
     now, provider = instant(NOW), house.lead_providers()[0]
     content, valid = file_of_rows(house, provider, now)
-    _through(house, provider, "declarations", content, valid, now)
+    declarations = _through(house, provider, "declarations", content, valid, now)
     for place, kind in enumerate(OTHER_KINDS, 1):
         rows = updates_of(house, provider, kind, now)
+        moment = now + timedelta(days=place)
         with house.database.read() as reader:
-            valid = acceptable(reader, kind, rows, provider.lead_provider_id, now).height
-        _through(house, provider, kind, rows.write_csv().encode(), valid, now + timedelta(days=place))
+            valid = acceptable(reader, kind, rows, provider.lead_provider_id, moment).height
+        content = rows.write_csv().encode()
+        seconds = _through(house, provider, kind, content, valid, moment)
+        say("  against as many rows of declarations", seconds, "declarations", seconds / declarations, 1)
 
 
 OTHER_KINDS = (
@@ -107,8 +110,8 @@ OTHER_KINDS = (
     "voids",
     "deferrals",
     "resumptions",
-    "withdrawals",
     "schedule-changes",
+    "withdrawals",
     "partnerships",
     "partnership-changes",
 )
@@ -156,8 +159,8 @@ def updates_of(house: House, provider: LeadProvider, kind: str, now: datetime) -
     return pl.concat([rows, more.with_columns(pl.Series("delivery_partner_id", strange))])
 
 
-def _through(house: House, provider: LeadProvider, kind: str, content: bytes, valid: int, now: datetime) -> None:
-    """One file claimed, then timed until its receipt is delivered."""
+def _through(house: House, provider: LeadProvider, kind: str, content: bytes, valid: int, now: datetime) -> float:
+    """One file claimed, then timed until its receipt is delivered. Returns the seconds."""
     parse = best(lambda: pl.read_csv(content, try_parse_dates=True))
     mailbox = house.mailbox(provider.slug)
     (house.settings.home / "mailboxes" / provider.slug / "to-dfe" / f"{kind}.csv").write_bytes(content)
@@ -175,6 +178,7 @@ def _through(house: House, provider: LeadProvider, kind: str, content: bytes, va
     told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in rows.items())  # type: ignore[attr-defined]
     print(f"{kind}: {told}; {valid:,} meant to be valid")
     say("  claimed → receipt delivered", seconds, "a typed parse", seconds / parse, PYDANTIC_TIMES_PARSE)
+    return seconds
 
 
 def bench_statements(house: House) -> None:
