@@ -115,11 +115,17 @@ class Ledger:
         return [SubmissionRow(*row) for row in self._all(query.order_by(c.number))]
 
     def taken_whole(self, row: SubmissionRow) -> str | None:
-        """The first submission of the same bytes and kind of which no row was rejected (rule FILE-013)."""
+        """The first submission of the same bytes and kind of which no row was rejected (rule FILE-013).
+
+        What is expected to be paid is replaced by later files: there, only if no other has been taken since (ours).
+        """
         c = submissions.c
-        same = (c.lead_provider_id == row.lead_provider_id, c.kind == row.kind, c.sha256 == row.sha256)
-        query = select(c.submission_id).where(*same, c.status == "accepted", c.submission_id != row.submission_id)
-        found = self._all(query.order_by(c.number).limit(1))
+        kind = (c.lead_provider_id == row.lead_provider_id, c.kind == row.kind, c.submission_id != row.submission_id)
+        same = (*kind, c.sha256 == row.sha256, c.status == "accepted")
+        found = self._all(select(c.submission_id, c.number).where(*same).order_by(c.number))
+        if found and row.kind == "expected-payments":
+            last = self._all(select(func.max(c.number)).where(*kind, c.rows_accepted > 0))[0][0]
+            found = found if found[-1][1] == last else []
         return found[0][0] if found else None
 
     @staticmethod

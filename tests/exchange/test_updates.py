@@ -220,6 +220,20 @@ def test_expected_payments_are_kept_and_the_last_file_stands(ask, send, house):
     assert sorted(kept["expected_amount"]) == ["89.55"] * 3 + ["90.00"]
 
 
+def test_expected_payments_can_go_back_to_an_earlier_file(ask, send, house, provider):
+    """The same bytes are a duplicate only while they are what stands."""
+    people = ask(_ACTIVE, "ect").head(1)
+    rows = training(people, "ect", statement_month="2027-01", contract_period="2025", declaration_type="retained-1")
+    one, other = (rows.with_columns(expected_amount=pl.lit(amount)) for amount in ("1.00", "2.00"))
+    statuses = []
+    for number, sent in enumerate((one, one, other, one, one)):
+        name = f"expected-payments-{number}.csv"
+        put(house, provider, name, sent.write_csv())
+        intake_round(house, instant(f"2026-12-14T10:0{number}:00Z"))
+        statuses.append(receipts(house, provider)[name]["status"])
+    assert statuses == ["accepted", "duplicate", "accepted", "accepted", "duplicate"]
+
+
 def test_files_see_one_another_through_the_records(ask, send):
     """A withdrawal taken at ten decides a declaration taken at five past."""
     chosen = ask(_ACTIVE, "ect").head(1)
