@@ -224,6 +224,19 @@ expected_payments = Table(
     Index("ix_expected_payments_month", "lead_provider_id", "contract_period", "statement_month"),
 )
 
+# Declarations that were turned away, of participants whom DfE knows: what a discrepancy names (transforms.discrepancies).
+rejected_declarations = Table(
+    "rejected_declarations",
+    metadata,
+    Column("submission_id", String(80), primary_key=True),
+    Column("row_number", Integer, primary_key=True, autoincrement=False),
+    Column("lead_provider_id", String(36), nullable=False),
+    Column("participant_id", String(36), nullable=False, index=True),
+    Column("participant_type", String(10), nullable=False),
+    Column("declaration_type", String(20), nullable=False),
+    Column("rule_codes", Text, nullable=False),
+)
+
 # Which records the exchange made (`column_name` is `*`) or changed, with the value that DfE's last extract gave: what
 # loading a fresh extract is reconciled by. `seen_at`: when an extract first showed the change. See data.reconciling.
 own_changes = Table(

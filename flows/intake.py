@@ -18,6 +18,7 @@ from data.applying import apply_changes
 from data.database import Reader
 from data.ledger import SubmissionRow
 from data.snapshots import snapshot_for
+from data.tables import rejected_declarations
 from flows.clock import london_day
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider
@@ -224,6 +225,7 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
         if outcome.judgement:
             changes = outcome.judgement.changes
             apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events, now)
+            house.database.insert(connection, rejected_declarations, outcome.judgement.rejected)
         sha256 = write_receipt(folder, outcome, provider.name, _made_from(house))
         house.ledger.owe(
             connection, lead_provider_id=provider.lead_provider_id, what="receipt", path=path, last_file=LAST_FILE,

@@ -27,11 +27,13 @@ class Judgement:
 
     verdicts: row_number, outcome (`accepted`, `rejected`, `already-done`), declaration_id, state, statement_month, notes.
     findings: row_number, position, code, field, message. changes: what the accepted rows bring about.
+    rejected: what is kept of the rejected rows (of declarations: see transforms.rejected); it changes no record.
     """
 
     verdicts: pl.DataFrame
     findings: pl.DataFrame
     changes: ChangeSet
+    rejected: pl.DataFrame
 
 
 def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) -> Judgement:
@@ -40,23 +42,25 @@ def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) 
     whose = update.owner(sheet.values, snapshot) if update.owner else None
     rows = with_owners(kind, sheet.values, whose)
     verdicts, found, changes = [pl.DataFrame(schema=VERDICTS)], [pl.DataFrame(schema=FINDINGS)], ChangeSet()
+    kept = [pl.DataFrame()]
     last = rows["earlier_rows"].max()
     for rank, ranked in _ranks(rows):
         if rank:
             snapshot = _only_those_of(ranked, kind, snapshot)
         steps = []
         for portion in ranked.iter_slices(ROWS_AT_ONCE):
-            told, broken, step = _judge_portion(portion, kind, update, snapshot, submission)
+            told, broken, step, rejected = _judge_portion(portion, kind, update, snapshot, submission)
             verdicts.append(told)
             found.append(broken)
             steps.append(step)
+            kept.append(rejected)
         changes = changes.then(*steps)
         if rank != last:
             snapshot = with_effects(snapshot, ChangeSet().then(*steps))
     all_told, all_found = pl.concat(verdicts), pl.concat(found)
     if last:  # one rank comes in file order as it is
         all_told, all_found = all_told.sort("row_number"), all_found.sort("row_number", "position")
-    return Judgement(all_told, all_found, changes)
+    return Judgement(all_told, all_found, changes, pl.concat(kept, how="diagonal"))
 
 
 def _ranks(rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -67,15 +71,17 @@ def _ranks(rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
 
 def _judge_portion(
     rows: pl.DataFrame, kind: Kind, update: Update, snapshot: Snapshot, submission: Submission
-) -> tuple[pl.DataFrame, pl.DataFrame, ChangeSet]:
-    """(verdicts, findings, changes) of rows that do not touch one another."""
+) -> tuple[pl.DataFrame, pl.DataFrame, ChangeSet, pl.DataFrame]:
+    """(verdicts, findings, changes, what is kept of rejected rows) of rows that do not touch one another."""
     joined = update.facts(rows, snapshot, submission)
     broken = findings((*form_rules(kind), *update.rules), joined, rows.select(kind.columns))
     done = _already_done(joined, broken, update)
     broken = broken.join(done, on="row_number", how="anti", maintain_order="left")
     joined = _with_outcome(joined, broken, done, submission)
     changes = update.effects(joined.filter(pl.col("outcome") == "accepted"), snapshot, submission)
-    return update.told(joined, submission).select(list(VERDICTS)), broken, changes
+    refused = joined.filter(pl.col("outcome") == "rejected")
+    kept = update.rejected(refused, broken, snapshot, submission) if update.rejected else pl.DataFrame()
+    return update.told(joined, submission).select(list(VERDICTS)), broken, changes, kept
 
 
 def _already_done(joined: pl.DataFrame, broken: pl.DataFrame, update: Update) -> pl.DataFrame:

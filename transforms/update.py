@@ -31,6 +31,7 @@ class Update:
     told: rows with facts, `new_id` and `outcome` → the columns of VERDICTS.
     owner: rows as read → whose row it is, null where that is not known; rows of different owners do not touch one
     another. None: the kind's owner column is the owner.
+    rejected: rejected rows with their facts, and their findings → what is kept of them, if anything is.
     """
 
     rules: tuple[Rule, ...]
@@ -39,6 +40,7 @@ class Update:
     effects: Callable[[pl.DataFrame, Snapshot, Submission], ChangeSet]
     told: Callable[[pl.DataFrame, Submission], pl.DataFrame]
     owner: Callable[[pl.DataFrame, Snapshot], pl.Series] | None = None
+    rejected: Callable[[pl.DataFrame, pl.DataFrame, Snapshot, Submission], pl.DataFrame] | None = None
 
 
 def codes(family: str, *numbers: int) -> frozenset[str]:

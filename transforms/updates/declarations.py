@@ -24,6 +24,7 @@ from transforms.facts import (
     with_participant,
 )
 from transforms.mentor_completion import completing, mentor_completion
+from transforms.rejected import rejected_declarations
 from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
 
 # Declarations of contract periods from this year on must follow one another (handbook: rules 4.3).
@@ -261,4 +262,6 @@ def told(rows: pl.DataFrame, submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("DECL", 3, 4, 5, 6, 7, 8, 9, 10, 15, 25), facts, effects, told)
+UPDATE = Update(
+    RULES, codes("DECL", 3, 4, 5, 6, 7, 8, 9, 10, 15, 25), facts, effects, told, rejected=rejected_declarations
+)

@@ -1,0 +1,31 @@
+"""Rejected declarations, kept so that a difference from what was expected can name the row that was turned away."""
+
+import polars as pl
+
+from schemas.snapshot import Snapshot
+from schemas.vocabulary import DECLARATION_TYPES
+from transforms.changes import Submission
+
+
+def rejected_declarations(
+    rejected: pl.DataFrame, findings: pl.DataFrame, snapshot: Snapshot, submission: Submission
+) -> pl.DataFrame:
+    """One row for each rejected row that names a participant whom DfE knows, a role and a type.
+
+    rejected: rows with their facts; findings: row_number, position, code of every rule broken.
+    Returns submission_id, row_number, lead_provider_id, participant_id, participant_type,
+    declaration_type, rule_codes (`;` between).
+    """
+    named = rejected.filter(
+        pl.col("participant_type").is_not_null() & pl.col("declaration_type").is_in(DECLARATION_TYPES)
+    ).join(snapshot.participants, on="participant_id", how="semi", maintain_order="left")
+    codes = findings.sort("position").group_by("row_number").agg(pl.col("code").unique(maintain_order=True))
+    return named.join(codes, on="row_number", maintain_order="left").select(
+        pl.lit(submission.submission_id).alias("submission_id"),
+        "row_number",
+        pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
+        "participant_id",
+        "participant_type",
+        "declaration_type",
+        pl.col("code").list.join(";").alias("rule_codes"),
+    )
