@@ -6,6 +6,7 @@ import polars as pl
 
 from data.casting import typed
 from data.database import Reader
+from data.expectations import Expectations, load_expectations
 
 _STATEMENTS = """
 SELECT s.statement_id, s.contract_id, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, s.status,
@@ -37,7 +38,8 @@ _DECLARATIONS = """
 SELECT n.statement_id, d.declaration_id, sp.participant_id, t.trn, t.full_name, sp.participant_type,
        d.declaration_type, d.declaration_date, d.created_at, d.payment_status, d.clawback_status, d.evidence_held,
        tp.schedule_identifier, d.mentor_id, sc.urn AS school_urn, sc.name AS school_name, d.delivery_partner_id,
-       dp.name AS delivery_partner_name, d.pupil_premium_uplift, d.sparsity_uplift, d.your_reference
+       dp.name AS delivery_partner_name, d.pupil_premium_uplift, d.sparsity_uplift, d.your_reference,
+       d.payment_statement_id
 FROM unpaid n
 CROSS JOIN declarations d
 CROSS JOIN training_periods tp
@@ -70,6 +72,8 @@ class Accounts:
     declarations: one row per declaration and capacity in which it is on a chosen statement: line_type (`output`,
         `clawback`, `voided`) and what declarations.csv says of it
     adjustments: statement_id, payment_type, amount
+    named: every statement that there is: its month, dates and status, lead provider and contract period
+    expectations: what providers said they expect of the chosen statements (data.expectations)
     """
 
     statements: pl.DataFrame
@@ -78,11 +82,13 @@ class Accounts:
     units: pl.DataFrame
     declarations: pl.DataFrame
     adjustments: pl.DataFrame
+    named: pl.DataFrame
+    expectations: Expectations
 
 
 def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:
     """The accounts of the statements named, or of all that are not paid."""
-    statements = typed(reader.frame(_STATEMENTS))
+    statements = named = typed(reader.frame(_STATEMENTS))
     chosen = (
         statements.filter(pl.col("status") != "paid")
         if statement_ids is None
@@ -92,6 +98,8 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
     statements = statements.join(chosen.select(owner).unique(), on=owner, how="semi")
     ids = chosen["statement_id"].sort()
     reader.lend("unpaid", "statement_id", ids)
+    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2)).alias("statement_month")
+    asked = chosen.select("statement_id", *owner, month)
     together = pl.col("contract_type") == "ecf"
     reader.lend("together", "statement_id", statements.filter(together)["statement_id"])
     reader.lend("apart", "statement_id", statements.filter(~together)["statement_id"])
@@ -104,6 +112,8 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
         adjustments=typed(
             reader.frame("SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.statement_id")
         ).sort("adjustment_id"),
+        named=named,
+        expectations=load_expectations(reader, asked),
     )
 
 
