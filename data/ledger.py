@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -60,6 +61,7 @@ class VersionRow:
     status: str
     content_sha256: str
     path: str
+    total: Decimal
 
 
 _SUBMISSION = [submissions.c[name] for name in SubmissionRow.__dataclass_fields__]
@@ -164,8 +166,17 @@ class Ledger:
 
     def versions(self) -> dict[str, VersionRow]:
         """The last version of every statement that has one."""
-        rows = self._all(select(*_VERSION).order_by(statement_versions.c.version))
-        return {row[0]: VersionRow(*row) for row in rows}
+        c = statement_versions.c
+        last = select(c.statement_id, func.max(c.version).label("version")).group_by(c.statement_id).subquery()
+        same = (c.statement_id == last.c.statement_id) & (c.version == last.c.version)
+        return {row[0]: VersionRow(*row) for row in self._all(select(*_VERSION).join(last, same))}
+
+    def version_lines(self, statement_id: str, version: int) -> list[dict[str, Any]]:
+        """The lines of a version as they were delivered: section, count, rate, amount and so on."""
+        c = statement_versions.c
+        query = select(c.lines).where(c.statement_id == statement_id, c.version == version)
+        found: list[dict[str, Any]] = json.loads(self._all(query)[0][0])
+        return found
 
     @staticmethod
     def add_version(connection: Connection, **version: Any) -> None:

@@ -140,3 +140,25 @@ def _declarations(reader: Reader) -> pl.DataFrame:
         rows = typed(reader.frame(_DECLARATIONS.format(link=link, status=status, wanted=wanted)))
         parts.append(rows.with_columns(line_type=pl.lit(line_type)))
     return pl.concat(parts)
+
+
+_NOWHERE = """
+SELECT p.lead_provider_id, p.contract_period, d.declaration_id, sp.participant_type,
+       CASE WHEN sp.participant_type = 'ect' THEN t.ect_first_became_eligible_at
+            ELSE t.mentor_first_became_eligible_at END AS first_became_eligible_at
+FROM declarations d
+JOIN training_periods tp ON tp.training_period_id = d.training_period_id
+JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
+JOIN participants t ON t.participant_id = sp.participant_id
+JOIN partnerships p ON p.partnership_id = tp.partnership_id
+WHERE d.payment_status = 'no_payment'
+"""
+
+
+def submitted_without_statement(reader: Reader) -> pl.DataFrame:
+    """Declarations that are submitted, and so on no statement: lead_provider_id, contract_period, declaration_id,
+    participant_type, is_eligible (it could be on one, were one open)."""
+    rows = reader.frame(_NOWHERE).with_columns(
+        pl.col("contract_period").cast(pl.Int64), is_eligible=pl.col("first_became_eligible_at").is_not_null()
+    )
+    return rows.drop("first_became_eligible_at").sort("declaration_id")

@@ -30,6 +30,11 @@ def pounds(amount: Decimal) -> str:
     return f"{'−' if amount < 0 else ''}£{abs(amount):,.2f}"
 
 
+def pence_in_pounds(pence: int) -> str:
+    """The same from whole pence."""
+    return pounds(Decimal(pence) / 100)
+
+
 def long_day(day: Any) -> str:
     return f"{day.day} {day:%B %Y}"
 
@@ -44,7 +49,13 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"in_london": in_london, "pounds": pounds, "long_day": long_day, "thousands": "{:,}".format}
+    environment.filters |= {
+        "in_london": in_london,
+        "pounds": pounds,
+        "pence": pence_in_pounds,
+        "long_day": long_day,
+        "thousands": "{:,}".format,
+    }
     return environment
 
 

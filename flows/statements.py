@@ -1,42 +1,46 @@
 """Statements: settle what falls due, compute what is not paid, deliver what changed; authorise one."""
 
 import hashlib
-import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection
 
-from data.ledger import VersionRow
 from data.settling import mark_paid, settle_due, status_and_deadline
-from data.statements import Accounts, load_accounts
+from data.statements import load_accounts, submitted_without_statement
 from flows.clock import london_day
+from flows.computing import Computed, compute
 from flows.delivery import deliver_owed
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider
 from flows.intake import IntakeRound, intake_round
-from flows.statement_files import LAST_FILE, Statement, write_statement
-from sftp.mailbox import MailboxError, slug
-from transforms.breakdowns import differences, share
-from transforms.statement_tables import statement_tables
-from transforms.statements import BANDING, compute_figures
+from flows.previous import previous_tables, sums_of
+from flows.statement_files import LAST_FILE, Changes, Statement, Texts, kept_lines, texts_of, write_statement
+from sftp.mailbox import MailboxError
+from transforms.statement_tables import changes_table
+from transforms.statements import BANDING
+from transforms.version_changes import version_changes
 
 log = logging.getLogger("ectx.statements")
 
 
 @dataclass(frozen=True)
 class Made:
-    """A version that was made: for operators, money by section and counts."""
+    """A version that was made: for operators, money by section and counts. before: the version before's total."""
 
     lead_provider: str
     statement_id: str
     path: str
     declarations: int
     amounts: dict[str, str]
+    over_volume: int = 0
+    unrefunded: int = 0
+    before: Decimal | None = None
 
 
 @dataclass
@@ -50,6 +54,8 @@ class StatementsRound:
     delivered: int = 0
     held_back: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    standing: list[Made] = field(default_factory=list)
+    nowhere: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def statements_round(house: House, now: datetime) -> StatementsRound:
@@ -63,112 +69,107 @@ def statements_round(house: House, now: datetime) -> StatementsRound:
             done.settled = settle_due(connection, london_day(now), now)
         with house.database.read() as reader:
             accounts = load_accounts(reader)
-        statements, done.held_back = compute(house, accounts)
-        _deliver_all(house, statements, now, done)
+            done.nowhere = submitted_without_statement(reader)
+        computed = compute(house, accounts, london_day(now))
+        done.held_back = computed.held_back
+        _deliver_all(house, computed, now, done)
     return done
 
 
-def compute(house: House, accounts: Accounts) -> tuple[list[Statement], list[str]]:
-    """(statements that add up, a line for each that does not)."""
-    figures = compute_figures(
-        accounts.statements,
-        accounts.chosen,
-        accounts.bands,
-        accounts.units,
-        accounts.declarations,
-        accounts.adjustments,
-    )
-    chosen = accounts.statements.filter(pl.col("statement_id").is_in(accounts.chosen.implode()))
-    ordered = chosen.filter(
-        pl.col("lead_provider_name").map_elements(
-            lambda name: house.settings.shares_are_ordered(slug(name)), return_dtype=pl.Boolean
-        )
-    )
-    shares = share(figures.declarations, ordered)
-    wrong = differences(figures.lines, shares)
-    held = [f"{row['statement_id']}: {row['what']} differ by {row['difference']}p" for row in wrong.to_dicts()]
-    tables = statement_tables(chosen, figures.lines, shares)
-    lines, declarations, partners = (_parts(table) for table in (tables.lines, tables.declarations, tables.partners))
-    labels = _parts(figures.lines.filter(pl.col("label").is_not_null()))
-    made = []
-    held_ids, ordered_ids = set(wrong["statement_id"]), set(ordered["statement_id"])
-    for facts in chosen.sort("lead_provider_name", "contract_period", "year", "month").iter_rows(named=True):
-        own = facts["statement_id"]
-        if own in held_ids:
-            continue
-        named = labels.get(own)
-        made.append(
-            Statement(
-                facts,
-                lines[own],
-                dict(named.select("line", "label").iter_rows()) if named is not None else {},
-                declarations.get(own, tables.declarations.clear()).drop("statement_id"),
-                partners.get(own, tables.partners.clear()).drop("statement_id"),
-                own in ordered_ids,
-            )
-        )
-    return made, held
-
-
-def _parts(table: pl.DataFrame) -> dict[Any, pl.DataFrame]:
-    return {key[0]: part for key, part in table.partition_by("statement_id", as_dict=True, maintain_order=True).items()}
-
-
-def _deliver_all(house: House, statements: list[Statement], now: datetime, done: StatementsRound) -> None:
-    versions = house.ledger.versions()
+def _deliver_all(house: House, computed: Computed, now: datetime, done: StatementsRound) -> None:
     by_provider: dict[str, list[Statement]] = {}
-    for statement in statements:
+    for statement in computed.statements:
         by_provider.setdefault(statement.facts["lead_provider_id"], []).append(statement)
     for provider in house.lead_providers():
         own = by_provider.get(provider.lead_provider_id, [])
-        changed = []
-        for statement in own:
-            last = versions.get(statement.facts["statement_id"])
-            content = statement.content()
-            if last is not None and last.content_sha256 == content:
-                done.unchanged += 1
-            else:
-                changed.append((statement, content, last))
-        owed = [_write_version(house, provider, *each, now) for each in changed]
+        changed = [statement for statement in own if statement.has_changed]
+        promises = _write_versions(house, provider, computed, changed, now)
         with house.database.write() as connection:
-            for promise in owed:
+            for promise in promises:
                 promise(connection)
-        done.made += [_made(provider, statement, last) for statement, _, last in changed]
+        done.unchanged += len(own) - len(changed)
+        done.made += [_made(statement) for statement in changed]
+        done.standing += [_made(statement) for statement in own]
         done.delivered += _deliver(house, provider, now, done.troubles)
 
 
-def _made(provider: LeadProvider, statement: Statement, last: VersionRow | None) -> Made:
-    path = statement.path(last.version + 1 if last else 1)
+def _made(statement: Statement) -> Made:
     return Made(
-        provider.name, statement.facts["statement_id"], path, statement.declarations.height, statement.amounts()
+        statement.facts["lead_provider_name"],
+        statement.statement_id,
+        statement.path,
+        statement.declarations,
+        statement.amounts,
+        sum(row["over_volume"] for row in statement.counts),
+        sum(row["unrefunded"] for row in statement.counts),
+        statement.previous.total if statement.previous else None,
     )
 
 
+def _write_versions(
+    house: House, provider: LeadProvider, computed: Computed, changed: list[Statement], now: datetime
+) -> list[Callable[[Connection], None]]:
+    """Write the files of one provider's new versions; returns what promises their delivery, to be called in a
+    transaction."""
+    if not changed:
+        return []
+    tables = dict(computed.tables)
+    changes, tables["changes"] = _changes(house, provider, computed, changed)
+    texts = texts_of(tables, [statement.statement_id for statement in changed])
+    return [_write_version(house, provider, each, texts, changes.get(each.statement_id), now) for each in changed]
+
+
 def _write_version(
-    house: House, provider: LeadProvider, statement: Statement, content: str, last: VersionRow | None, now: datetime
-) -> Any:
-    """Write the files now; returns what promises their delivery, to be called in a transaction."""
-    version = last.version + 1 if last else 1
-    path = statement.path(version)
-    folder = house.outbox / provider.lead_provider_id / path
-    sha256 = write_statement(folder, statement, version, last.path if last else None, now, _made_from(house, statement))
+    house: House, provider: LeadProvider, statement: Statement, texts: Texts, changes: Changes | None, now: datetime
+) -> Callable[[Connection], None]:
+    folder = house.outbox / provider.lead_provider_id / statement.path
+    sha256 = write_statement(folder, statement, texts, changes, now, _made_from(house, statement))
+    replaces = statement.previous.path if statement.previous else None
 
     def promise(connection: Connection) -> None:
         house.ledger.add_version(
-            connection, statement_id=statement.facts["statement_id"], version=version, status=statement.facts["status"],
-            content_sha256=content, as_of=now, path=path, total=statement.total, lines=_lines(statement),
+            connection, statement_id=statement.statement_id, version=statement.version,
+            status=statement.facts["status"], content_sha256=statement.content, as_of=now, path=statement.path,
+            total=statement.total, lines=kept_lines(statement),
         )  # fmt: skip
         house.ledger.owe(
-            connection, lead_provider_id=provider.lead_provider_id, what="statement", path=path, last_file=LAST_FILE,
-            sha256=sha256, owed_since=now, replaces=last.path if last else None,
+            connection, lead_provider_id=provider.lead_provider_id, what="statement", path=statement.path,
+            last_file=LAST_FILE, sha256=sha256, owed_since=now, replaces=replaces,
         )  # fmt: skip
 
     return promise
 
 
-def _lines(statement: Statement) -> str:
-    columns = ("line", "section", "participant_type", "declaration_type", "band", "count", "rate", "amount")
-    return json.dumps(statement.lines.select(columns).to_dicts())
+def _changes(
+    house: House, provider: LeadProvider, computed: Computed, changed: list[Statement]
+) -> tuple[dict[str, Changes], pl.DataFrame]:
+    """(statement_id → what changed since the version before, rows of changes.csv), for those that have one."""
+    before = {
+        each.statement_id: previous_tables(house, provider, each.previous) for each in changed if each.previous
+    }
+    held = {statement_id: tables for statement_id, tables in before.items() if tables is not None}
+    ids = pl.col("statement_id").is_in(list(held))
+    now = {name: computed.tables[name].filter(ids) for name in ("declarations", "statement")}
+    was = {
+        name: pl.concat([tables[name].select(now[name].columns).cast(dict(now[name].schema)) for tables in held.values()])
+        if held
+        else now[name].clear()
+        for name in now
+    }
+    rows = version_changes(was["declarations"], now["declarations"], was["statement"], now["statement"])
+    told: dict[str, list[dict[str, Any]]] = {}
+    table = changes_table(rows)
+    for row, pence in zip(table.iter_rows(named=True), rows["difference"], strict=True):
+        told.setdefault(row["statement_id"], []).append({**row, "difference": pence})
+    found = {}
+    for each in changed:
+        if each.previous:
+            own = told.get(each.statement_id, [])
+            counts = {word: sum(row["change"] == word for row in own) for word in ("added", "removed", "changed")}
+            gone = before[each.statement_id] is None
+            lines = house.ledger.version_lines(each.statement_id, each.previous.version)
+            found[each.statement_id] = Changes(each.previous.status, sums_of(lines), counts, own, gone)
+    return found, table
 
 
 def _made_from(house: House, statement: Statement) -> dict[str, Any]:
@@ -201,30 +202,35 @@ def authorise(house: House, statement_id: str, now: datetime) -> tuple[Statement
         if not ours:
             raise ExchangeError("BUSY", "Statements are being made at this moment.", "Try again in a minute.")
         with house.database.write() as connection:
-            known = status_and_deadline(connection, statement_id)
-            if known is None:
-                raise ExchangeError(
-                    "NO-STATEMENT", f"There is no statement {statement_id}.", "Copy the id from a manifest."
-                )
-            status, deadline, owner = known
-            if status != "payable" or deadline >= london_day(now):
-                advice = (
-                    "It is paid already."
-                    if status == "paid"
-                    else f"Its deadline is {deadline}; run `ectx statements` after it."
-                )
-                raise ExchangeError("NOT-PAYABLE", f"Statement {statement_id} is {status}.", advice)
+            provider = house.lead_provider(_payable(connection, statement_id, london_day(now)))
             mark_paid(connection, statement_id, now)
-            statements, held = compute(house, load_accounts(house.database.reader(connection), [statement_id]))
-            if held:
-                raise ExchangeError("DOES-NOT-ADD-UP", held[0], "Tell the engineers; nothing was changed.")
-            provider = house.lead_provider(owner)
-            last = house.ledger.versions().get(statement_id)
-            statement = statements[0]
-            _write_version(house, provider, statement, statement.content(), last, now)(connection)
-            path = statement.path(last.version + 1 if last else 1)
+            accounts = load_accounts(house.database.reader(connection), [statement_id])
+            computed = compute(house, accounts, london_day(now))
+            if computed.held_back:
+                raise ExchangeError(
+                    "DOES-NOT-ADD-UP", computed.held_back[0], "Tell the engineers; nothing was changed."
+                )
+            statement = computed.statements[0]
+            for promise in _write_versions(house, provider, computed, [statement], now):
+                promise(connection)
     _deliver(house, provider, now, [])
-    return statement, path
+    return statement, statement.path
+
+
+def _payable(connection: Connection, statement_id: str, today: date) -> str:
+    """Whose payable statement it is. Raises ExchangeError where it is none, or cannot be paid."""
+    known = status_and_deadline(connection, statement_id)
+    if known is None:
+        raise ExchangeError("NO-STATEMENT", f"There is no statement {statement_id}.", "Copy the id from a manifest.")
+    status, deadline, owner = known
+    if status != "payable" or deadline >= today:
+        advice = (
+            "It is paid already."
+            if status == "paid"
+            else f"Its deadline is {deadline}; run `ectx statements` after it."
+        )
+        raise ExchangeError("NOT-PAYABLE", f"Statement {statement_id} is {status}.", advice)
+    return owner
 
 
 def money_by_section(made: list[Made]) -> dict[str, Decimal]:

@@ -1,6 +1,10 @@
 """How a figure came about, in words: for a line of a statement, and for an amount that was expected and is not due."""
 
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import polars as pl
 
@@ -102,3 +106,78 @@ def _matching(tried: pl.DataFrame, other_uplift: bool, with_vat: bool) -> pl.Dat
     return tried.filter(fits).select(
         *KEY, "band", steps.alias("steps"), pl.format(" Your amount is what it would be with {}.", phrases).alias("guess")
     )
+
+
+def explained(
+    line: dict[str, Any], statement: dict[str, Any], fee: dict[str, Any] | None, terms: list[dict[str, Any]]
+) -> str:
+    """How one line of a statement was made, in a sentence.
+
+    line: a row of transforms.statements.Figures.lines. statement: its statement's facts. fee: the row of `unit_fees` that
+    prices it, where one does. terms: the contract's bands, lowest first.
+    """
+    say: dict[str, Callable[[], str]] = {
+        "output": lambda: _unit(line, fee),
+        "clawback": lambda: _unit(line, fee) + (" Taken back from the highest band filled." if line["band"] else ""),
+        "uplift": lambda: f"{_times(line)} declarations of started with an uplift flag, at the contract's uplift fee.",
+        "uplift-clawback": lambda: f"{_times(line)} declarations taken back that had earned an uplift.",
+        "service-fee": lambda: _service_fee(statement, terms),
+        "adjustment": lambda: "Entered by DfE.",
+        "vat": lambda: _vat(statement),
+    }
+    return say[line["section"]]()
+
+
+def _times(line: dict[str, Any]) -> str:
+    return f"{line['count']:,} × £{_plain(abs(line['rate_micros']), 1_000_000)}:"
+
+
+def _plain(amount: int, parts: int) -> str:
+    """A whole number of parts of a pound, exact, at least two decimals, with commas."""
+    text = f"{Decimal(amount) / parts:,f}"
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def _unit(line: dict[str, Any], fee: dict[str, Any] | None) -> str:
+    if fee is None:
+        if line["rate_micros"]:
+            return f"{_times(line)} as priced."
+        if line["section"] == "clawback":
+            return "Nothing was left in the bands to give back: £0.00."
+        return "Over contract volume, beyond the last band: £0.00."
+    proportion, price = _plain(fee["hundredths"], 100), _plain(fee["fee_pence"], 100)
+    each = _plain(fee["unit_micros"], 1_000_000)
+    if fee["band"] is None:
+        made = f"{proportion} (the share for {line['declaration_type']}) × £{price} (fee for a mentor)"
+    else:
+        ratio = _plain(fee["ratio_hundredths"], 100)
+        made = f"{proportion} (the share for {line['declaration_type']}) × {ratio} (output part) × £{price} (band {fee['band']})"
+    return f"{line['count']:,} × £{each}, which is {made}."
+
+
+def _service_fee(statement: dict[str, Any], terms: list[dict[str, Any]]) -> str:
+    if statement["monthly_service_fee"] is not None:
+        return "The monthly service fee that the contract states."
+    if not terms:
+        return "The contract has no bands, and so no service fee."
+    remaining, parts, whole = statement["recruitment_target"], [], Fraction()
+    for term in terms:
+        filled = min(remaining, term["capacity"])
+        remaining -= filled
+        if filled:
+            parts.append(f"{filled:,} × £{term['fee_per_declaration']:,} × {term['service_fee_ratio']} (band {term['band']})")
+            whole += filled * Fraction(term["fee_per_declaration"]) * Fraction(term["service_fee_ratio"])
+    setup = min(statement["recruitment_target"], terms[0]["capacity"]) * Fraction(statement["setup_fee"]) / terms[0]["capacity"]
+    less = f", less the set-up fee of £{_rounded(setup)}" if setup else ""
+    return f"{' + '.join(parts) or '£0.00'} = £{_rounded(whole)}{less}, divided by 29 months."
+
+
+def _rounded(amount: Fraction) -> str:
+    return f"{Decimal(round(amount * 100)) / 100:,.2f}"
+
+
+def _vat(statement: dict[str, Any]) -> str:
+    if not statement["vat_registered"]:
+        return "You are not registered for VAT."
+    return f"{(Decimal(statement['vat_rate']) * 100).normalize():f}% of all lines above, before rounding."

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.outbound import STATEMENT, STATEMENT_DECLARATIONS, STATEMENT_PARTNERS, defused
+from schemas.outbound import defused
+from schemas.statement_files import CHANGES, DISCREPANCIES, STATEMENT, STATEMENT_DECLARATIONS, STATEMENT_PARTNERS
 from schemas.vocabulary import state
 from transforms.breakdowns import Shares
 from transforms.money import pence_text, rate_text
@@ -12,30 +13,40 @@ from transforms.money import pence_text, rate_text
 
 @dataclass(frozen=True)
 class StatementTables:
-    """Of many statements, each table with statement_id in front: lines (without version), declarations, partners."""
+    """Of many statements, each table with statement_id in front: lines, declarations, partners, discrepancies."""
 
     lines: pl.DataFrame
     declarations: pl.DataFrame
     partners: pl.DataFrame
+    discrepancies: pl.DataFrame
 
 
-def statement_tables(statements: pl.DataFrame, lines: pl.DataFrame, shares: Shares) -> StatementTables:
-    """statements: as in data.statements.Accounts; lines: as in transforms.statements.Figures."""
+def statement_tables(
+    statements: pl.DataFrame,
+    lines: pl.DataFrame,
+    shares: Shares,
+    differences: pl.DataFrame,
+    versions: dict[str, int],
+) -> StatementTables:
+    """statements: as in data.statements.Accounts; lines: as in transforms.statements.Figures; differences: as
+    transforms.discrepancies gives them; versions: by statement_id, the number that the next version would have."""
     return StatementTables(
-        lines=_lines(statements, lines),
+        lines=_lines(statements, lines, versions),
         declarations=_declarations(shares.declarations),
         partners=_partners(shares.partners),
+        discrepancies=_discrepancies(differences),
     )
 
 
-def _lines(statements: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+def _lines(statements: pl.DataFrame, lines: pl.DataFrame, versions: dict[str, int]) -> pl.DataFrame:
     month = pl.format("{}-{}", pl.col("year"), pl.col("month").cast(pl.String).str.zfill(2)).alias("statement_month")
     heads = statements.select(
         "statement_id", "status", "lead_provider_id", "lead_provider_name", "contract_period", month,
         pl.col("deadline_date", "payment_date").cast(pl.String),
     )  # fmt: skip
     rows = lines.join(heads, on="statement_id", how="left", maintain_order="left").with_columns(
-        version=pl.lit(1, pl.Int64), rate=rate_text(pl.col("rate_micros")), amount=pence_text(pl.col("pence"))
+        version=pl.col("statement_id").replace_strict(versions, default=1, return_dtype=pl.Int64),
+        rate=rate_text(pl.col("rate_micros")), amount=pence_text(pl.col("pence")),
     )
     return STATEMENT.validate(defused(rows.select(list(STATEMENT.columns)), "lead_provider_name"))
 
@@ -75,4 +86,27 @@ def _partners(partners: pl.DataFrame) -> pl.DataFrame:
     rows = partners.with_columns(participant_type="role", amount=pence_text(pl.col("pence")))
     rows = defused(rows.select("statement_id", *STATEMENT_PARTNERS.columns), "delivery_partner_name")
     STATEMENT_PARTNERS.validate(rows.drop("statement_id"))
+    return rows
+
+
+def _discrepancies(differences: pl.DataFrame) -> pl.DataFrame:
+    rows = differences.with_columns(
+        expected_amount=pence_text(pl.col("expected_pence")),
+        due_amount=pence_text(pl.col("due_pence")),
+        difference=pence_text(pl.col("difference_pence")),
+    )
+    names = ("full_name", "delivery_partner_name", "your_reference")
+    rows = defused(rows.select("statement_id", *DISCREPANCIES.columns), *names)
+    DISCREPANCIES.validate(rows.drop("statement_id"))
+    return rows
+
+
+def changes_table(changes: pl.DataFrame) -> pl.DataFrame:
+    """changes: as transforms.version_changes gives them. Their text comes from our own files, neutralised already."""
+    rows = changes.with_columns(
+        amount_before=pence_text(pl.col("pence_before")),
+        amount_now=pence_text(pl.col("pence_now")),
+        difference=pence_text(pl.col("difference")),
+    ).select("statement_id", *CHANGES.columns)
+    CHANGES.validate(rows.drop("statement_id"))
     return rows

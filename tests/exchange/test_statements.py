@@ -179,9 +179,9 @@ def test_a_service_statement_is_authorised_the_same_way(house):
 
 
 def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, monkeypatch):
-    import flows.statements
+    import flows.computing
 
-    honest = flows.statements.share
+    honest = flows.computing.share
 
     def short(declarations, ordered):
         shares = honest(declarations, ordered)
@@ -190,7 +190,7 @@ def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, mo
         )
         return type(shares)(rigged, shares.declarations)
 
-    monkeypatch.setattr("flows.statements.share", short)
+    monkeypatch.setattr("flows.computing.share", short)
     done = statements_round(house, AT)
     assert len({line.split(":")[0] for line in done.held_back}) == 1
     assert done.held_back[0].split(":")[0] not in {made.statement_id for made in done.made}
