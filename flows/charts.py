@@ -48,7 +48,8 @@ def filling_chart(filling: list[dict[str, Any]], roles: dict[str | None, str]) -
             bars.append(Bar(x, top, low * scale, ROW, "before"))
             bars.append(Bar(x + low * scale, top, (high - low) * scale, ROW, "now" if band["after"] >= band["before"] else "back"))
             if place == 0:
-                texts.append((x + 3, 11, "start", f"Band {band['band']}"))
+                wide = band["capacity"] * scale > 50
+                texts.append((x + 3, 11, "start", f"Band {band['band']}" if wide else band["band"]))
             x += band["capacity"] * scale
         said.append(f"{name}: {sum(b['after'] for b in bands):,} of {sum(b['capacity'] for b in bands):,} places filled")
     return Chart(bars, texts, len(groups) * (ROW + GAP) + 16, "; ".join(said) + ".")

@@ -128,7 +128,8 @@ def statements(as_of: AsOf = None) -> None:
         return
     with open_house() as house:
         done = statements_round(house, _moment(as_of))
-    print(statements_report(done))
+        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    print(statements_report(done, names))
     troubles = [*done.held_back, *done.troubles, *done.intake.troubles]
     if troubles:
         raise ExchangeError("TROUBLE", f"{len(troubles)} things went wrong:", "; ".join(troubles))

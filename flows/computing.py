@@ -17,7 +17,7 @@ from sftp.mailbox import slug
 from transforms.breakdowns import differences, share
 from transforms.discrepancies import discrepancies
 from transforms.explaining import unit_fees
-from transforms.overview import counts, differences_by_reason, filling, partner_sums
+from transforms.overview import counts, differences_by_reason, filling, gross_overflow, partner_sums
 from transforms.statement_tables import StatementTables, statement_tables
 from transforms.statements import compute_figures
 
@@ -45,8 +45,9 @@ class _Shown:
     fees: dict[str, list[dict[str, Any]]]
 
 
-def compute(house: House, accounts: Accounts, today: date) -> Computed:
-    """Every chosen statement of the accounts, as it would be delivered now. Writes nothing."""
+def compute(house: House, accounts: Accounts, today: date, again: bool = False) -> Computed:
+    """Every chosen statement of the accounts, as it would be delivered now; `again`: as its last version anew. Writes
+    nothing."""
     chosen = accounts.statements.filter(pl.col("statement_id").is_in(accounts.chosen.implode()))
     figures = compute_figures(
         accounts.statements, accounts.chosen, accounts.bands, accounts.units, accounts.declarations,
@@ -65,24 +66,27 @@ def compute(house: House, accounts: Accounts, today: date) -> Computed:
         expectations.declarations, expectations.rejected, accounts.named, today,
     )  # fmt: skip
     versions = house.ledger.versions()
-    numbers = {key: last.version + 1 for key, last in versions.items()}
+    numbers = {key: last.version + (not again) for key, last in versions.items()}
     tables = statement_tables(chosen, figures.lines, shares, different, numbers)
     terms = accounts.bands.sort("contract_id", "band")
     shown = _Shown(
         lines=_by_statement(_with_rates(figures.lines, tables.lines)),
         counts=_by_statement(counts(figures.declarations)),
         filling=_by_statement(filling(figures.declarations, chosen, accounts.bands)),
-        partners=_partners(partner_sums(shares.partners), tables.partners),
+        partners=_partners(partner_sums(shares.partners), shares.partners),
         reasons=_by_statement(differences_by_reason(different)),
         differing=_by_statement(_first_of(tables.discrepancies.filter(pl.col("reason_code") != "agreed"))),
         fees=_by_statement(unit_fees(chosen, accounts.bands)),
     )
     contents, held = _contents(tables), set(wrong["statement_id"])
     bands = {key[0]: part.to_dicts() for key, part in terms.partition_by("contract_id", as_dict=True).items()}
+    overflown = _by_statement(
+        gross_overflow(accounts.statements, accounts.chosen, accounts.bands, accounts.units)
+    )
     heights = dict(figures.declarations.group_by("statement_id").len().iter_rows())
     is_ordered = set(ordered["statement_id"])
     statements = [
-        _statement(facts, versions.get(facts["statement_id"]), contents, shown, bands, heights, is_ordered)
+        _statement(facts, numbers.get(facts["statement_id"], 1), versions.get(facts["statement_id"]), contents, shown, bands, heights, is_ordered, overflown)
         for facts in chosen.sort("lead_provider_name", "contract_period", "year", "month").iter_rows(named=True)
         if facts["statement_id"] not in held
     ]
@@ -99,18 +103,20 @@ def compute(house: House, accounts: Accounts, today: date) -> Computed:
 
 def _statement(
     facts: dict[str, Any],
+    version: int,
     previous: VersionRow | None,
     contents: dict[str, str],
     shown: _Shown,
     bands: dict[Any, list[dict[str, Any]]],
     heights: dict[str, int],
     ordered: set[str],
+    overflown: dict[str, list[dict[str, Any]]],
 ) -> Statement:
     own = facts["statement_id"]
     fees = {(row["participant_type"], row["declaration_type"], row["band"]): row for row in shown.fees.get(own, [])}
     return Statement(
         facts=facts,
-        version=previous.version + 1 if previous else 1,
+        version=version,
         previous=previous,
         is_ordered=own in ordered,
         content=contents[own],
@@ -123,6 +129,7 @@ def _statement(
         differing=shown.differing.get(own, []),
         fees=fees,
         terms=bands.get(facts["contract_id"], []),
+        overflown=[row["declaration_type"] for row in overflown.get(own, [])],
     )
 
 
@@ -144,7 +151,7 @@ def _first_of(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _partners(sums: pl.DataFrame, lines: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Each partner's sums, with its lines of delivery-partners.csv."""
+    """Each partner's sums, with the lines that make them."""
     found = _by_statement(sums)
     own: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in lines.iter_rows(named=True):

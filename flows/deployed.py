@@ -53,7 +53,7 @@ def statements(as_of: str | None = None) -> None:
         names = _names(house)
     if done.intake.outcomes:
         create_markdown_artifact(intake_report(done.intake, names), key="intake", description="Files judged first")
-    create_markdown_artifact(statements_report(done), key="statements", description="One statements round")
+    create_markdown_artifact(statements_report(done, names), key="statements", description="One statements round")
     _complain([*done.held_back, *done.troubles, *done.intake.troubles])
 
 

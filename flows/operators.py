@@ -87,28 +87,71 @@ def _listed(changes: pl.DataFrame) -> list[str]:
     )
 
 
-def statements_report(done: StatementsRound) -> str:
-    """Markdown of one statements round."""
+def statements_report(done: StatementsRound, names: dict[str, str]) -> str:
+    """Markdown of one statements round. names: lead provider id → name."""
     parts = [
         f"{len(done.settled)} statements became payable; {len(done.made)} new versions, {done.unchanged} unchanged, "
         f"{done.delivered} delivered."
     ]
-    if done.made:
-        parts += ["## Money by section, all new versions", _money(money_by_section(done.made))]
-        totals = [(name, *figures) for name, figures in _by_provider(done).items()]
-        parts += ["## By lead provider", _table(("Lead provider", "Versions", "Declarations", "Total"), totals)]
     if done.held_back:
         parts += ["## Held back: these do not add up", "\n".join(f"- {line}" for line in done.held_back)]
-    return "\n\n".join(parts + _troubles(done.troubles))
+    if done.standing:
+        header = ("Lead provider", "Statements not yet paid", "Declarations", "Total", "Changed since last time")
+        parts += ["## By lead provider", _table(header, _by_provider(done))]
+    if done.made:
+        parts += ["## Money by section, all new versions", _money(money_by_section(done.made))]
+    return "\n\n".join(parts + _worth_a_look(done) + _nowhere(done, names) + _troubles(done.troubles))
 
 
-def _by_provider(done: StatementsRound) -> dict[str, tuple[str, str, str]]:
+def _by_provider(done: StatementsRound) -> list[tuple[str, ...]]:
+    """Every lead provider's statements not yet paid, as they stand, and how far this round moved them."""
     found: dict[str, tuple[int, int, Decimal]] = {}
+    for each in done.standing:
+        statements, declarations, total = found.get(each.lead_provider, (0, 0, Decimal()))
+        found[each.lead_provider] = (statements + 1, declarations + each.declarations, total + each.total)
+    moved = dict.fromkeys(found, Decimal())
     for each in done.made:
-        versions, declarations, total = found.get(each.lead_provider, (0, 0, Decimal()))
-        amount = Decimal(each.amounts["total"])
-        found[each.lead_provider] = (versions + 1, declarations + each.declarations, total + amount)
-    return {name: (f"{v:,}", f"{d:,}", pounds(t)) for name, (v, d, t) in sorted(found.items())}
+        moved[each.lead_provider] += each.total - (each.before or Decimal())
+    return [
+        (name, f"{s:,}", f"{d:,}", pounds(t), pounds(moved[name])) for name, (s, d, t) in sorted(found.items())
+    ]
+
+
+def _worth_a_look(done: StatementsRound) -> list[str]:
+    """Statements whose bands cannot hold what was declared, or cannot give back what was taken back."""
+    rows = [
+        (each.lead_provider, each.path, f"{each.over_volume:,}", f"{each.unrefunded:,}", ", ".join(each.overflown))
+        for each in done.standing
+        if each.over_volume or each.unrefunded or each.overflown
+    ]
+    if not rows:
+        return []
+    header = (
+        "Lead provider", "Statement", "Over contract volume, £0.00", "Nothing left to give back",
+        "Billed before beyond all bands, then refunded",
+    )  # fmt: skip
+    more = [f"… and {len(rows) - SHOWN:,} more statements."] if len(rows) > SHOWN else []
+    return ["## Over capacity", _table(header, rows[:SHOWN]), *more]
+
+
+def _nowhere(done: StatementsRound, names: dict[str, str]) -> list[str]:
+    """Submitted declarations, which are on no statement: how many wait for eligibility, and which wait for nothing."""
+    if done.nowhere.is_empty():
+        return []
+    counted = done.nowhere.group_by("lead_provider_id", "contract_period").agg(
+        (~pl.col("is_eligible")).sum().alias("waiting"), pl.col("is_eligible").sum().alias("stuck")
+    )
+    rows = [
+        (names.get(owner, owner), str(period), f"{waiting:,}", f"{stuck:,}")
+        for owner, period, waiting, stuck in counted.iter_rows()
+    ]
+    header = ("Lead provider", "Contract period", "Not eligible yet", "Eligible, no open statement")
+    parts = ["## Submitted declarations without a statement", _table(header, sorted(rows))]
+    stuck = done.nowhere.filter("is_eligible")["declaration_id"]
+    if len(stuck):
+        shown = "\n".join(f"- `{declaration}`" for declaration in stuck.head(SHOWN))
+        parts.append(f"Eligible, and with no open statement to go to (the first {min(SHOWN, len(stuck))}):\n\n{shown}")
+    return parts
 
 
 def _money(sums: dict[str, Decimal]) -> str:

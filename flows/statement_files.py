@@ -34,7 +34,8 @@ _ROW_IN_PARTNERS_PAGE = (
 @dataclass(frozen=True)
 class Statement:
     """One statement, about to be a version: its facts (a row of data.statements.Accounts), its lines and sums (pence),
-    and what its page shows (rows of transforms.overview)."""
+    what its page shows (rows of transforms.overview), and the types
+    whose earlier billing was beyond all capacity (overflown)."""
 
     facts: dict[str, Any]
     version: int
@@ -51,6 +52,7 @@ class Statement:
     fees: dict[tuple[str, str, str | None], dict[str, Any]] = field(default_factory=dict)
     terms: list[dict[str, Any]] = field(default_factory=list)
     earlier: list[dict[str, Any]] = field(default_factory=list)
+    overflown: list[str] = field(default_factory=list)
 
     @property
     def statement_id(self) -> str:

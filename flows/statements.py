@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -26,6 +27,7 @@ from transforms.statement_tables import changes_table
 from transforms.statements import BANDING
 from transforms.version_changes import version_changes
 
+WRITERS = 1
 log = logging.getLogger("ectx.statements")
 
 
@@ -40,12 +42,21 @@ class Made:
     amounts: dict[str, str]
     over_volume: int = 0
     unrefunded: int = 0
+    overflown: tuple[str, ...] = ()
     before: Decimal | None = None
+
+    @property
+    def total(self) -> Decimal:
+        return Decimal(self.amounts["total"])
 
 
 @dataclass
 class StatementsRound:
-    """What one round did."""
+    """What one round did.
+
+    made: new versions; standing: every statement not yet paid, as it is now; nowhere: declarations that are submitted, and
+    on no statement (data.statements.submitted_without_statement).
+    """
 
     intake: IntakeRound
     settled: list[str] = field(default_factory=list)
@@ -102,6 +113,7 @@ def _made(statement: Statement) -> Made:
         statement.amounts,
         sum(row["over_volume"] for row in statement.counts),
         sum(row["unrefunded"] for row in statement.counts),
+        tuple(statement.overflown),
         statement.previous.total if statement.previous else None,
     )
 
@@ -116,7 +128,14 @@ def _write_versions(
     tables = dict(computed.tables)
     changes, tables["changes"] = _changes(house, provider, computed, changed)
     texts = texts_of(tables, [statement.statement_id for statement in changed])
-    return [_write_version(house, provider, each, texts, changes.get(each.statement_id), now) for each in changed]
+
+
+    def written(each: Statement) -> Callable[[Connection], None]:
+        return _write_version(house, provider, each, texts, changes.get(each.statement_id), now)
+
+    # Compressing spreadsheets and writing files leave Python free for the next statement's pages.
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(written, changed))
 
 
 def _write_version(

@@ -7,6 +7,7 @@ which may be many thousands, are made in columns (flows.lines) and put in where 
 import io
 import re
 import zipfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,27 @@ def rows_of(rows: pl.DataFrame, names: list[str], place: str) -> pl.Series:
     return sheet_lines(rows, columns, pl.col(place))
 
 
+@dataclass(frozen=True)
+class _Long:
+    """What is put into a long table's sheet: its rows but the first, and how far it reaches."""
+
+    rows: str
+    last_letter: str
+    last_row: int
+
+    def put_into(self, part: bytes) -> bytes:
+        """The sheet with its rows, or the table with its reach."""
+        text = part.decode()
+        reach = f"{self.last_letter}{self.last_row}"
+        if "</sheetData>" not in text:
+            return text.replace(f"{self.last_letter}{FIRST_ROW}", reach).encode()
+        filled = self.rows
+        for letter, style in re.findall(rf'<c r="([A-Z]+){FIRST_ROW}" s="(\d+)"', text):
+            filled = filled.replace(style_mark(letter), style)
+        text = re.sub(r'<dimension ref="[^"]*"/>', f'<dimension ref="A1:{reach}"/>', text, count=1)
+        return text.replace("</sheetData>", f"{filled}</sheetData>", 1).encode()
+
+
 class StatementBook:
     """A workbook in the making. Close it with `finished`, handing over the rows of its long tables."""
 
@@ -61,7 +83,7 @@ class StatementBook:
         self._title = self._book.add_format({"bold": True, "font_size": 14})
         self._formats = {form: self._book.add_format({"num_format": form}) for form in (MONEY, RATE, INSTANT, "0", "#,##0")}
         self._total = self._book.add_format({"num_format": MONEY, "bold": True})
-        self._long: dict[int, tuple[str, str]] = {}
+        self._long: dict[int, _Long] = {}
 
     def lines_sheet(self, heading: list[tuple[str, str]], lines: list[dict[str, Any]], sums: dict[str, Decimal]) -> None:
         """The statement itself: its facts, its lines as a table, its total and whether the other sheets agree."""
@@ -106,14 +128,14 @@ class StatementBook:
         sheet.write_string(1, 0, "Total", self._bold)
         for column, value in sums.items():
             sheet.write_formula(1, columns.index(column), f"=SUM({table}[{column}])", self._total, value)
-        self._table(sheet, table, HEADER_ROW - 1, columns, count)
+        # XlsxWriter is told of one row: it would note every cell of a longer table. The others are put in by `finished`.
+        self._table(sheet, table, HEADER_ROW - 1, columns, 1)
         if first is not None:
             self._row(sheet, FIRST_ROW - 1, columns, first)
         for place, column in enumerate(columns):
             sheet.set_column(place, place, WIDTHS.get(column, 16))
         sheet.freeze_panes(HEADER_ROW, 0)
-        last = f"{xl_col_to_name(len(columns) - 1)}{HEADER_ROW + max(count, 1)}"
-        self._long[len(self._book.worksheets())] = (rows, f"A1:{last}")
+        self._long[len(self._book.worksheets())] = _Long(rows, xl_col_to_name(len(columns) - 1), HEADER_ROW + max(count, 1))
 
     def _table(self, sheet: Worksheet, table: str, row: int, columns: list[str], count: int) -> None:
         options = {
@@ -146,20 +168,12 @@ class StatementBook:
         with zipfile.ZipFile(self._bytes) as parts, zipfile.ZipFile(done, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
             for part in parts.infolist():
                 content = parts.read(part)
-                number = re.fullmatch(r"xl/worksheets/sheet(\d+)\.xml", part.filename)
-                if number and int(number[1]) in self._long:
-                    content = _with_rows(content, *self._long[int(number[1])])
+                # Every sheet has one table, so that their numbers agree.
+                number = re.fullmatch(r"xl/(worksheets/sheet|tables/table)(\d+)\.xml", part.filename)
+                if number and int(number[2]) in self._long:
+                    content = self._long[int(number[2])].put_into(content)
                 out.writestr(zipfile.ZipInfo(part.filename), content, zipfile.ZIP_DEFLATED, 1)
         return done.getvalue()
-
-
-def _with_rows(sheet: bytes, filled: str, reach: str) -> bytes:
-    text = sheet.decode()
-    styles = dict(re.findall(rf'<c r="([A-Z]+){FIRST_ROW}" s="(\d+)"', text))
-    for letter, style in styles.items():
-        filled = filled.replace(style_mark(letter), style)
-    text = re.sub(r'<dimension ref="[^"]*"/>', f'<dimension ref="{reach}"/>', text, count=1)
-    return text.replace("</sheetData>", f"{filled}</sheetData>", 1).encode()
 
 
 def _of_sections() -> str:

@@ -114,3 +114,27 @@ def differences_by_reason(differences: pl.DataFrame) -> pl.DataFrame:
         pl.col("difference_pence").sum().alias("difference"),
         pl.col("due_pence").filter(~compared).sum().alias("uncompared"),
     )
+
+
+def gross_overflow(
+    statements: pl.DataFrame, chosen: pl.Series, bands: pl.DataFrame, units: pl.DataFrame
+) -> pl.DataFrame:
+    """Types of which more was billed before the statement than all bands hold: statement_id, declaration_type.
+
+    The frames are those of data.statements.Accounts. There a refund makes room that a truly full contract would not have
+    (handbook: payments 13.1); DfE's calculation is followed, and an operator is told.
+    """
+    whose = ["lead_provider_id", "contract_period"]
+    now = statements.filter(pl.col("statement_id").is_in(chosen.implode()))
+    before = now.select("statement_id", "contract_id", "payment_date", *whose).join(
+        statements.select(pl.col("statement_id").alias("earlier_id"), pl.col("payment_date").alias("earlier_date"), *whose),
+        on=whose,
+    )
+    before = before.filter(pl.col("earlier_date") < pl.col("payment_date")).select("statement_id", "contract_id", "earlier_id")
+    billed = before.join(units.filter(pl.col("counted_as") != "mentor"), left_on="earlier_id", right_on="statement_id")
+    sums = billed.group_by("statement_id", "contract_id", "declaration_type").agg(
+        pl.col("billed").sum(), pl.col("refunded").sum()
+    )
+    room = bands.group_by("contract_id").agg(pl.col("capacity").sum())
+    over = sums.join(room, on="contract_id").filter(pl.col("billed") > pl.col("capacity"), pl.col("refunded") > 0)
+    return over.select("statement_id", "declaration_type").sort("statement_id", ORDER)
