@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,11 @@ from data.tables import (
     lead_providers,
     records_imports,
     statement_versions,
+    statements,
     submissions,
 )
 
+contracts = RECORD_TABLES["contracts"]
 CLAIMED = "claimed"
 
 
@@ -62,6 +64,36 @@ class VersionRow:
     content_sha256: str
     path: str
     total: Decimal
+
+
+@dataclass(frozen=True)
+class FinalVersion:
+    """A statement that is payable or paid in the records, with its last version (version_status: as that has it)."""
+
+    lead_provider_id: str
+    lead_provider_name: str
+    contract_period: int
+    statement_month: str
+    statement_id: str
+    fee_type: str
+    status: str
+    deadline_date: date
+    payment_date: date
+    version: int | None
+    version_status: str | None
+    lines: str
+
+
+@dataclass(frozen=True)
+class PaidVersion:
+    """The paid version of a statement, and the SHA-256 of its manifest."""
+
+    statement_id: str
+    lead_provider_id: str
+    contract_period: int
+    version: int
+    path: str
+    sha256: str
 
 
 _SUBMISSION = [submissions.c[name] for name in SubmissionRow.__dataclass_fields__]
@@ -177,6 +209,47 @@ class Ledger:
         query = select(c.lines).where(c.statement_id == statement_id, c.version == version)
         found: list[dict[str, Any]] = json.loads(self._all(query)[0][0])
         return found
+
+    def final_versions(self, year: int, month: int) -> list[FinalVersion]:
+        """The payable and paid statements of a month, by lead provider and contract period.
+
+        Left out: those that DfE's records brought along as paid, of which no version was ever made here.
+        """
+        v, s, c, p = statement_versions.c, statements.c, contracts.c, lead_providers.c
+        last = select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
+        query = (
+            select(
+                c.lead_provider_id, p.name, c.contract_period, s.statement_id, s.fee_type, s.status, s.deadline_date,
+                s.payment_date, v.version, v.status, v.lines,
+            )
+            .join(contracts, c.contract_id == s.contract_id)
+            .join(lead_providers, p.lead_provider_id == c.lead_provider_id)
+            .outerjoin(last, last.c.statement_id == s.statement_id)
+            .outerjoin(
+                statement_versions, (v.statement_id == last.c.statement_id) & (v.version == last.c.version)
+            )
+            .where(s.year == year, s.month == month)
+            .where((s.status == "payable") | ((s.status == "paid") & v.version.is_not(None)))
+            .order_by(p.name, c.contract_period, s.statement_id)
+        )  # fmt: skip
+        return [
+            FinalVersion(*row[:3], f"{year}-{month:02}", *row[3:10], row[10] or "[]") for row in self._all(query)
+        ]
+
+    def paid_versions(self, statement_id: str | None = None) -> list[PaidVersion]:
+        """The paid version of every statement that has one, or of the one named; by lead provider and contract period."""
+        v, s, c, d = statement_versions.c, statements.c, contracts.c, deliveries.c
+        query = (
+            select(v.statement_id, c.lead_provider_id, c.contract_period, v.version, v.path, d.sha256)
+            .join(statements, s.statement_id == v.statement_id)
+            .join(contracts, c.contract_id == s.contract_id)
+            .join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
+            .where(v.status == "paid")
+            .order_by(c.lead_provider_id, c.contract_period, v.statement_id)
+        )
+        if statement_id is not None:
+            query = query.where(v.statement_id == statement_id)
+        return [PaidVersion(*row) for row in self._all(query)]
 
     @staticmethod
     def add_version(connection: Connection, **version: Any) -> None:

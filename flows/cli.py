@@ -147,6 +147,38 @@ def authorise(statement_id: str, as_of: AsOf = None) -> None:
 
 
 @app.command()
+def payments(
+    month: str, to: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None
+) -> None:
+    """A month's payment schedule (YYYY-MM): payable and paid statements of all lead providers, with control totals."""
+    from flows.house import open_house
+    from flows.payments import payment_schedule
+    from flows.rendering import write
+
+    with open_house() as house:
+        schedule = payment_schedule(house, month).write_csv(None)
+    if to:
+        write(to, schedule)
+        print(f"{schedule.count(chr(10)) - 4:,} statements: {to}")
+    else:
+        print(schedule, end="")
+
+
+@app.command()
+def verify(statement_id: Annotated[str | None, typer.Argument()] = None, as_of: AsOf = None) -> None:
+    """Compute paid statements anew, all or one, and raise an alarm where a figure would not be as paid."""
+    from flows.house import open_house
+    from flows.operators import verify_report
+    from flows.verifying import verify as verify_paid
+
+    with open_house() as house:
+        done = verify_paid(house, _moment(as_of), _record_id(statement_id) if statement_id else None)
+    print(verify_report(done))
+    if done.alarms:
+        raise ExchangeError("NOT-AS-PAID", f"{len(done.alarms)} differences.", "What was paid stands: ask why records changed.")
+
+
+@app.command()
 def void(
     declaration_id: str,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],

@@ -11,9 +11,10 @@ from flows.clock import LONDON, instant
 from flows.errors import ExchangeError
 from flows.house import House, open_house
 from flows.intake import intake_round
-from flows.operators import intake_report, statements_report
+from flows.operators import intake_report, statements_report, verify_report
 from flows.settings import Settings
 from flows.statements import authorise, statements_round
+from flows.verifying import verify
 
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
@@ -70,6 +71,18 @@ def authorise_statement(statement_id: str, as_of: str | None = None) -> str:
     return path
 
 
+@flow(
+    name="verify",
+    flow_run_name=_run_name("verify"),
+    description="Compute paid statements anew: any figure that would not be as paid is an alarm.",
+)
+def verify_paid(as_of: str | None = None) -> None:
+    with open_house() as house:
+        done = verify(house, instant(as_of))
+    create_markdown_artifact(verify_report(done), key="verify", description="Paid statements computed anew")
+    _complain(done.alarms)
+
+
 def _complain(troubles: list[str]) -> None:
     """A round with troubles did what it could; its run is red all the same, so that somebody looks."""
     if troubles:
@@ -83,6 +96,7 @@ def serve_on_schedules(settings: Settings) -> None:
         intake.to_deployment("every-minute", schedule=every),
         statements.to_deployment("daily", schedule=daily),
         authorise_statement.to_deployment("by-hand"),
+        verify_paid.to_deployment("weekly", schedule=Cron(settings.verify_cron, timezone="Europe/London")),
     ]
     serve(*deployments, pause_on_shutdown=False, limit=2)
 

@@ -10,6 +10,7 @@ from flows.intake import IntakeRound
 from flows.receipts import Outcome
 from flows.rendering import pounds
 from flows.statements import StatementsRound, money_by_section
+from flows.verifying import Verified
 
 SECTION_ORDER = ("output", "clawback", "uplift", "uplift-clawback", "service-fee", "adjustment", "vat", "total")
 
@@ -157,6 +158,19 @@ def _nowhere(done: StatementsRound, names: dict[str, str]) -> list[str]:
 def _money(sums: dict[str, Decimal]) -> str:
     rows = [(section, pounds(sums[section])) for section in SECTION_ORDER if section in sums]
     return _table(("Section", "Amount"), rows)
+
+
+def verify_report(done: Verified) -> str:
+    """What computing paid statements anew has shown."""
+    parts = [f"{done.statements:,} paid statements computed anew: {len(done.alarms):,} not as paid."]
+    if done.moved_on:
+        parts.append(
+            f"In {done.moved_on:,} files the figures are as paid, and names, states or the like have changed in the "
+            "records since: that is as it should be."
+        )
+    if done.alarms:
+        parts += ["## Not as paid", "\n".join(f"- {alarm}" for alarm in done.alarms)]
+    return "\n\n".join(parts)
 
 
 def _troubles(troubles: list[str]) -> list[str]:

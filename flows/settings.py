@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     )
     intake_every_seconds: int = Field(default=60, ge=5, description="How often `ectx serve` looks for files.")
     statements_cron: str = Field(default="5 0 * * *", description="When `ectx serve` makes statements (London time).")
+    verify_cron: str = Field(
+        default="0 3 * * 0", description="When `ectx serve` computes paid statements anew (London time)."
+    )
     max_file_mebibytes: int = Field(default=256, gt=0, description="The largest file taken (rule FILE-005).")
     max_file_rows: int = Field(default=1_000_000, gt=0, description="The most rows taken in one file (rule FILE-005).")
     ordered_shares: str = Field(

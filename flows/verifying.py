@@ -1,0 +1,96 @@
+"""Paid is frozen: paid statements computed anew from the records, and compared with what was delivered.
+
+A figure that would come out differently today is an alarm; what was paid stands (handbook: payments 13.3).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import polars as pl
+
+from data.ledger import PaidVersion
+from data.statements import load_accounts
+from flows.clock import london_day
+from flows.computing import Computed, compute
+from flows.errors import ExchangeError
+from flows.house import House
+from flows.lines import header
+from flows.rendering import digest
+from flows.statement_files import csv_texts
+from schemas.statement_files import MODELS
+
+# What is money in each file, and what a row is known by.
+MONEY = {
+    "statement": (("line",), ("section", "declaration_type", "band", "count", "rate", "amount")),
+    "declarations": (("line_type", "declaration_id"), ("band", "rate", "amount", "uplift_amount", "share_amount")),
+    "delivery-partners": (
+        ("delivery_partner_id", "section", "participant_type", "declaration_type"), ("count", "amount"),
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Verified:
+    """statements: how many were computed anew; alarms: figures or files that are not as paid; moved_on: files in which
+    only names, states and the like have changed in the records since."""
+
+    statements: int = 0
+    alarms: list[str] = field(default_factory=list)
+    moved_on: int = 0
+
+
+def verify(house: House, now: datetime, statement_id: str | None = None) -> Verified:
+    """Compute every paid statement anew, or the one named, contract period by contract period. Changes nothing."""
+    paid = house.ledger.paid_versions(statement_id)
+    if statement_id is not None and not paid:
+        raise ExchangeError("NOT-PAID", f"No paid version of {statement_id} was delivered.", "Copy the id from a manifest.")
+    done = Verified()
+    for _, group in groupby(paid, key=lambda each: (each.lead_provider_id, each.contract_period)):
+        versions = {each.statement_id: each for each in group}
+        with house.database.read() as reader:
+            accounts = load_accounts(reader, list(versions))
+        computed = compute(house, accounts, london_day(now), again=True)
+        done.statements += len(versions)
+        done.alarms += [f"adds up no longer: {line}" for line in computed.held_back]
+        for statement_id_, version in versions.items():
+            for alarm in _differences(house, version, computed, statement_id_, done):
+                done.alarms.append(f"{version.path} ({statement_id_}): {alarm}")
+    return done
+
+
+def _differences(
+    house: House, version: PaidVersion, computed: Computed, statement_id: str, done: Verified
+) -> Iterator[str]:
+    folder = house.outbox / version.lead_provider_id / version.path
+    manifest = folder / "manifest.json"
+    if not manifest.is_file() or digest(manifest) != version.sha256:
+        yield "manifest.json is not the one that was delivered"
+        return
+    own = {name: computed.tables[name].filter(pl.col("statement_id") == statement_id) for name in MONEY}
+    texts = csv_texts(own)
+    for name in MONEY:
+        again = header(list(MODELS[name].columns)) + texts[name].get(statement_id, "")
+        told = _compared(folder / f"{name}.csv", again, own[name], name)
+        if told:
+            yield told
+        elif told is None:
+            done.moved_on += 1
+
+
+def _compared(path: Path, again: str, rows: pl.DataFrame, name: str) -> str | None:
+    """'' when the bytes are the same, None when only details differ, else what money differs."""
+    if not path.is_file():
+        return f"{path.name} is gone"
+    if path.read_bytes() == again.encode():
+        return ""
+    key, money = MONEY[name]
+    columns = list(dict.fromkeys((*key, *money)))
+    before = pl.read_csv(path, infer_schema=False).select(columns)
+    now = rows.select(pl.col(column).cast(pl.String) for column in columns)
+    gone, new = (one.join(other, on=columns, how="anti", nulls_equal=True) for one, other in ((before, now), (now, before)))
+    if gone.is_empty() and new.is_empty():
+        return None
+    return f"{path.name}: {max(gone.height, new.height)} rows would come out differently today"
