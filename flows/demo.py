@@ -34,7 +34,7 @@ UPLOADED_AT = "2026-12-14T10:00:00Z"
 RESENT_AT = "2026-12-14T15:30:00Z"
 AFTER_DEADLINE = "2027-01-01T00:10:00Z"
 GOOD_ROWS = 25
-STEPS = 9
+STEPS = 10
 
 
 @dataclass
@@ -127,6 +127,8 @@ def _play(house: House, running: Services, players: list[Player], say: Teller) -
     say.done(
         f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong"
     )
+    _upload(house, running, first, "expected-payments.csv", _expected(house, first, good).write_csv())
+    say.done(f"{first.provider.name} says what it expects to be paid for January")
     whole = _rows(house, second).head(GOOD_ROWS).write_csv()
     _upload(house, running, second, "declarations.csv", whole)
     torn = good.head(3).rename({"declaration_type": "type"}).write_csv()
@@ -179,19 +181,42 @@ def _sftp(running: Services, player: Player, batch: str) -> None:
 
 
 _DUE = """
-SELECT DISTINCT sp.participant_id
+SELECT sp.participant_id, MAX(p.contract_period) AS contract_period
 FROM training_periods tp
 JOIN partnerships p ON p.partnership_id = tp.partnership_id
 JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
 WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026) AND sp.participant_type = 'ect'
+GROUP BY sp.participant_id
 ORDER BY sp.participant_id
 """
+_BAND_A = """
+SELECT c.contract_period, MIN(t.fee_per_declaration) AS fee_per_declaration
+FROM contracts c JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = 'A'
+WHERE c.lead_provider_id = ? GROUP BY c.contract_period
+"""
+
+
+def _expected(house: House, player: Player, rows: pl.DataFrame) -> pl.DataFrame:
+    """What a provider might write down: everything it means to declare, declared or not, all at band A's price."""
+    with house.database.read() as reader:
+        people = reader.frame(_DUE, player.provider.lead_provider_id)
+        prices = reader.frame(_BAND_A, player.provider.lead_provider_id)
+    expected = rows.head(GOOD_ROWS + 5).join(people, on="participant_id").join(prices, on="contract_period")
+    shares = {"started": Decimal("0.20")}
+    amounts = [
+        str((shares.get(kind, Decimal("0.15")) * Decimal("0.60") * Decimal(fee)).quantize(Decimal("0.01")))
+        for kind, fee in expected.select("declaration_type", "fee_per_declaration").iter_rows()
+    ]
+    return expected.select(
+        pl.lit("2027-01").alias("statement_month"), "contract_period", "participant_id", "course_identifier",
+        "declaration_type", pl.Series("expected_amount", amounts, dtype=pl.String), "your_reference",
+    )  # fmt: skip
 
 
 def _rows(house: House, player: Player) -> pl.DataFrame:
     """Declarations that this provider could make now: ECTs of 2025 and 2026, those that the rules accept."""
     with house.database.read() as reader:
-        people = reader.frame(_DUE, player.provider.lead_provider_id)
+        people = reader.frame(_DUE, player.provider.lead_provider_id).select("participant_id")
         tries = [_of_type(people, kind, evidence) for kind, evidence in _TYPES]
         accepted = [_accepted(reader, rows, player) for rows in tries]
     rows = pl.concat(accepted).unique("participant_id", keep="first", maintain_order=True)

@@ -40,6 +40,7 @@ def test_each_provider_got_what_it_should(demo):
     assert {name: receipt["status"] for name, receipt in receipts.items()} == {
         "declarations-december.csv": "partially-accepted",
         "declarations.csv": "accepted",
+        "expected-payments.csv": "accepted",
         "declarations-old-layout.csv": "rejected",
         "declarations-once-more.csv": "duplicate",
     }
