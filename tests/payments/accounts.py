@@ -24,6 +24,7 @@ class Unit:
     role: str = "ect"
     partner: str = "p1"
     uplift: bool = False
+    participant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,11 @@ class Account:
             "mentor_fee_per_declaration": None if self.mentor_fee is None else Decimal(self.mentor_fee),
         }  # fmt: skip
         rows = [
-            {"statement_id": f"s{m:02}", "payment_date": date(2025, 1, 25) + timedelta(days=31 * m), **terms}
+            {
+                "statement_id": f"s{m:02}", "payment_date": date(2025, 1, 25) + timedelta(days=31 * m),
+                "deadline_date": date(2024, 12, 31) + timedelta(days=31 * m), "year": 2025 + m // 12,
+                "month": m % 12 + 1, "status": "open", "fee_type": "output", "lead_provider_name": "Alder", **terms,
+            }
             for m in range(self.months)
         ]
         money = dict.fromkeys(
@@ -136,6 +141,8 @@ class Account:
                 "declaration_type": u.kind, "declaration_date": made + timedelta(minutes=number), "created_at": made,
                 "delivery_partner_id": u.partner, "delivery_partner_name": self.names.get(u.partner, u.partner),
                 "pupil_premium_uplift": u.uplift, "sparsity_uplift": False, "line_type": u.line_type,
+                "participant_id": u.participant or f"t{number:06}", "trn": "1234567", "full_name": "Ada Obi",
+                "payment_statement_id": "earlier" if u.line_type == "clawback" else self.last,
             }
             for number, u in enumerate(self.units)
             if u.month == self.months - 1
@@ -144,9 +151,17 @@ class Account:
             "statement_id": pl.String, "declaration_id": pl.String, "participant_type": pl.String,
             "declaration_type": pl.String, "declaration_date": INSTANT, "created_at": INSTANT,
             "delivery_partner_id": pl.String, "delivery_partner_name": pl.String, "pupil_premium_uplift": pl.Boolean,
-            "sparsity_uplift": pl.Boolean, "line_type": pl.String,
+            "sparsity_uplift": pl.Boolean, "line_type": pl.String, "participant_id": pl.String, "trn": pl.String,
+            "full_name": pl.String, "payment_statement_id": pl.String,
         }  # fmt: skip
-        return pl.DataFrame(rows, schema=schema)
+        columns = ("your_reference", "evidence_held", "schedule_identifier", "mentor_id")
+        nothing = [pl.lit(None, pl.String).alias(name) for name in columns]
+        return pl.DataFrame(rows, schema=schema).with_columns(
+            *nothing, school_urn=pl.lit("100001"), school_name=pl.lit("Hill School"),
+            payment_status=pl.when(pl.col("line_type") == "voided").then(pl.lit("voided")).otherwise(pl.lit("paid")),
+            clawback_status=pl.when(pl.col("line_type") == "clawback")
+            .then(pl.lit("awaiting_clawback")).otherwise(pl.lit("no_clawback")),
+        )  # fmt: skip
 
 
 def many(count: int, month: int, kind: str, **facts: object) -> tuple[Unit, ...]:

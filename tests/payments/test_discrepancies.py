@@ -1,0 +1,199 @@
+"""Why what is due differs from what was expected: each reason, and the laws that hold for all (handbook: statements 15)."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.casting import INSTANT, MONEY
+from schemas.discrepancies import REASONS
+from tests.payments.accounts import PROVIDER, Account, Unit
+from tests.payments.test_laws import accounts
+from transforms.discrepancies import DIFFERENCES, discrepancies
+from transforms.overview import differences_by_reason
+
+WHO = {"lead_provider_id": PROVIDER, "participant_id": "t000000", "participant_type": "ect", "declaration_type": "started"}
+ONE = Account(units=(Unit(0, "started"),), bands=((10, "995.00", "0.60"), (10, "979.00", "0.60")))
+NONE = Account(units=(), bands=ONE.bands)
+ROWS = {
+    "expected": {**dict.fromkeys(("statement_id", *WHO), pl.String), "expected_amount": MONEY,
+                 "delivery_partner_id": pl.String, "your_reference": pl.String},
+    "trained": dict.fromkeys(("participant_id", "lead_provider_id", "trn", "full_name"), pl.String),
+    "merges": dict.fromkeys(("participant_id", "merged_into"), pl.String),
+    "declared": {**dict.fromkeys(WHO, pl.String), "declaration_id": pl.String, "created_at": INSTANT,
+                 **dict.fromkeys(("payment_status", "clawback_status", "payment_statement_id",
+                                  "clawback_statement_id"), pl.String)},
+    "rejected": {**dict.fromkeys((*WHO, "submission_id"), pl.String), "row_number": pl.Int64, "rule_codes": pl.String},
+}  # fmt: skip
+
+
+def expect(amount: str | None = None, **cells: Any) -> dict[str, Any]:
+    value = None if amount is None else Decimal(amount)
+    return {"statement_id": "s00", **WHO, "expected_amount": value, **cells}
+
+
+def declare(status: str = "eligible", clawback: str = "no_clawback", **cells: Any) -> dict[str, Any]:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    return {
+        **WHO, "declaration_id": "d9", "created_at": moment, "payment_status": status, "clawback_status": clawback, **cells,
+    }  # fmt: skip
+
+
+def compared(account: Account, *expected: dict[str, Any], **records: list[dict[str, Any]]) -> pl.DataFrame:
+    frames, figures = account.frames(), account.figures()
+    given_rows: dict[str, list[dict[str, Any]]] = {"expected": list(expected), **records}
+    given_rows.setdefault("trained", [{"participant_id": "t000000", "lead_provider_id": PROVIDER, "full_name": "Ada Obi"}])
+    held = {name: pl.DataFrame(given_rows.get(name, []), schema=schema) for name, schema in ROWS.items()}
+    chosen = frames["statements"].filter(pl.col("statement_id") == account.last)
+    elsewhere = chosen.with_columns(statement_id=pl.lit("elsewhere"), month=pl.lit(4, pl.Int64))
+    before = chosen.with_columns(statement_id=pl.lit("earlier"), year=pl.lit(2024, pl.Int64))
+    named = pl.concat([frames["statements"], elsewhere, before])
+    return discrepancies(
+        chosen, figures.declarations, frames["bands"], held["expected"], held["trained"], held["merges"],
+        held["declared"], held["rejected"], named, date(2024, 12, 1),
+    )  # fmt: skip
+
+
+CASES = {
+    "agreed": (ONE, [expect("119.40")], {}, "agreed", "as you expected"),
+    "a penny is allowed": (ONE, [expect("119.41")], {}, "agreed", "as you expected"),
+    "two pence are not": (ONE, [expect("119.42")], {}, "different-amount", "Due at band A, £119.40."),
+    "no amount was sent": (ONE, [expect()], {}, "agreed", "as you expected"),
+    "another band": (ONE, [expect("117.48")], {}, "different-amount", "it would be with band B."),
+    "VAT included": (ONE, [expect("143.28")], {}, "different-amount", "it would be with VAT included."),
+    "an uplift more": (ONE, [expect("219.40")], {}, "different-amount", "it would be with an uplift."),
+    "another band and an uplift": (ONE, [expect("217.48")], {}, "different-amount", "with band B, an uplift."),
+    "an uplift less": (
+        Account(units=(Unit(0, "started", uplift=True),), bands=ONE.bands), [expect("119.40")], {},
+        "different-amount", "Due at band A, £119.40, with an uplift of £100.00. Your amount is what it would be with no uplift.",
+    ),
+    "another delivery partner": (
+        ONE, [expect("119.40", delivery_partner_id="p2")], {}, "different-delivery-partner", "declared with p1",
+    ),
+    "another amount comes before another partner": (
+        ONE, [expect("1.00", delivery_partner_id="p2")], {}, "different-amount", "Due at",
+    ),
+    "not expected": (ONE, [expect("1.00", participant_id="t000009", statement_id="s00")], {}, "not-expected", "not on your list"),
+    "beyond the last band": (
+        Account(units=(Unit(0, "started"), Unit(0, "started")), bands=((1, "995.00", "0.60"),)),
+        [expect("119.40"), expect("119.40", participant_id="t000001")], {}, "over-capacity", "beyond the last band",
+    ),
+    "taken back, not expected": (
+        Account(units=(Unit(0, "started", participant="other"), Unit(0, "started", "clawback")), bands=ONE.bands),
+        [expect("119.40", participant_id="other")], {}, "clawed-back", "the statement for January 2024 (contract period 2024) paid",
+    ),
+    "taken back, expected for another amount": (
+        Account(units=(Unit(0, "started", participant="other"), Unit(0, "started", "clawback", participant="t000000")), bands=ONE.bands),
+        [expect("119.40")], {}, "clawed-back", "takes back",
+    ),
+    "taken back as expected": (
+        Account(units=(Unit(0, "started", participant="other"), Unit(0, "started", "clawback", participant="t000000")), bands=ONE.bands),
+        [expect("-119.40")], {}, "agreed", "as you expected",
+    ),
+    "a stranger": (NONE, [expect("1.00")], {"trained": []}, "unknown-participant", "No participant with this id"),
+    "a merged record": (
+        NONE, [expect("1.00")],
+        {"trained": [{"participant_id": "new", "lead_provider_id": PROVIDER}], "merges": [{"participant_id": "t000000", "merged_into": "new"}]},
+        "unknown-participant", "DfE has merged that record into new.",
+    ),
+    "submitted": (NONE, [expect("1.00")], {"declared": [declare("no_payment")]}, "awaiting-eligibility", "no induction start is recorded"),
+    "submitted for a mentor": (
+        NONE, [expect("1.00", participant_type="mentor")], {"declared": [declare("no_payment", participant_type="mentor")]},
+        "awaiting-eligibility", "this mentor is not recorded",
+    ),
+    "on another statement": (
+        NONE, [expect("1.00")], {"declared": [declare(payment_statement_id="elsewhere")]},
+        "on-another-statement", "the statement for April 2025 (contract period 2024)",
+    ),
+    "clawed back elsewhere": (
+        NONE, [expect("1.00")],
+        {"declared": [declare("paid", "awaiting_clawback", payment_statement_id="earlier", clawback_statement_id="elsewhere")]},
+        "clawed-back", "January 2024 (contract period 2024) paid it; the statement for April 2025",
+    ),
+    "voided": (NONE, [expect("1.00")], {"declared": [declare("voided")]}, "voided", "It was voided."),
+    "voided after one that is live elsewhere": (
+        NONE, [expect("1.00")],
+        {"declared": [declare(payment_statement_id="elsewhere"),
+                      declare("voided", declaration_id="d8", created_at=datetime(2025, 1, 1, tzinfo=UTC))]},
+        "on-another-statement", "April 2025",
+    ),
+    "the row was rejected": (
+        NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "20260101T000000Z-declarations-abc", "row_number": 7, "rule_codes": "DECL-011"}]},
+        "row-rejected", "Row 7 of 20260101T000000Z-declarations-abc was rejected: DECL-011.",
+    ),
+    "a row rejected for the other role says nothing": (
+        NONE, [expect("1.00")],
+        {"rejected": [{**WHO, "participant_type": "mentor", "submission_id": "x", "row_number": 7, "rule_codes": "DECL-011"}]},
+        "not-declared", "no such declaration",
+    ),
+    "not declared": (NONE, [expect("1.00")], {}, "not-declared", "no such declaration"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("account", "expected", "records", "code", "words"), CASES.values(), ids=CASES.keys())
+def test_the_reason_that_is_given(account, expected, records, code, words):
+    found = {row["reason_code"]: row for row in compared(account, *expected, **records).to_dicts()}
+    assert code in found
+    assert words in found[code]["reason"]
+    assert found[code]["what_to_do"]
+
+
+def test_every_reason_has_a_case():
+    assert {case[3] for case in CASES.values()} == {reason.code for reason in REASONS}
+
+
+def test_advice_names_the_next_deadline_and_the_new_id():
+    assert "31 December 2024" in compared(NONE, expect("1.00"))["what_to_do"][0]
+    told = compared(
+        NONE, expect("1.00"), trained=[{"participant_id": "new", "lead_provider_id": PROVIDER}],
+        merges=[{"participant_id": "t000000", "merged_into": "new"}],
+    )  # fmt: skip
+    assert told["what_to_do"].to_list() == ["Use new."]
+
+
+def test_a_merged_record_of_another_providers_participant_is_not_named():
+    told = compared(NONE, expect("1.00"), trained=[], merges=[{"participant_id": "t000000", "merged_into": "secret"}])
+    assert "secret" not in str(told.to_dicts())
+
+
+def test_nobody_is_named_who_is_not_the_providers_own():
+    assert compared(NONE, expect("1.00"), trained=[])["full_name"].to_list() == [None]
+    assert compared(NONE, expect("1.00"))["full_name"].to_list() == ["Ada Obi"]
+
+
+def test_without_expectations_there_is_nothing_to_compare():
+    assert compared(ONE).is_empty() and dict(compared(ONE).schema) == DIFFERENCES
+
+
+offsets = st.sampled_from([None, "0.00", "0.01", "-0.02", "50.00", "-119.40"])
+
+
+@settings(max_examples=80, deadline=None)
+@given(accounts, st.lists(offsets, max_size=40), st.integers(0, 5))
+def test_the_reasons_explain_the_whole_difference_to_the_penny(account, chosen, strangers):
+    held = account.figures().declarations.filter(pl.col("line_type") != "voided")
+    sent = []
+    for row, offset in zip(held.to_dicts(), chosen, strict=False):
+        due = Decimal(row["pence"] + row["uplift_pence"]) / 100
+        key = {name: row[name] for name in ("participant_id", "participant_type", "declaration_type")}
+        amount = None if offset is None else str(due + Decimal(offset))
+        sent.append(expect(amount, statement_id=account.last, **key))
+    sent += [expect("12.34", statement_id=account.last, participant_id=f"x{n}") for n in range(strangers)]
+    rows = compared(account, *sent)
+    if not sent:
+        assert rows.is_empty()
+        return
+    keys = {(row["participant_id"], row["participant_type"], row["declaration_type"]) for row in sent}
+    keys |= set(held.select("participant_id", "participant_type", "declaration_type").iter_rows())
+    assert sorted(rows.select("participant_id", "participant_type", "declaration_type").iter_rows()) == sorted(keys)
+    # What each side comes to, in plain Python.
+    due = sum(row["pence"] + row["uplift_pence"] for row in held.to_dicts())
+    expected = sum(int(row["expected_amount"] * 100) for row in sent if row["expected_amount"] is not None)
+    reasons = differences_by_reason(rows)
+    assert rows["due_pence"].sum() == due
+    assert reasons["difference"].sum() == due - reasons["uncompared"].sum() - expected
+    assert reasons["expected"].sum() == expected
