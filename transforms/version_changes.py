@@ -3,10 +3,10 @@
 import polars as pl
 
 # What is told of a declaration when it differs. A state that only follows its statement's (eligible, payable, paid) does
-# not count.
+# not count; nor does the partners' average rate, which every new declaration moves for all others.
 TOLD = (
     "line_type", "state", "declaration_date", "evidence_held", "trn", "full_name", "schedule_identifier", "school_urn",
-    "delivery_partner_name", "band", "rate", "share_rate", "your_reference",
+    "delivery_partner_name", "band", "rate", "your_reference",
 )  # fmt: skip
 CHANGES = {
     **dict.fromkeys(("statement_id", "change", "section", "declaration_id", "participant_id", "participant_type"), pl.String),
