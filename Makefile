@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test lint bench lock clean install
+.PHONY: demo test test-tools lint bench lock clean install
 
 install: .venv/installed
 
@@ -21,6 +21,11 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest $(ARGS)
+
+# What tests of pages and of OpenSSH use beside Python, where the machine lacks it (Debian or Ubuntu, as root).
+test-tools:
+	command -v sftp && command -v sshd || { apt-get update -qq && apt-get install -y -qq openssh-client openssh-server; }
+	command -v chromium || command -v google-chrome || { apt-get update -qq && apt-get install -y -qq chromium; }
 
 lint: install
 	$(BIN)/ruff check .

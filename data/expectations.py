@@ -84,7 +84,9 @@ def load_expectations(reader: Reader, chosen: pl.DataFrame) -> Expectations:
     merges = reader.frame(_MERGES).unique("participant_id", keep="last", maintain_order=True)
     named = pl.concat([expected["participant_id"], merges["merged_into"].rename("participant_id")])
     reader.lend("naming", "participant_id", named.unique().sort())
-    rejected = typed(reader.frame(_REJECTED)).cast({"number": pl.Int64, "row_number": pl.Int64}).sort("number", "row_number")
+    rejected = (
+        typed(reader.frame(_REJECTED)).cast({"number": pl.Int64, "row_number": pl.Int64}).sort("number", "row_number")
+    )
     return Expectations(
         expected=expected.drop("submission_id", "contract_period", "statement_month"),
         trained=reader.frame(_TRAINED),

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
 
 from data.database import Database
 from data.tables import (
@@ -219,8 +219,8 @@ class Ledger:
         last = select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
         query = (
             select(
-                c.lead_provider_id, p.name, c.contract_period, s.statement_id, s.fee_type, s.status, s.deadline_date,
-                s.payment_date, v.version, v.status, v.lines,
+                c.lead_provider_id, p.name, c.contract_period, literal(f"{year}-{month:02}"), s.statement_id, s.fee_type,
+                s.status, s.deadline_date, s.payment_date, v.version, v.status, func.coalesce(v.lines, "[]"),
             )
             .join(contracts, c.contract_id == s.contract_id)
             .join(lead_providers, p.lead_provider_id == c.lead_provider_id)
@@ -232,9 +232,7 @@ class Ledger:
             .where((s.status == "payable") | ((s.status == "paid") & v.version.is_not(None)))
             .order_by(p.name, c.contract_period, s.statement_id)
         )  # fmt: skip
-        return [
-            FinalVersion(*row[:3], f"{year}-{month:02}", *row[3:10], row[10] or "[]") for row in self._all(query)
-        ]
+        return [FinalVersion(*row) for row in self._all(query)]
 
     def paid_versions(self, statement_id: str | None = None) -> list[PaidVersion]:
         """The paid version of every statement that has one, or of the one named; by lead provider and contract period."""

@@ -1,5 +1,6 @@
 """Where the bars of a statement's charts stand. Templates draw them (templates/charts.html); numbers come ready-made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ class Chart:
     """bars to draw, texts (x, y, anchor, words), the chart's height, and the same in a sentence."""
 
     bars: list[Bar]
-    texts: list[tuple[float, float, str, str]]
+    texts: Sequence[tuple[float, float, str, str]]
     height: float
     says: str
     width: float = WIDTH
@@ -38,7 +39,9 @@ def filling_chart(filling: list[dict[str, Any]], roles: dict[str | None, str]) -
     whole = max((sum(band["capacity"] for band in bands) for bands in groups.values()), default=0)
     if not whole:
         return None
-    scale, bars, texts, said = (WIDTH - LABEL) / whole, [], [], []
+    scale, said = (WIDTH - LABEL) / whole, []
+    bars: list[Bar] = []
+    texts: list[tuple[float, float, str, str]] = []
     for place, (name, bands) in enumerate(groups.items()):
         top, x = place * (ROW + GAP) + 16, float(LABEL)
         texts.append((LABEL - 8, top + ROW * 0.68, "end", name))
@@ -46,12 +49,22 @@ def filling_chart(filling: list[dict[str, Any]], roles: dict[str | None, str]) -
             low, high = sorted((band["before"], band["after"]))
             bars.append(Bar(x, top, band["capacity"] * scale, ROW, "empty"))
             bars.append(Bar(x, top, low * scale, ROW, "before"))
-            bars.append(Bar(x + low * scale, top, (high - low) * scale, ROW, "now" if band["after"] >= band["before"] else "back"))
+            bars.append(
+                Bar(
+                    x + low * scale,
+                    top,
+                    (high - low) * scale,
+                    ROW,
+                    "now" if band["after"] >= band["before"] else "back",
+                )
+            )
             if place == 0:
                 wide = band["capacity"] * scale > 50
                 texts.append((x + 3, 11, "start", f"Band {band['band']}" if wide else band["band"]))
             x += band["capacity"] * scale
-        said.append(f"{name}: {sum(b['after'] for b in bands):,} of {sum(b['capacity'] for b in bands):,} places filled")
+        said.append(
+            f"{name}: {sum(b['after'] for b in bands):,} of {sum(b['capacity'] for b in bands):,} places filled"
+        )
     return Chart(bars, texts, len(groups) * (ROW + GAP) + 16, "; ".join(said) + ".")
 
 

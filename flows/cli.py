@@ -175,7 +175,9 @@ def verify(statement_id: Annotated[str | None, typer.Argument()] = None, as_of: 
         done = verify_paid(house, _moment(as_of), _record_id(statement_id) if statement_id else None)
     print(verify_report(done))
     if done.alarms:
-        raise ExchangeError("NOT-AS-PAID", f"{len(done.alarms)} differences.", "What was paid stands: ask why records changed.")
+        raise ExchangeError(
+            "NOT-AS-PAID", f"{len(done.alarms)} differences.", "What was paid stands: ask why records changed."
+        )
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """From the accounts to statements ready to be written: figures, shares, differences, tables, and what pages show."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,15 +10,18 @@ import polars as pl
 from data.ledger import VersionRow
 from data.statements import Accounts
 from flows.house import House
-from flows.statement_files import Statement, csv_texts
+from flows.lines import csv_lines
+from flows.statement_files import Statement, csv_texts, joined
 from flows.statement_page import ROWS_SHOWN
 from sftp.mailbox import slug
-from transforms.breakdowns import differences, share
+from transforms.breakdowns import Shares, differences, share
 from transforms.discrepancies import discrepancies
 from transforms.explaining import unit_fees
 from transforms.overview import counts, differences_by_reason, filling, gross_overflow, partner_sums
 from transforms.statement_tables import StatementTables, statement_tables
-from transforms.statements import compute_figures
+from transforms.statements import Figures, compute_figures
+
+Rows = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,6 @@ class Computed:
     statements: list[Statement]
     held_back: list[str]
     tables: dict[str, pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """What pages show, statement by statement."""
-
-    lines: dict[str, list[dict[str, Any]]]
-    counts: dict[str, list[dict[str, Any]]]
-    filling: dict[str, list[dict[str, Any]]]
-    partners: dict[str, list[dict[str, Any]]]
-    reasons: dict[str, list[dict[str, Any]]]
-    differing: dict[str, list[dict[str, Any]]]
-    fees: dict[str, list[dict[str, Any]]]
 
 
 def compute(house: House, accounts: Accounts, today: date, again: bool = False) -> Computed:
@@ -60,36 +49,23 @@ def compute(house: House, accounts: Accounts, today: date, again: bool = False) 
     )
     shares = share(figures.declarations, ordered)
     wrong = differences(figures.lines, shares)
-    expectations = accounts.expectations
-    different = discrepancies(
-        chosen, figures.declarations, accounts.bands, expectations.expected, expectations.trained, expectations.merges,
-        expectations.declarations, expectations.rejected, accounts.named, today,
-    )  # fmt: skip
+    different = _different(accounts, chosen, figures, today)
     versions = house.ledger.versions()
     numbers = {key: last.version + (not again) for key, last in versions.items()}
     tables = statement_tables(chosen, figures.lines, shares, different, numbers)
-    terms = accounts.bands.sort("contract_id", "band")
-    shown = _Shown(
-        lines=_by_statement(_with_rates(figures.lines, tables.lines)),
-        counts=_by_statement(counts(figures.declarations)),
-        filling=_by_statement(filling(figures.declarations, chosen, accounts.bands)),
-        partners=_partners(partner_sums(shares.partners), shares.partners),
-        reasons=_by_statement(differences_by_reason(different)),
-        differing=_by_statement(_first_of(tables.discrepancies.filter(pl.col("reason_code") != "agreed"))),
-        fees=_by_statement(unit_fees(chosen, accounts.bands)),
-    )
-    contents, held = _contents(tables), set(wrong["statement_id"])
-    bands = {key[0]: part.to_dicts() for key, part in terms.partition_by("contract_id", as_dict=True).items()}
-    overflown = _by_statement(
-        gross_overflow(accounts.statements, accounts.chosen, accounts.bands, accounts.units)
-    )
-    heights = dict(figures.declarations.group_by("statement_id").len().iter_rows())
-    is_ordered = set(ordered["statement_id"])
+    shown = _shown(accounts, chosen, figures, shares, different, tables)
+    contents = _contents(tables)
+    held, is_ordered = set(wrong["statement_id"]), set(ordered["statement_id"])
     statements = [
-        _statement(facts, numbers.get(facts["statement_id"], 1), versions.get(facts["statement_id"]), contents, shown, bands, heights, is_ordered, overflown)
-        for facts in chosen.sort("lead_provider_name", "contract_period", "year", "month").iter_rows(named=True)
-        if facts["statement_id"] not in held
-    ]
+        Statement(
+            facts=facts, version=numbers.get(own, 1), previous=versions.get(own), is_ordered=own in is_ordered,
+            content=contents[own], terms=shown["terms"].get(facts["contract_id"], []),
+            **{name: shown[name].get(own, []) for name in _ON_THE_PAGE},
+        )
+        for own, facts in zip(chosen["statement_id"], chosen.iter_rows(named=True), strict=True)
+        if own not in held
+    ]  # fmt: skip
+    statements.sort(key=lambda each: (each.facts["lead_provider_name"], each.facts["contract_period"], each.month))
     _remember_earlier(statements, accounts.named, versions)
     return Computed(
         statements,
@@ -101,64 +77,61 @@ def compute(house: House, accounts: Accounts, today: date, again: bool = False) 
     )  # fmt: skip
 
 
-def _statement(
-    facts: dict[str, Any],
-    version: int,
-    previous: VersionRow | None,
-    contents: dict[str, str],
-    shown: _Shown,
-    bands: dict[Any, list[dict[str, Any]]],
-    heights: dict[str, int],
-    ordered: set[str],
-    overflown: dict[str, list[dict[str, Any]]],
-) -> Statement:
-    own = facts["statement_id"]
-    fees = {(row["participant_type"], row["declaration_type"], row["band"]): row for row in shown.fees.get(own, [])}
-    return Statement(
-        facts=facts,
-        version=version,
-        previous=previous,
-        is_ordered=own in ordered,
-        content=contents[own],
-        lines=shown.lines[own],
-        declarations=heights.get(own, 0),
-        counts=shown.counts.get(own, []),
-        filling=shown.filling.get(own, []),
-        partners=shown.partners.get(own, []),
-        reasons=shown.reasons.get(own, []),
-        differing=shown.differing.get(own, []),
-        fees=fees,
-        terms=bands.get(facts["contract_id"], []),
-        overflown=[row["declaration_type"] for row in overflown.get(own, [])],
-    )
+def _different(accounts: Accounts, chosen: pl.DataFrame, figures: Figures, today: date) -> pl.DataFrame:
+    told = accounts.expectations
+    return discrepancies(
+        chosen, figures.declarations, accounts.bands, told.expected, told.trained, told.merges, told.declarations,
+        told.rejected, accounts.named, today,
+    )  # fmt: skip
 
 
-def _with_rates(lines: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
-    """The lines with rate and amount as statement.csv writes them."""
-    return lines.join(written.select("statement_id", "line", "rate", "amount"), on=["statement_id", "line"],
-                      maintain_order="left")  # fmt: skip
+_ON_THE_PAGE = ("lines", "counts", "filling", "partners", "reasons", "differing", "fees", "overflown")
 
 
-def _by_statement(rows: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.iter_rows(named=True):
-        found.setdefault(row["statement_id"], []).append(row)
+def _shown(
+    accounts: Accounts,
+    chosen: pl.DataFrame,
+    figures: Figures,
+    shares: Shares,
+    different: pl.DataFrame,
+    tables: StatementTables,
+) -> dict[str, Rows]:
+    """What pages show, by statement_id; and the bands (`terms`) by contract_id."""
+    written = tables.lines.select("statement_id", "line", "rate", "amount")
+    lines = figures.lines.join(written, on=["statement_id", "line"], maintain_order="left")
+    told = tables.discrepancies.filter(pl.col("reason_code") != "agreed")
+    first_told = told.filter(pl.int_range(pl.len()).over("statement_id") < ROWS_SHOWN)
+    overflown = gross_overflow(accounts.statements, accounts.chosen, accounts.bands, accounts.units)
+    frames = {
+        "lines": lines,
+        "counts": counts(figures.declarations),
+        "filling": filling(figures.declarations, chosen, accounts.bands),
+        "reasons": differences_by_reason(different),
+        "differing": first_told,
+        "fees": unit_fees(chosen, accounts.bands),
+        "overflown": overflown,
+    }
+    rows = {name: _by(frame, "statement_id") for name, frame in frames.items()}
+    terms = _by(accounts.bands.sort("contract_id", "band"), "contract_id")
+    return rows | {"partners": _partners(shares.partners), "terms": terms}
+
+
+def _by(frame: pl.DataFrame, key: str) -> Rows:
+    found: Rows = {}
+    for row in frame.iter_rows(named=True):
+        found.setdefault(row[key], []).append(row)
     return found
 
 
-def _first_of(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.int_range(pl.len()).over("statement_id") < ROWS_SHOWN)
-
-
-def _partners(sums: pl.DataFrame, lines: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _partners(partners: pl.DataFrame) -> Rows:
     """Each partner's sums, with the lines that make them."""
-    found = _by_statement(sums)
-    own: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for line in lines.iter_rows(named=True):
-        own.setdefault((line["statement_id"], line["delivery_partner_id"]), []).append(line)
-    for statement_id, partners in found.items():
-        for partner in partners:
-            partner["lines"] = own[statement_id, partner["delivery_partner_id"]]
+    found = _by(partner_sums(partners), "statement_id")
+    lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in partners.iter_rows(named=True):
+        lines.setdefault((line["statement_id"], line["delivery_partner_id"]), []).append(line)
+    for statement_id, own in found.items():
+        for partner in own:
+            partner["lines"] = lines[statement_id, partner["delivery_partner_id"]]
     return found
 
 
@@ -167,23 +140,19 @@ def _contents(tables: StatementTables) -> dict[str, str]:
 
     Not of its version's number; nor of advice, which names the next deadline and so changes with the calendar.
     """
-    texts = csv_texts(
-        {"declarations": tables.declarations, "delivery-partners": tables.partners}
-    )
-    said = {**texts, "lines": _joined(tables.lines.drop("version")), "differences": _joined(tables.discrepancies.drop("what_to_do"))}
+    said = [
+        _joined(tables.lines.drop("version")),
+        *csv_texts({"declarations": tables.declarations, "delivery-partners": tables.partners}).values(),
+        _joined(tables.discrepancies.drop("what_to_do")),
+    ]
     digests = {}
-    for statement_id in said["lines"]:
-        digest = hashlib.sha256()
-        for name in ("lines", "declarations", "delivery-partners", "differences"):
-            digest.update(said[name].get(statement_id, "").encode() + b"\0")
-        digests[statement_id] = digest.hexdigest()
+    for statement_id in said[0]:
+        text = "\0".join(part.get(statement_id, "") for part in said)
+        digests[statement_id] = hashlib.sha256(text.encode()).hexdigest()
     return digests
 
 
 def _joined(rows: pl.DataFrame) -> dict[str, str]:
-    from flows.lines import csv_lines
-    from flows.statement_files import joined
-
     return joined(rows, csv_lines(rows))
 
 
@@ -191,19 +160,15 @@ def _remember_earlier(statements: list[Statement], named: pl.DataFrame, versions
     """To each statement the earlier ones of its lead provider and contract period whose totals are known."""
     known = {key: (last.status, int(last.total * 100)) for key, last in versions.items()}
     known |= {each.statement_id: (each.facts["status"], each.total_pence) for each in statements}
-    columns = ("statement_id", "lead_provider_id", "contract_period", "year", "month")
     every: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for own, owner, period, year, month in _sorted(named.select(columns).iter_rows()):
+    columns = ("statement_id", "lead_provider_id", "contract_period", "year", "month")
+    for own, owner, period, year, month in named.sort("year", "month").select(columns).iter_rows():
         if own in known:
             status, pence = known[own]
             row = {"year": year, "month": month, "status": status, "pence": pence}
             every.setdefault((owner, period), []).append(row)
     for statement in statements:
         facts = statement.facts
-        rows = every[facts["lead_provider_id"], facts["contract_period"]]
         now = (facts["year"], facts["month"])
+        rows = every[facts["lead_provider_id"], facts["contract_period"]]
         statement.earlier.extend(row for row in rows if (row["year"], row["month"]) < now)
-
-
-def _sorted(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return sorted(rows, key=lambda row: (row[3], row[4]))

@@ -17,7 +17,9 @@ SPREADSHEET_EPOCH_DAYS = 25_569
 
 def csv_lines(rows: pl.DataFrame) -> pl.Series:
     """Each row as a line of CSV without its end: quotes where needed, nothing for null."""
-    return rows.select(pl.concat_str([_cell(name, rows.schema[name]) for name in rows.columns], separator=",")).to_series()
+    return rows.select(
+        pl.concat_str([_cell(name, rows.schema[name]) for name in rows.columns], separator=",")
+    ).to_series()
 
 
 def _cell(name: str, dtype: pl.DataType) -> pl.Expr:

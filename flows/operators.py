@@ -113,9 +113,7 @@ def _by_provider(done: StatementsRound) -> list[tuple[str, ...]]:
     moved = dict.fromkeys(found, Decimal())
     for each in done.made:
         moved[each.lead_provider] += each.total - (each.before or Decimal())
-    return [
-        (name, f"{s:,}", f"{d:,}", pounds(t), pounds(moved[name])) for name, (s, d, t) in sorted(found.items())
-    ]
+    return [(name, f"{s:,}", f"{d:,}", pounds(t), pounds(moved[name])) for name, (s, d, t) in sorted(found.items())]
 
 
 def _worth_a_look(done: StatementsRound) -> list[str]:

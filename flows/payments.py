@@ -43,7 +43,9 @@ def payment_schedule(house: House, month: str) -> pl.DataFrame:
     rows = [_row(each) for each in finals]
     for status in (("payable",), ("paid",), ("payable", "paid")):
         rows.append(_control([row for row in rows if row["line"] == "statement" and row["status"] in status], status))
-    return defused(pl.DataFrame([_written(row) for row in rows], schema=dict.fromkeys(COLUMNS, pl.String)), "lead_provider_name")
+    return defused(
+        pl.DataFrame([_written(row) for row in rows], schema=dict.fromkeys(COLUMNS, pl.String)), "lead_provider_name"
+    )
 
 
 def _row(final: FinalVersion) -> dict[str, Any]:

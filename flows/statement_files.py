@@ -31,6 +31,9 @@ _ROW_IN_PARTNERS_PAGE = (
 )  # fmt: skip
 
 
+Rows = list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement, about to be a version: its facts (a row of data.statements.Accounts), its lines and sums (pence),
@@ -42,17 +45,21 @@ class Statement:
     previous: VersionRow | None
     is_ordered: bool
     content: str
-    lines: list[dict[str, Any]]
-    declarations: int
-    counts: list[dict[str, Any]] = field(default_factory=list)
-    filling: list[dict[str, Any]] = field(default_factory=list)
-    partners: list[dict[str, Any]] = field(default_factory=list)
-    reasons: list[dict[str, Any]] = field(default_factory=list)
-    differing: list[dict[str, Any]] = field(default_factory=list)
-    fees: dict[tuple[str, str, str | None], dict[str, Any]] = field(default_factory=dict)
-    terms: list[dict[str, Any]] = field(default_factory=list)
-    earlier: list[dict[str, Any]] = field(default_factory=list)
-    overflown: list[str] = field(default_factory=list)
+    lines: Rows
+    counts: Rows = field(default_factory=list)
+    filling: Rows = field(default_factory=list)
+    partners: Rows = field(default_factory=list)
+    reasons: Rows = field(default_factory=list)
+    differing: Rows = field(default_factory=list)
+    fees: Rows = field(default_factory=list)
+    terms: Rows = field(default_factory=list)
+    earlier: Rows = field(default_factory=list)
+    overflown: Rows = field(default_factory=list)
+
+    @property
+    def declarations(self) -> int:
+        """How many declarations are on it, voided ones too."""
+        return sum(row["output"] + row["clawback"] + row["voided"] for row in self.counts)
 
     @property
     def statement_id(self) -> str:
@@ -101,7 +108,7 @@ class Changes:
     status: str
     before: dict[str, int]
     counts: dict[str, int]
-    rows: list[dict[str, Any]]
+    rows: Rows
     store_is_gone: bool = False
 
 
@@ -165,7 +172,12 @@ def _sheet_texts(rows: pl.DataFrame, columns: list[str]) -> dict[str, tuple[dict
 
 
 def write_statement(
-    folder: Path, statement: Statement, texts: Texts, changes: Changes | None, as_of: datetime, made_from: dict[str, Any]
+    folder: Path,
+    statement: Statement,
+    texts: Texts,
+    changes: Changes | None,
+    as_of: datetime,
+    made_from: dict[str, Any],
 ) -> str:
     """Write a version's files. Returns the SHA-256 of manifest.json. Nobody looks at the folder until it is promised."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -204,7 +216,11 @@ def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: dat
     sums = {partner["delivery_partner_id"]: partner for partner in statement.partners}
     for name, partner in zip(_file_names(rows), rows, strict=True):
         (folder / f"{name}.csv").write_text(header(columns) + rows[partner], newline="")
-        own = sums.get(partner[0]) or {"delivery_partner_id": partner[0], "delivery_partner_name": partner[1], "pence": 0}
+        own = sums.get(partner[0]) or {
+            "delivery_partner_id": partner[0],
+            "delivery_partner_name": partner[1],
+            "pence": 0,
+        }
         lines = own.get("lines", [])
         page = partner_page(statement, own, lines, pages[partner], f"{name}.csv", as_of)
         (folder / f"{name}.html").write_text(page)
@@ -221,7 +237,9 @@ def _file_names(partners: Iterable[tuple[str, str]]) -> list[str]:
 
 def _workbook(statement: Statement, texts: Texts, written: list[str], as_of: datetime) -> bytes:
     facts = statement.facts
-    title = f"{facts['lead_provider_name']}, statement for {statement.month}, contract period {facts['contract_period']}"
+    title = (
+        f"{facts['lead_provider_name']}, statement for {statement.month}, contract period {facts['contract_period']}"
+    )
     book = StatementBook(as_of, title)
     heading = [
         ("Lead provider", facts["lead_provider_name"]), ("Contract period", str(facts["contract_period"])),
@@ -250,9 +268,7 @@ def _workbook(statement: Statement, texts: Texts, written: list[str], as_of: dat
 
 def _sums_of_differences(statement: Statement) -> dict[str, Decimal]:
     columns = {"expected_amount": "expected", "due_amount": "due", "difference": "difference"}
-    return {
-        column: Decimal(sum(row[name] for row in statement.reasons)) / 100 for column, name in columns.items()
-    }
+    return {column: Decimal(sum(row[name] for row in statement.reasons)) / 100 for column, name in columns.items()}
 
 
 def _manifest(
@@ -292,6 +308,3 @@ def kept_lines(statement: Statement) -> str:
     """The lines as the ledger keeps them (JSON)."""
     columns = ("line", "section", "participant_type", "declaration_type", "band", "count", "rate", "amount")
     return json.dumps([{name: line[name] for name in columns} for line in statement.lines])
-
-
-

@@ -36,7 +36,8 @@ PARTNER_STATUS_WORDS = {
 }
 BASIS_WORDS = {
     True: "each declaration at the band it was placed in, oldest first.",
-    False: "every declaration of a type at that type’s average rate on this statement, so that no partner gains by declaring early.",
+    False: "every declaration of a type at that type’s average rate on this statement, so that no partner gains by "
+    "declaring early.",
 }
 ROLES = {"ect": "ECTs", "mentor": "Mentors", None: ""}
 ROLE_PREFIX = {"ect": "", "mentor": "mentors, ", None: ""}
@@ -65,8 +66,8 @@ def statement_page(statement: "Statement", changes: "Changes | None", as_of: dat
         section_words=SECTION_WORDS,
         roles=ROLES,
         parted=facts["contract_type"] != "ecf",
-        lines=[_shown(line) for line in statement.lines if line["section"] != "total"],
-        made=[_made(statement, line) for line in statement.lines if line["section"] != "total"],
+        lines=[_shown(line) for line in statement.lines[:-1]],
+        made=_made(statement),
         counts=statement.counts,
         over_volume=sum(row["over_volume"] for row in statement.counts),
         unrefunded=sum(row["unrefunded"] for row in statement.counts),
@@ -92,17 +93,18 @@ def _shown(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "rate": "" if rate is None else f"−£{rate[1:]}" if rate.startswith("-") else f"£{rate}"}
 
 
-def _made(statement: "Statement", line: dict[str, Any]) -> dict[str, Any]:
-    """A line in words: which one it is, and how it was made."""
-    role = line["participant_type"] or "all"
-    fee = statement.fees.get((role, line["declaration_type"], line["band"]))
-    kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
-    who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
-    what = f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}"
-    how = explained(line, statement.facts, fee, statement.terms)
-    if line["label"]:
-        how = f"{how} {line['label']}"
-    return {"what": what, "how": how, "pence": line["pence"]}
+def _made(statement: "Statement") -> list[dict[str, Any]]:
+    """Each line in words: which one it is, and how it was made."""
+    fees = {(row["participant_type"], row["declaration_type"], row["band"]): row for row in statement.fees}
+    made = []
+    for line in statement.lines[:-1]:
+        fee = fees.get((line["participant_type"] or "all", line["declaration_type"], line["band"]))
+        kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
+        who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
+        what = f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}"
+        how = explained(line, statement.facts, fee, statement.terms)
+        made.append({"what": what, "how": f"{how} {line['label'] or ''}".strip(), "pence": line["pence"]})
+    return made
 
 
 def _earlier(statement: "Statement") -> list[dict[str, Any]]:
@@ -182,7 +184,7 @@ def partner_page(
         lines=lines,
         section_words=SECTION_WORDS,
         basis_words_for_partner=_partner_basis(statement.is_ordered),
-        rows=Markup(rows),  # noqa: S704 - made by flows.lines, which escapes every cell
+        rows=Markup(rows),  # made by flows.lines, which escapes every cell
         file_name=file_name,
     )
 

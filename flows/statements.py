@@ -113,7 +113,7 @@ def _made(statement: Statement) -> Made:
         statement.amounts,
         sum(row["over_volume"] for row in statement.counts),
         sum(row["unrefunded"] for row in statement.counts),
-        tuple(statement.overflown),
+        tuple(row["declaration_type"] for row in statement.overflown),
         statement.previous.total if statement.previous else None,
     )
 
@@ -128,7 +128,6 @@ def _write_versions(
     tables = dict(computed.tables)
     changes, tables["changes"] = _changes(house, provider, computed, changed)
     texts = texts_of(tables, [statement.statement_id for statement in changed])
-
 
     def written(each: Statement) -> Callable[[Connection], None]:
         return _write_version(house, provider, each, texts, changes.get(each.statement_id), now)
@@ -163,14 +162,12 @@ def _changes(
     house: House, provider: LeadProvider, computed: Computed, changed: list[Statement]
 ) -> tuple[dict[str, Changes], pl.DataFrame]:
     """(statement_id → what changed since the version before, rows of changes.csv), for those that have one."""
-    before = {
-        each.statement_id: previous_tables(house, provider, each.previous) for each in changed if each.previous
-    }
+    before = {each.statement_id: previous_tables(house, provider, each.previous) for each in changed if each.previous}
     held = {statement_id: tables for statement_id, tables in before.items() if tables is not None}
     ids = pl.col("statement_id").is_in(list(held))
     now = {name: computed.tables[name].filter(ids) for name in ("declarations", "statement")}
     was = {
-        name: pl.concat([tables[name].select(now[name].columns).cast(dict(now[name].schema)) for tables in held.values()])
+        name: pl.concat([tables[name].select(now[name].columns).cast(now[name].schema) for tables in held.values()])
         if held
         else now[name].clear()
         for name in now

@@ -46,7 +46,9 @@ def verify(house: House, now: datetime, statement_id: str | None = None) -> Veri
     """Compute every paid statement anew, or the one named, contract period by contract period. Changes nothing."""
     paid = house.ledger.paid_versions(statement_id)
     if statement_id is not None and not paid:
-        raise ExchangeError("NOT-PAID", f"No paid version of {statement_id} was delivered.", "Copy the id from a manifest.")
+        raise ExchangeError(
+            "NOT-PAID", f"No paid version of {statement_id} was delivered.", "Copy the id from a manifest."
+        )
     done = Verified()
     for _, group in groupby(paid, key=lambda each: (each.lead_provider_id, each.contract_period)):
         versions = {each.statement_id: each for each in group}
@@ -90,7 +92,9 @@ def _compared(path: Path, again: str, rows: pl.DataFrame, name: str) -> str | No
     columns = list(dict.fromkeys((*key, *money)))
     before = pl.read_csv(path, infer_schema=False).select(columns)
     now = rows.select(pl.col(column).cast(pl.String) for column in columns)
-    gone, new = (one.join(other, on=columns, how="anti", nulls_equal=True) for one, other in ((before, now), (now, before)))
+    gone, new = (
+        one.join(other, on=columns, how="anti", nulls_equal=True) for one, other in ((before, now), (now, before))
+    )
     if gone.is_empty() and new.is_empty():
         return None
     return f"{path.name}: {max(gone.height, new.height)} rows would come out differently today"

@@ -81,11 +81,15 @@ class StatementBook:
         self._book.set_calc_mode("auto")
         self._bold = self._book.add_format({"bold": True})
         self._title = self._book.add_format({"bold": True, "font_size": 14})
-        self._formats = {form: self._book.add_format({"num_format": form}) for form in (MONEY, RATE, INSTANT, "0", "#,##0")}
+        self._formats = {
+            form: self._book.add_format({"num_format": form}) for form in (MONEY, RATE, INSTANT, "0", "#,##0")
+        }
         self._total = self._book.add_format({"num_format": MONEY, "bold": True})
         self._long: dict[int, _Long] = {}
 
-    def lines_sheet(self, heading: list[tuple[str, str]], lines: list[dict[str, Any]], sums: dict[str, Decimal]) -> None:
+    def lines_sheet(
+        self, heading: list[tuple[str, str]], lines: list[dict[str, Any]], sums: dict[str, Decimal]
+    ) -> None:
         """The statement itself: its facts, its lines as a table, its total and whether the other sheets agree."""
         sheet = self._book.add_worksheet("Statement")
         sheet.write_string(0, 0, "Statement", self._title)
@@ -107,7 +111,7 @@ class StatementBook:
         ]
         for place, (words, formula) in enumerate(checks, foot + 1):
             self._sum(sheet, place, words, formula, sums["declarations"])
-        agree = f"=IF(AND(ROUND(G{foot + 2}-G{foot + 4},2)=0,ROUND(G{foot + 3}-G{foot + 4},2)=0),\"yes\",\"no\")"
+        agree = f'=IF(AND(ROUND(G{foot + 2}-G{foot + 4},2)=0,ROUND(G{foot + 3}-G{foot + 4},2)=0),"yes","no")'
         sheet.write_string(foot + 4, 0, "These three agree", self._bold)
         sheet.write_formula(foot + 4, 6, agree, self._bold, "yes")
         for place, width in enumerate((22, 16, 18, 8, 10, 14, 16, 60)):
@@ -135,7 +139,9 @@ class StatementBook:
         for place, column in enumerate(columns):
             sheet.set_column(place, place, WIDTHS.get(column, 16))
         sheet.freeze_panes(HEADER_ROW, 0)
-        self._long[len(self._book.worksheets())] = _Long(rows, xl_col_to_name(len(columns) - 1), HEADER_ROW + max(count, 1))
+        self._long[len(self._book.worksheets())] = _Long(
+            rows, xl_col_to_name(len(columns) - 1), HEADER_ROW + max(count, 1)
+        )
 
     def _table(self, sheet: Worksheet, table: str, row: int, columns: list[str], count: int) -> None:
         options = {
@@ -165,7 +171,10 @@ class StatementBook:
         """The workbook's bytes, the long tables' rows put in."""
         self._book.close()
         done = io.BytesIO()
-        with zipfile.ZipFile(self._bytes) as parts, zipfile.ZipFile(done, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        with (
+            zipfile.ZipFile(self._bytes) as parts,
+            zipfile.ZipFile(done, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out,
+        ):
             for part in parts.infolist():
                 content = parts.read(part)
                 # Every sheet has one table, so that their numbers agree.
@@ -177,5 +186,7 @@ class StatementBook:
 
 
 def _of_sections() -> str:
-    parts = [f'SUMIFS(Lines[amount],Lines[section],"{name}")' for name in ("output", "clawback", "uplift", "uplift-clawback")]
+    parts = [
+        f'SUMIFS(Lines[amount],Lines[section],"{name}")' for name in ("output", "clawback", "uplift", "uplift-clawback")
+    ]
     return "=" + "+".join(parts)

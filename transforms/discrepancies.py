@@ -199,7 +199,7 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
     )
     told = []
     for key, part in rows.with_columns(place.alias("place")).partition_by("place", as_dict=True).items():
-        reason = _applies()[key[0]][0]  # type: ignore[index]
+        reason = _applies()[key[0]][0]
         told.append(
             part.with_columns(
                 pl.lit(reason.code).alias("reason_code"),

@@ -61,7 +61,7 @@ def guesses(rows: pl.DataFrame, statements: pl.DataFrame, bands: pl.DataFrame) -
     """What would explain an expected amount that is not the amount due: another band, an uplift more or less, VAT.
 
     rows: KEY, band, uplift_pence, expected_pence, due_pence. Returns KEY and guess (a sentence), for those where one of
-    these, or several together, come to the expected amount within two pence (pence are shared over declarations); the plainest first.
+    these, or several together, come to the expected amount; the plainest first. Within two pence, as pence are shared.
     """
     asked = rows.filter(
         (pl.col("difference_pence").abs() > 1).fill_null(False) & pl.col("is_billable") & pl.col("is_expected")
@@ -104,7 +104,10 @@ def _matching(tried: pl.DataFrame, other_uplift: bool, with_vat: bool) -> pl.Dat
     phrases = phrases.list.filter(pl.element() != "").list.join(", ")
     steps = (~same_band).cast(pl.Int64) + int(other_uplift) + int(with_vat)
     return tried.filter(fits).select(
-        *KEY, "band", steps.alias("steps"), pl.format(" Your amount is what it would be with {}.", phrases).alias("guess")
+        *KEY,
+        "band",
+        steps.alias("steps"),
+        pl.format(" Your amount is what it would be with {}.", phrases).alias("guess"),
     )
 
 
@@ -166,9 +169,15 @@ def _service_fee(statement: dict[str, Any], terms: list[dict[str, Any]]) -> str:
         filled = min(remaining, term["capacity"])
         remaining -= filled
         if filled:
-            parts.append(f"{filled:,} × £{term['fee_per_declaration']:,} × {term['service_fee_ratio']} (band {term['band']})")
+            parts.append(
+                f"{filled:,} × £{term['fee_per_declaration']:,} × {term['service_fee_ratio']} (band {term['band']})"
+            )
             whole += filled * Fraction(term["fee_per_declaration"]) * Fraction(term["service_fee_ratio"])
-    setup = min(statement["recruitment_target"], terms[0]["capacity"]) * Fraction(statement["setup_fee"]) / terms[0]["capacity"]
+    setup = (
+        min(statement["recruitment_target"], terms[0]["capacity"])
+        * Fraction(statement["setup_fee"])
+        / terms[0]["capacity"]
+    )
     less = f", less the set-up fee of £{_rounded(setup)}" if setup else ""
     return f"{' + '.join(parts) or '£0.00'} = £{_rounded(whole)}{less}, divided by 29 months."
 

@@ -57,7 +57,9 @@ def filling(declarations: pl.DataFrame, statements: pl.DataFrame, bands: pl.Data
     ladders = bands.sort("contract_id", "band").select("contract_id", "band", "capacity", _last().alias("last"))
     ladders = ladders.with_columns(first=pl.col("last") - pl.col("capacity"))
     whole = pl.col("capacity").sum().over("statement_id", "role", "declaration_type")
-    rows = reach.join(statements.select("statement_id", "contract_id"), on="statement_id").join(ladders, on="contract_id")
+    rows = reach.join(statements.select("statement_id", "contract_id"), on="statement_id").join(
+        ladders, on="contract_id"
+    )
     before = pl.max_horizontal(pl.coalesce("below_first", "topmost"), 0)
     rows = rows.with_columns(reached_before=before, whole=whole)
     after = pl.max_horizontal(
@@ -127,10 +129,14 @@ def gross_overflow(
     whose = ["lead_provider_id", "contract_period"]
     now = statements.filter(pl.col("statement_id").is_in(chosen.implode()))
     before = now.select("statement_id", "contract_id", "payment_date", *whose).join(
-        statements.select(pl.col("statement_id").alias("earlier_id"), pl.col("payment_date").alias("earlier_date"), *whose),
+        statements.select(
+            pl.col("statement_id").alias("earlier_id"), pl.col("payment_date").alias("earlier_date"), *whose
+        ),
         on=whose,
     )
-    before = before.filter(pl.col("earlier_date") < pl.col("payment_date")).select("statement_id", "contract_id", "earlier_id")
+    before = before.filter(pl.col("earlier_date") < pl.col("payment_date")).select(
+        "statement_id", "contract_id", "earlier_id"
+    )
     billed = before.join(units.filter(pl.col("counted_as") != "mentor"), left_on="earlier_id", right_on="statement_id")
     sums = billed.group_by("statement_id", "contract_id", "declaration_type").agg(
         pl.col("billed").sum(), pl.col("refunded").sum()

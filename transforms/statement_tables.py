@@ -46,7 +46,8 @@ def _lines(statements: pl.DataFrame, lines: pl.DataFrame, versions: dict[str, in
     )  # fmt: skip
     rows = lines.join(heads, on="statement_id", how="left", maintain_order="left").with_columns(
         version=pl.col("statement_id").replace_strict(versions, default=1, return_dtype=pl.Int64),
-        rate=rate_text(pl.col("rate_micros")), amount=pence_text(pl.col("pence")),
+        rate=rate_text(pl.col("rate_micros")),
+        amount=pence_text(pl.col("pence")),
     )
     return STATEMENT.validate(defused(rows.select(list(STATEMENT.columns)), "lead_provider_name"))
 

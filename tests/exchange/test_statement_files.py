@@ -58,7 +58,11 @@ def declarable(house: House, provider) -> pl.DataFrame:
     """Rows that would be accepted, and go onto January's statement of 2026."""
     with house.database.read() as reader:
         people = reader.frame(_NEW_IN_2026)
-    return acceptable_rows(house, provider).filter(declaration_type="started").join(people, on="participant_id", how="semi")
+    return (
+        acceptable_rows(house, provider)
+        .filter(declaration_type="started")
+        .join(people, on="participant_id", how="semi")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -202,21 +206,31 @@ def test_every_file_is_described_and_every_description_has_a_file(busy):
 
 
 def test_the_spreadsheet_holds_the_same_and_its_formulas_agree(busy):
-    formulas, values = openpyxl.load_workbook(busy / "statement.xlsx"), openpyxl.load_workbook(busy / "statement.xlsx", data_only=True)
+    formulas, values = (
+        openpyxl.load_workbook(busy / "statement.xlsx"),
+        openpyxl.load_workbook(busy / "statement.xlsx", data_only=True),
+    )
     assert formulas.sheetnames == ["Statement", "Declarations", "Delivery partners", "Discrepancies", "Changes"]
     tables = {}
     for sheet in formulas:
         for name, reach in sheet.tables.items():
             head, *rows = [[cell.value for cell in row] for row in sheet[reach]]
             tables[name] = pl.DataFrame(rows, schema=head, orient="row", infer_schema_length=None)
-    same = {"Declarations": "declarations", "Partners": "delivery-partners", "Discrepancies": "discrepancies", "Changes": "changes"}
+    same = {
+        "Declarations": "declarations",
+        "Partners": "delivery-partners",
+        "Discrepancies": "discrepancies",
+        "Changes": "changes",
+    }
     for table, file in same.items():
         csv = read(busy / f"{file}.csv")
         assert (tables[table].height, tables[table].columns) == (csv.height, csv.columns)
         for column in csv.columns:
             ours, theirs = tables[table][column].to_list(), csv[column].to_list()
             if column.endswith("amount") or column in ("rate", "share_rate", "count", "difference"):
-                assert [None if v is None else Decimal(str(v)) for v in ours] == [None if v is None else Decimal(v) for v in theirs]
+                assert [None if v is None else Decimal(str(v)) for v in ours] == [
+                    None if v is None else Decimal(v) for v in theirs
+                ]
             elif column in ("declaration_date", "created_at"):
                 assert [f"{value:%Y-%m-%dT%H:%M:%SZ}" for value in ours] == theirs
             else:
@@ -244,7 +258,12 @@ def test_a_name_that_looks_like_a_formula_stays_text(house, provider, busy):
 
 def test_the_same_statement_gives_the_same_bytes(house, provider, busy, tmp_path):
     """Computed a second time, in another store, from the same records and at the same instant."""
-    again = Settings(home=house.settings.home, store=tmp_path / "store", mailboxes=f"file://{tmp_path}/boxes", seconds_between_looks=0)
+    again = Settings(
+        home=house.settings.home,
+        store=tmp_path / "store",
+        mailboxes=f"file://{tmp_path}/boxes",
+        seconds_between_looks=0,
+    )
     with house.database.write() as connection:
         for table in ("statement_versions", "deliveries"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
@@ -274,7 +293,9 @@ def test_paid_statements_computed_anew_are_as_paid(house, paid):
 
 def test_names_may_move_on_and_figures_may_not(house, provider, paid, tmp_path):
     export_records(house.database, tmp_path / "out")
-    _edit(tmp_path / "out" / "participants.csv", lambda rows: rows.with_columns(full_name=pl.col("full_name") + " Smith"))
+    _edit(
+        tmp_path / "out" / "participants.csv", lambda rows: rows.with_columns(full_name=pl.col("full_name") + " Smith")
+    )
     import_records(house.database, tmp_path / "out", PAID_AT)
     done = verify(house, PAID_AT, paid)
     assert done.alarms == [] and done.moved_on == 1
@@ -294,7 +315,9 @@ def _edit(path: Path, change) -> None:
 
 
 def test_a_file_that_was_tampered_with_is_an_alarm(house, provider, paid):
-    folder = house.outbox / provider.lead_provider_id / latest(house, provider, "2026").relative_to(box(house, provider))
+    folder = (
+        house.outbox / provider.lead_provider_id / latest(house, provider, "2026").relative_to(box(house, provider))
+    )
     (folder / "manifest.json").write_text("{}")
     assert "not the one that was delivered" in verify(house, PAID_AT).alarms[0]
 
@@ -307,7 +330,9 @@ def test_only_what_was_paid_can_be_verified(house, busy):
 def test_a_months_payments_are_the_final_statements_with_control_totals(house, paid):
     rows = payment_schedule(house, MONTH)
     statements, controls = rows.filter(line="statement"), rows.filter(line="control-total")
-    assert set(statements["status"]) == {"payable", "paid"} and statements.filter(status="paid")["statement_id"].to_list() == [paid]
+    assert set(statements["status"]) == {"payable", "paid"} and statements.filter(status="paid")[
+        "statement_id"
+    ].to_list() == [paid]
     for provider in house.lead_providers():
         for row in statements.filter(lead_provider_id=provider.lead_provider_id).to_dicts():
             folder = latest(house, provider, row["contract_period"])
@@ -336,7 +361,10 @@ def test_payments_wait_for_every_final_version(house, busy):
 
 
 def test_the_past_statements_of_a_partner_add_up_to_the_statements(house, provider, paid):
-    folders = {path.parent.parent: path.parent for path in sorted(box(house, provider).glob("from-dfe/statements/*/*/*/manifest.json"))}
+    folders = {
+        path.parent.parent: path.parent
+        for path in sorted(box(house, provider).glob("from-dfe/statements/*/*/*/manifest.json"))
+    }
     partners, statements = Decimal(), Decimal()
     for folder in folders.values():
         for path in folder.glob("delivery-partners/*.csv"):

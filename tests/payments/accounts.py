@@ -87,9 +87,15 @@ class Account:
         }  # fmt: skip
         rows = [
             {
-                "statement_id": f"s{m:02}", "payment_date": date(2025, 1, 25) + timedelta(days=31 * m),
-                "deadline_date": date(2024, 12, 31) + timedelta(days=31 * m), "year": 2025 + m // 12,
-                "month": m % 12 + 1, "status": "open", "fee_type": "output", "lead_provider_name": "Alder", **terms,
+                "statement_id": f"s{m:02}",
+                "payment_date": date(2025, 1, 25) + timedelta(days=31 * m),
+                "deadline_date": date(2024, 12, 31) + timedelta(days=31 * m),
+                "year": 2025 + m // 12,
+                "month": m % 12 + 1,
+                "status": "open",
+                "fee_type": "output",
+                "lead_provider_name": "Alder",
+                **terms,
             }
             for m in range(self.months)
         ]

@@ -16,7 +16,12 @@ from tests.payments.test_laws import accounts
 from transforms.discrepancies import DIFFERENCES, discrepancies
 from transforms.overview import differences_by_reason
 
-WHO = {"lead_provider_id": PROVIDER, "participant_id": "t000000", "participant_type": "ect", "declaration_type": "started"}
+WHO = {
+    "lead_provider_id": PROVIDER,
+    "participant_id": "t000000",
+    "participant_type": "ect",
+    "declaration_type": "started",
+}
 ONE = Account(units=(Unit(0, "started"),), bands=((10, "995.00", "0.60"), (10, "979.00", "0.60")))
 NONE = Account(units=(), bands=ONE.bands)
 ROWS = {
@@ -46,7 +51,9 @@ def declare(status: str = "eligible", clawback: str = "no_clawback", **cells: An
 def compared(account: Account, *expected: dict[str, Any], **records: list[dict[str, Any]]) -> pl.DataFrame:
     frames, figures = account.frames(), account.figures()
     given_rows: dict[str, list[dict[str, Any]]] = {"expected": list(expected), **records}
-    given_rows.setdefault("trained", [{"participant_id": "t000000", "lead_provider_id": PROVIDER, "full_name": "Ada Obi"}])
+    given_rows.setdefault(
+        "trained", [{"participant_id": "t000000", "lead_provider_id": PROVIDER, "full_name": "Ada Obi"}]
+    )
     held = {name: pl.DataFrame(given_rows.get(name, []), schema=schema) for name, schema in ROWS.items()}
     chosen = frames["statements"].filter(pl.col("statement_id") == account.last)
     elsewhere = chosen.with_columns(statement_id=pl.lit("elsewhere"), month=pl.lit(4, pl.Int64))

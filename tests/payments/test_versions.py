@@ -58,7 +58,9 @@ def test_each_change_says_what_it_is():
     before = Account(units=(STARTED, STARTED), bands=BANDS)
     voided = replace(before, units=(STARTED, Unit(0, "started", "voided"), STARTED), adjustments=("10.00",))
     rows = {(row["section"], row["change"]): row for row in changed(before, voided).to_dicts()}
-    assert rows["voided", "changed"]["what_changed"].startswith("line_type was output, now voided; state was on its way, now voided")
+    assert rows["voided", "changed"]["what_changed"].startswith(
+        "line_type was output, now voided; state was on its way, now voided"
+    )
     assert rows["voided", "changed"]["difference"] == -11940
     assert rows["output", "added"]["what_changed"] == "new on this statement"
     assert rows["adjustment", "changed"]["difference"] == 1000
@@ -141,19 +143,26 @@ def test_every_line_says_how_it_was_made():
         Account(units=units, bands=((2, "995.00", "0.60"),), monthly_service_fee=None, recruitment_target=2,
                 setup_fee="29.00", adjustments=("10.00",))
     )  # fmt: skip
-    assert words["output A"] == "2 × £119.40, which is 0.20 (the share for started) × 0.60 (output part) × £995.00 (band A)."
+    assert (
+        words["output A"]
+        == "2 × £119.40, which is 0.20 (the share for started) × 0.60 (output part) × £995.00 (band A)."
+    )
     assert words["output"] == "Over contract volume, beyond the last band: £0.00."
     assert words["clawback A"].endswith("Taken back from the highest band filled.")
     assert words["uplift"] == "3 × £100.00: declarations of started with an uplift flag, at the contract's uplift fee."
-    assert words["service-fee"] == "2 × £995.00 × 0.40 (band A) = £796.00, less the set-up fee of £29.00, divided by 29 months."
+    assert (
+        words["service-fee"]
+        == "2 × £995.00 × 0.40 (band A) = £796.00, less the set-up fee of £29.00, divided by 29 months."
+    )
     assert words["adjustment"] == "Entered by DfE."
     assert words["vat"] == "20% of all lines above, before rounding."
 
 
 def test_a_mentors_fee_and_a_stated_service_fee_say_how_they_were_made():
     units = (Unit(0, "started", role="mentor"),)
-    words = told(Account(units=units, bands=BANDS, contract_type="ittecf_ectp", mentor_fee="1125.75", vat_registered=False))
+    words = told(
+        Account(units=units, bands=BANDS, contract_type="ittecf_ectp", mentor_fee="1125.75", vat_registered=False)
+    )
     assert words["output"] == "1 × £562.875, which is 0.50 (the share for started) × £1,125.75 (fee for a mentor)."
     assert words["service-fee"] == "The monthly service fee that the contract states."
     assert words["vat"] == "You are not registered for VAT."
-

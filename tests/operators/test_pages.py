@@ -1,0 +1,118 @@
+"""The pages that providers and delivery partners open, in a real browser: accessible, self-contained, printable."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+from tests.exchange.test_statement_files import busy_home  # noqa: F401 - a fixture
+
+A4_PRINTED_PIXELS = 688  # 210 mm less the margins, at 96 to the inch
+
+
+@pytest.fixture(scope="module")
+def pages(busy_home: Path) -> dict[str, Path]:  # noqa: F811
+    statement = (
+        busy_home
+        / "mailboxes"
+        / "alder-teaching-institute"
+        / "from-dfe"
+        / "statements"
+        / "2026"
+        / "2027-01"
+        / "v02-open"
+    )
+    receipts = busy_home.glob("mailboxes/alder-teaching-institute/from-dfe/receipts/*declarations*/receipt.html")
+    return {
+        "statement": statement / "statement.html",
+        "delivery-partner": sorted((statement / "delivery-partners").glob("*.html"))[0],
+        "receipt": sorted(receipts)[0],
+    }
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """The machine's own Chromium. Where there is none the pages are not tried, and the run says so at its end; in CI there
+    has to be one (`make test-tools`)."""
+    installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if installed is None and not os.environ.get("CI"):
+        pytest.skip("NOT TRIED: no Chromium here. `make test-tools` installs one on Debian, as root.")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    yield opened
+    opened.close()
+
+
+PAGES = ("statement", "delivery-partner", "receipt")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_accessibility_checker_finds_nothing(pages, page, name):
+    page.goto(pages[name].as_uri())
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert len(found.response["passes"]) > 10
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_the_network_for_nothing(pages, page, name):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(pages[name].as_uri())
+    assert asked == [pages[name].as_uri()]
+    assert not re.search(r"<script|src=|@import|url\(", pages[name].read_text())
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_sheet_of_a4(pages, page, name):
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_PRINTED_PIXELS, "height": 900})
+    page.goto(pages[name].as_uri())
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= A4_PRINTED_PIXELS
+    pdf = page.pdf(prefer_css_page_size=True)
+    (width, height) = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)[0]
+    assert (round(float(width)), round(float(height))) == (595, 842)
+
+
+def test_the_keyboard_reaches_the_content_and_every_section(pages, page):
+    page.goto(pages["statement"].as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    links = page.eval_on_selector_all("nav a", "links => links.map(link => link.getAttribute('href').slice(1))")
+    assert len(links) >= 7
+    assert page.evaluate("ids => ids.every(id => document.getElementById(id))", links)
+
+
+def test_every_chart_has_its_words_and_a_table_beside_it(pages, page):
+    page.goto(pages["statement"].as_uri())
+    charts = page.eval_on_selector_all(
+        "svg", "charts => charts.map(c => [c.querySelector('title').textContent, c.querySelector('desc').textContent])"
+    )
+    assert [title for title, _ in charts] == [
+        "How full the bands are",
+        "Share of each delivery partner",
+        "This statement against earlier ones of the same contract period",
+    ]
+    assert all("£" in words or "places filled" in words for _, words in charts)
+    for heading in ("bands", "partners", "earlier"):
+        assert page.query_selector(f"#{heading} ~ table") is not None
+
+
+def test_the_total_and_the_dates_come_first(pages, page):
+    page.goto(pages["statement"].as_uri())
+    text = page.inner_text("main")
+    assert text.index("VAT included") < text.index("Deadline") < text.index("Payment overview")
