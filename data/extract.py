@@ -9,6 +9,7 @@ import polars as pl
 from sqlalchemy import Connection, delete, text
 
 from data.casting import typed
+from data.counting import forget_paid_units
 from data.database import Database, Reader, as_stored
 from data.reconciling import Reconciled, reconcile, write_down
 from data.settling import Attached, attach_eligible
@@ -53,6 +54,7 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
         write_down(database, connection, found, now)
         for name, (rows, _) in merged.items():
             _replace(database, connection, name, rows)
+        forget_paid_units(connection)
         attached = attach_eligible(database, connection, london_day(now), now)
         told = {"kept": found.kept.height, "overruled": found.overruled.height, "eligible": attached.eligible}
         connection.execute(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from data.casting import typed
+from data.counting import PAID_FOR, TAKEN_BACK, units_of
 from data.database import Reader
 from data.expectations import Expectations, load_expectations
 
@@ -17,22 +18,6 @@ FROM statements s
 JOIN contracts c ON c.contract_id = s.contract_id
 JOIN lead_providers l ON l.lead_provider_id = c.lead_provider_id
 """
-# Under an `ecf` contract ECTs and mentors count together: no need to know who is which.
-_COUNTS_TOGETHER = """
-SELECT n.statement_id, 'all' AS counted_as, d.declaration_type, COUNT(*) AS units
-FROM together n CROSS JOIN declarations d
-WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
-GROUP BY n.statement_id, d.declaration_type
-"""
-_COUNTS_APART = """
-SELECT n.statement_id, sp.participant_type AS counted_as, d.declaration_type, COUNT(*) AS units
-FROM apart n CROSS JOIN declarations d CROSS JOIN training_periods tp CROSS JOIN school_periods sp
-WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
-  AND tp.training_period_id = d.training_period_id AND sp.school_period_id = tp.school_period_id
-GROUP BY n.statement_id, sp.participant_type, d.declaration_type
-"""
-_PAID_FOR = ("payment_statement_id", "payment_status", "'eligible', 'payable', 'paid'")
-_TAKEN_BACK = ("clawback_statement_id", "clawback_status", "'awaiting_clawback', 'clawed_back'")
 
 _DECLARATIONS = """
 SELECT n.statement_id, d.declaration_id, sp.participant_id, t.trn, t.full_name, sp.participant_type,
@@ -100,14 +85,11 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
     reader.lend("unpaid", "statement_id", ids)
     month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2)).alias("statement_month")
     asked = chosen.select("statement_id", *owner, month)
-    together = pl.col("contract_type") == "ecf"
-    reader.lend("together", "statement_id", statements.filter(together)["statement_id"])
-    reader.lend("apart", "statement_id", statements.filter(~together)["statement_id"])
     return Accounts(
         statements=statements,
         chosen=ids,
         bands=typed(reader.frame(_BANDS)).sort("contract_id", "band"),
-        units=_units(reader),
+        units=units_of(reader, statements),
         declarations=_declarations(reader),
         adjustments=typed(
             reader.frame("SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.statement_id")
@@ -117,26 +99,10 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
     )
 
 
-def _units(reader: Reader) -> pl.DataFrame:
-    key = ["statement_id", "counted_as", "declaration_type"]
-    sides = []
-    for name, (link, status, wanted) in (("billed", _PAID_FOR), ("refunded", _TAKEN_BACK)):
-        counts = [
-            reader.frame(sql.format(link=link, status=status, wanted=wanted))
-            for sql in (_COUNTS_TOGETHER, _COUNTS_APART)
-        ]
-        sides.append(pl.concat(counts).select(*key, pl.col("units").cast(pl.Int64).alias(name)))
-    return (
-        sides[0]
-        .join(sides[1], on=key, how="full", coalesce=True)
-        .with_columns(pl.col("billed", "refunded").fill_null(0))
-    )
-
-
 def _declarations(reader: Reader) -> pl.DataFrame:
     voided = ("payment_statement_id", "payment_status", "'voided'")
     parts = []
-    for line_type, (link, status, wanted) in (("output", _PAID_FOR), ("clawback", _TAKEN_BACK), ("voided", voided)):
+    for line_type, (link, status, wanted) in (("output", PAID_FOR), ("clawback", TAKEN_BACK), ("voided", voided)):
         rows = typed(reader.frame(_DECLARATIONS.format(link=link, status=status, wanted=wanted)))
         parts.append(rows.with_columns(line_type=pl.lit(line_type)))
     return pl.concat(parts)

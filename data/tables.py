@@ -185,6 +185,17 @@ statement_versions = Table(
     Column("lines", Text, nullable=False),
 )
 
+# What paid statements pay for and take back, counted once: see data.counting.
+paid_units = Table(
+    "paid_units",
+    metadata,
+    Column("statement_id", String(36), primary_key=True),
+    Column("counted_as", String(10), primary_key=True),
+    Column("declaration_type", String(20), primary_key=True),
+    Column("billed", Integer, nullable=False),
+    Column("refunded", Integer, nullable=False),
+)
+
 # The audit trail: one row a change, in the field's own event types (handbook: domain 6.6).
 events = Table(
     "events",

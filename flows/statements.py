@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from data.counting import keep_paid_units
 from data.settling import mark_paid, settle_due, status_and_deadline
 from data.statements import load_accounts, submitted_without_statement
 from flows.clock import london_day
@@ -27,7 +28,7 @@ from transforms.statement_tables import changes_table
 from transforms.statements import BANDING
 from transforms.version_changes import version_changes
 
-WRITERS = 1
+WRITERS = 2
 log = logging.getLogger("ectx.statements")
 
 
@@ -78,6 +79,7 @@ def statements_round(house: House, now: datetime) -> StatementsRound:
             return done
         with house.database.write() as connection:
             done.settled = settle_due(connection, london_day(now), now)
+            keep_paid_units(house.database, connection)
         with house.database.read() as reader:
             accounts = load_accounts(reader)
             done.nowhere = submitted_without_statement(reader)

@@ -5,16 +5,19 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from data.counting import keep_paid_units
 from data.extract import import_records
 from data.sample import write_sample
 from data.statements import load_accounts
+from data.tables import metadata
 from flows.clock import instant
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider, open_house
@@ -215,22 +218,80 @@ def bench_statements(house: House) -> None:
     say("the same round when nothing has changed", again)
 
 
+_MORE_HISTORY = """
+INSERT INTO declarations SELECT 'h{copy}' || substr(declaration_id, 3), {others} FROM declarations
+WHERE payment_status = 'paid' AND clawback_status = 'no_clawback' AND declaration_id NOT LIKE 'h%'
+"""
+
+
+def bench_growth(scale: float) -> None:
+    """Statements at 1, 2 and 4 times the records; then at 1, 2 and 4 times the history behind the same open period."""
+    first: float | None = None
+    for times in (1, 2, 4):
+        with tempfile.TemporaryDirectory(prefix="ectx-growth-") as folder, _house(Path(folder)) as house:
+            _fill(house, scale * times)
+            with house.database.write() as connection:
+                keep_paid_units(house.database, connection)  # what is paid is counted once
+            seconds, done = timed(lambda house=house: statements_round(house, instant(NOW)))  # type: ignore[misc]
+            declarations = sum(each.declarations for each in done.standing)  # type: ignore[attr-defined]
+            first = first or seconds
+            say(
+                f"{times} × the records: {declarations:,} declarations not yet paid",
+                seconds,
+                "the first",
+                seconds / first,
+                times,
+            )
+            if times == 1:
+                _bench_history(house)
+
+
+def _bench_history(house: House) -> None:
+    columns = ", ".join(column.name for column in list(metadata.tables["declarations"].columns)[1:])
+    first: float | None = None
+    for times, copies in ((1, ()), (2, (1,)), (4, (2, 3))):
+        with house.database.write() as connection:
+            for copy in copies:
+                connection.exec_driver_sql(_MORE_HISTORY.format(copy=copy, others=columns))
+            connection.exec_driver_sql("DELETE FROM paid_units")
+        statements_round(house, instant(NOW))
+        seconds = best(lambda: statements_round(house, instant(NOW)), 3)
+        first = first or seconds
+        say(f"  {times} × the history, the same open period: a round", seconds, "the first", seconds / first, 1)
+
+
+@contextmanager
+def _house(home: Path) -> Iterator[House]:
+    with open_house(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as house:
+        yield house
+
+
+def _fill(house: House, scale: float) -> None:
+    sample = house.settings.home / "sample"
+    made, counts = timed(lambda: write_sample(sample, scale))
+    say(f"sample at scale {scale:g}: {counts['declarations']:,} declarations", made)  # type: ignore[index]
+    say("import", timed(lambda: import_records(house.database, sample, instant(NOW)))[0])
+    shutil.rmtree(sample)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
+    parser.add_argument("--part", choices=("intake", "statements", "growth"), help="this part alone")
     parser.add_argument("--keep", type=Path, help="keep the records here, and use them when they are there")
     chosen = parser.parse_args()
     home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
     try:
-        with open_house(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as house:
-            if not house.lead_providers():
-                sample = home / "sample"
-                made, counts = timed(lambda: write_sample(sample, chosen.scale))
-                say(f"sample at scale {chosen.scale:g}: {counts['declarations']:,} declarations", made)  # type: ignore[index]
-                say("import", timed(lambda: import_records(house.database, sample, instant(NOW)))[0])
-                shutil.rmtree(sample)
-            bench_intake(house)
-            bench_statements(house)
+        if chosen.part != "growth":
+            with _house(home) as house:
+                if not house.lead_providers():
+                    _fill(house, chosen.scale)
+                if chosen.part != "statements":
+                    bench_intake(house)
+                if chosen.part != "intake":
+                    bench_statements(house)
+        if chosen.part in (None, "growth"):
+            bench_growth(chosen.scale / 4)
         print(f"peak memory {peak_gibibytes():.2f} GiB")
     finally:
         if not chosen.keep:
