@@ -224,7 +224,8 @@ class Reader:
             cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT value AS {column} FROM json_each(?)", (listed,))
         else:
             cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT unnest(%s::text[]) AS {column}", (ids.to_list(),))
-            cursor.execute(f"ANALYZE {name}")
+        # Without it SQLite takes the list for a million rows, and reads a whole index first to spare itself look-ups.
+        cursor.execute(f"ANALYZE {name}")
         cursor.close()
 
 
