@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sftp.server import write_new_key
@@ -25,6 +26,9 @@ WRONG = [
     (("authorise", "nothing"), 1, "NO-STATEMENT"),
     (("records", "import", "nowhere"), 1, "holds no .csv"),
     (("provider", "add", "nobody"), 1, "NO-PROVIDER"),
+    (("payments", "January"), 1, "NO-MONTH"),
+    (("payments", "2026-11"), 1, "NOT-READY"),
+    (("verify", "nothing"), 1, "NOT-PAID"),
     (("records", "sample", "x", "--scale", "-1"), 2, "scale"),
 ]
 
@@ -55,6 +59,27 @@ def test_a_year_can_be_rehearsed_from_sample_to_statements(tmp_path):
         result = ectx(home, *arguments)
         assert result.returncode == 0, result.stderr
     assert {path.name for path in sample.iterdir()} == {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_a_month_is_paid_and_proved(home, tmp_path):
+    assert ectx(home, "statements", "--as-of", "2027-01-01T00:30:00Z").returncode == 0
+    schedule = ectx(home, "payments", "2027-01")
+    assert schedule.returncode == 0 and schedule.stdout.startswith("line,lead_provider_id,")
+    rows = pl.read_csv(schedule.stdout.encode(), infer_schema=False)
+    for statement_id in rows.filter(line="statement")["statement_id"]:
+        assert ectx(home, "authorise", statement_id).returncode == 0
+    proof = ectx(home, "verify")
+    assert proof.returncode == 0, proof.stdout + proof.stderr
+    assert f"{rows.filter(line='statement').height} paid statements" in proof.stdout
+    assert ectx(home, "payments", "2027-01", "--to", str(tmp_path / "january.csv")).returncode == 0
+    paid = pl.read_csv(tmp_path / "january.csv", infer_schema=False)
+    assert set(paid.filter(line="statement")["status"]) == {"paid"}
+    same = ["line", "statement_id", "total"]
+    assert paid.filter(line="statement").select(same).equals(rows.filter(line="statement").select(same))
+    manifest = next((home / "store" / "outbox").glob("*/from-dfe/statements/*/2027-01/*-paid/manifest.json"))
+    manifest.write_text("{}")
+    alarm = ectx(home, "verify")
+    assert alarm.returncode == 1 and "not the one that was delivered" in alarm.stdout + alarm.stderr
 
 
 def test_providers_and_keys_are_kept_by_command(home, tmp_path):
