@@ -1,7 +1,6 @@
 """SFTP servers for tests: ours for providers; a plain one, and OpenSSH's where installed, as the service of mailboxes."""
 
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,9 +14,9 @@ import paramiko
 
 from sftp.accounts import Accounts
 from sftp.server import SftpServer, host_key, write_new_key
+from tests.tools import needed
 
-SSHD = Path("/usr/sbin/sshd")
-SERVICES = ["paramiko", *(["openssh"] if SSHD.exists() else [])]
+SERVICES = ["paramiko", "openssh"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Client:
 
     def sftp(self, batch: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [
-            "sftp", "-q", "-b", "-", "-i", str(self.key), "-P", str(self.port), "-F", "none", "-o", "IdentitiesOnly=yes",
+            needed("sftp"), "-q", "-b", "-", "-i", str(self.key), "-P", str(self.port), "-F", "none", "-o", "IdentitiesOnly=yes",
             "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={self.known_hosts}", f"{self.user}@127.0.0.1",
         ]  # fmt: skip
         return subprocess.run(command, input=batch + "\n", text=True, capture_output=True, check=check, timeout=60)
@@ -72,6 +71,7 @@ def _user() -> str:
 
 @contextmanager
 def _openssh(folder: Path, public: str, key: paramiko.PKey) -> Iterator[int]:
+    program = needed("sshd")
     authorized = folder / "authorized"
     authorized.write_text(public + "\n")
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -82,7 +82,7 @@ def _openssh(folder: Path, public: str, key: paramiko.PKey) -> Iterator[int]:
         "Subsystem sftp internal-sftp\nPidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    process = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
     try:
         for _ in range(100):
             with socket.socket() as attempt:
@@ -178,6 +178,3 @@ class _WholeDisk(paramiko.SFTPServerInterface):
 
     def mkdir(self, path, attr):
         return self._try(os.mkdir, path)
-
-
-assert shutil.which("sftp"), "tests need OpenSSH's sftp command"

@@ -28,7 +28,8 @@ WRONG = [
     (("provider", "add", "nobody"), 1, "NO-PROVIDER"),
     (("payments", "January"), 1, "NO-MONTH"),
     (("payments", "2026-11"), 1, "NOT-READY"),
-    (("verify", "nothing"), 1, "NOT-PAID"),
+    (("verify", "nothing"), 2, "not an id"),
+    (("verify", "00000000-0000-4000-8000-000000000000"), 1, "NOT-PAID"),
     (("records", "sample", "x", "--scale", "-1"), 2, "scale"),
 ]
 
@@ -67,7 +68,8 @@ def test_a_month_is_paid_and_proved(home, tmp_path):
     assert schedule.returncode == 0 and schedule.stdout.startswith("line,lead_provider_id,")
     rows = pl.read_csv(schedule.stdout.encode(), infer_schema=False)
     for statement_id in rows.filter(line="statement")["statement_id"]:
-        assert ectx(home, "authorise", statement_id).returncode == 0
+        done = ectx(home, "authorise", statement_id, "--as-of", "2027-01-20T10:00:00Z")
+        assert done.returncode == 0, done.stderr
     proof = ectx(home, "verify")
     assert proof.returncode == 0, proof.stdout + proof.stderr
     assert f"{rows.filter(line='statement').height} paid statements" in proof.stdout
@@ -76,7 +78,7 @@ def test_a_month_is_paid_and_proved(home, tmp_path):
     assert set(paid.filter(line="statement")["status"]) == {"paid"}
     same = ["line", "statement_id", "total"]
     assert paid.filter(line="statement").select(same).equals(rows.filter(line="statement").select(same))
-    manifest = next((home / "store" / "outbox").glob("*/from-dfe/statements/*/2027-01/*-paid/manifest.json"))
+    manifest = next((home / "outbox").glob("*/from-dfe/statements/*/2027-01/*-paid/manifest.json"))
     manifest.write_text("{}")
     alarm = ectx(home, "verify")
     assert alarm.returncode == 1 and "not the one that was delivered" in alarm.stdout + alarm.stderr

@@ -1,8 +1,6 @@
 """The pages that providers and delivery partners open, in a real browser: accessible, self-contained, printable."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 from tests.exchange.test_statement_files import busy_home  # noqa: F401 - a fixture
+from tests.tools import needed
 
 A4_PRINTED_PIXELS = 688  # 210 mm less the margins, at 96 to the inch
 
@@ -37,11 +36,8 @@ def pages(busy_home: Path) -> dict[str, Path]:  # noqa: F811
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """The machine's own Chromium. Where there is none the pages are not tried, and the run says so at its end; in CI there
-    has to be one (`make test-tools`)."""
-    installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if installed is None and not os.environ.get("CI"):
-        pytest.skip("NOT TRIED: no Chromium here. `make test-tools` installs one on Debian, as root.")
+    """The machine's own."""
+    installed = needed("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox", "--disable-gpu"])
         yield opened
