@@ -1,0 +1,16 @@
+"""Programs outside Python that some tests need: tried with the real thing, or said not to have been tried."""
+
+import os
+import shutil
+
+import pytest
+
+
+def needed(*names: str) -> str:
+    """The first of these programs that is here. Where none is, the test is left out, and the run says so at its end; in CI
+    one has to be here (`make test-tools`)."""
+    found = next(filter(None, (shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in names)), None)
+    if found is None:
+        told = f"NOT TRIED: no {names[0]} here. `make test-tools` installs it on Debian, as root."
+        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+    return found
