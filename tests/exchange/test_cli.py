@@ -78,7 +78,7 @@ def test_a_month_is_paid_and_proved(home, tmp_path):
     assert set(paid.filter(line="statement")["status"]) == {"paid"}
     same = ["line", "statement_id", "total"]
     assert paid.filter(line="statement").select(same).equals(rows.filter(line="statement").select(same))
-    manifest = next((home / "outbox").glob("*/from-dfe/statements/*/2027-01/*-paid/manifest.json"))
+    manifest = next((home / "outbox").rglob("2027-01/*-paid/manifest.json"))
     manifest.write_text("{}")
     alarm = ectx(home, "verify")
     assert alarm.returncode == 1 and "not the one that was delivered" in alarm.stdout + alarm.stderr
