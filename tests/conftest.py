@@ -46,6 +46,22 @@ def filled_home(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def small_home(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with two lead providers' statements of a few months alone not paid yet, so that a round is quick. Not to be
+    changed: copy it."""
+    home = Path(shutil.copytree(filled_home, tmp_path_factory.mktemp("small") / "home"))
+    with open_house(Settings(home=home)) as house:
+        first, second = house.lead_providers()[:2]
+        with house.database.write() as connection:
+            connection.exec_driver_sql(
+                "UPDATE statements SET status = 'paid' WHERE year * 100 + month > 202702 OR contract_id NOT IN "
+                "(SELECT contract_id FROM contracts WHERE lead_provider_id IN (?, ?))",
+                (first.lead_provider_id, second.lead_provider_id),
+            )
+    return home
+
+
 @pytest.fixture
 def home(filled_home: Path, tmp_path: Path) -> Path:
     """A home of the test's own with the sample's records."""

@@ -115,7 +115,7 @@ def sums(text: str) -> tuple:
     """Reasons or kinds of change counted, money added up; which declaration fills a band's last place hangs on its id."""
     rows = pl.read_csv(text.encode(), infer_schema=False)
     named = "reason_code" if "reason_code" in rows.columns else "change"
-    money = [name for name in rows.columns if name.endswith(("_amount", "difference"))]
+    money = [name for name in rows.columns if name.endswith("_amount") or name.startswith("amount_")]
     told = rows.select(pl.col(name).cast(pl.Decimal(scale=2)).sum() for name in money).row(0)
     return sorted(rows[named].value_counts().iter_rows()), told
 

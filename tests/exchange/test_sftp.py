@@ -1,7 +1,9 @@
 """Real SFTP, both ways: providers to our server with OpenSSH's client; our flows to a service of mailboxes."""
 
 import os
+import shutil
 import socket
+from pathlib import Path
 
 import paramiko
 import pytest
@@ -134,7 +136,8 @@ def test_garbage_on_the_port_hurts_nobody(jail):
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-def test_flows_work_the_same_over_an_sftp_service(kind, home, tmp_path):
+def test_flows_work_the_same_over_an_sftp_service(kind, small_home, tmp_path):
+    home = Path(shutil.copytree(small_home, tmp_path / "home"))
     local = Settings(home=home, seconds_between_looks=0)
     with open_house(local) as house, mailbox_service(kind, tmp_path) as (url, key, hosts):
         provider = house.lead_providers()[0]

@@ -229,4 +229,5 @@ def test_a_51st_row_for_one_school_and_contract_period_is_refused():
     judgement = judged(NOBODY, *rows, kind="partnerships")
     assert [codes(judgement, n) for n in (50, 51)] == [["PARTNER-009"], ["FILE-014"]]
     two_years = [ROW | {"contract_period": str(2024 + n % 2)} for n in range(60)]
-    assert all("FILE-014" not in codes(judged(NOBODY, *two_years, kind="partnerships"), n) for n in range(1, 61))
+    both = judged(NOBODY, *two_years, kind="partnerships")
+    assert all("FILE-014" not in codes(both, n) for n in range(1, 61))
