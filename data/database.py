@@ -10,10 +10,11 @@ import hashlib
 import io
 import json
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 from alembic import command
@@ -141,29 +142,50 @@ class Database:
         return f"CAST({mark} AS {table.c[name].type.compile(self.engine.dialect)})"
 
     @contextmanager
-    def only_one(self, name: str) -> Iterator[bool]:
-        """Hold a named piece of work, if nobody else does (yields whether). Let go when the process ends, however it ends."""
+    def only_one(self, name: str, patience: float = 0.0) -> Iterator[bool]:
+        """Hold a named piece of work (yields whether we do). Let go when the process ends, however it ends.
+
+        patience: seconds to wait for somebody else who holds it.
+        """
         if self.is_sqlite:
             folder = Path(str(self.url.database)).parent / "locks"
             folder.mkdir(exist_ok=True)
             with (folder / f"{name}.lock").open("w") as handle:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    yield False
-                    return
-                yield True
+                yield _soon(lambda: _flocked(handle), patience)
             return
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
-        with self.engine.connect() as connection:
+
+        def locked() -> bool:
             held = connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}).scalar_one()
             connection.commit()
+            return bool(held)
+
+        with self.engine.connect() as connection:
+            held = _soon(locked, patience)
             try:
-                yield bool(held)
+                yield held
             finally:
                 if held:
                     connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
                     connection.commit()
+
+
+def _flocked(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _soon(held: Callable[[], bool], patience: float) -> bool:
+    """Try until it is held, or patience is at an end."""
+    end = time.monotonic() + patience
+    while not held():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 class Reader:

@@ -139,6 +139,19 @@ class Ledger:
                 update(submissions).where(submissions.c.submission_id == submission_id).values(removed=True)
             )
 
+    def any_unremoved(self, lead_provider_id: str) -> bool:
+        """Whether a file of theirs is not known to have left the mailbox."""
+        c = submissions.c
+        query = select(c.submission_id).where(c.lead_provider_id == lead_provider_id, c.removed.is_(False)).limit(1)
+        return bool(self._all(query))
+
+    def all_removed(self, lead_provider_id: str) -> None:
+        """Write down that none of a lead provider's claimed files is in the mailbox any more."""
+        if self.any_unremoved(lead_provider_id):
+            whose = (submissions.c.lead_provider_id == lead_provider_id, submissions.c.removed.is_(False))
+            with self._database.write() as connection:
+                connection.execute(update(submissions).where(*whose).values(removed=True))
+
     def exists(self, submission_id: str) -> bool:
         return bool(self._all(select(submissions.c.submission_id).where(submissions.c.submission_id == submission_id)))
 

@@ -43,6 +43,7 @@ class IntakeRound:
     outcomes: list[Outcome] = field(default_factory=list)
     delivered: int = 0
     troubles: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)  # mailboxes that somebody else is at; their files are theirs to judge
 
 
 def plainly(name: str, act: Callable[[], Any]) -> None:
@@ -50,8 +51,10 @@ def plainly(name: str, act: Callable[[], Any]) -> None:
     act()
 
 
-def intake_round(house: House, now: datetime, do: Callable[[str, Callable[[], Any]], None] = plainly) -> IntakeRound:
-    """Take and process every waiting file of every mailbox once."""
+def intake_round(
+    house: House, now: datetime, do: Callable[[str, Callable[[], Any]], None] = plainly, patience: float = 0.0
+) -> IntakeRound:
+    """Take and process every waiting file of every mailbox once. patience: seconds to wait for who is at a mailbox."""
     done = IntakeRound()
     providers = house.lead_providers()
     arrivals = _settled_arrivals(house, providers, done)
@@ -59,7 +62,7 @@ def intake_round(house: House, now: datetime, do: Callable[[str, Callable[[], An
         own = arrivals.get(provider.slug, [])
         if own or _left_over(house, provider, done):
             try:
-                do(provider.slug, partial(_in_turn, house, provider, own, now, done))
+                do(provider.slug, partial(_in_turn, house, provider, own, now, done, patience))
             except Exception as error:  # one mailbox's trouble is not another's
                 _log_trouble(f"mailbox {provider.slug}", error)
                 done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
@@ -74,7 +77,8 @@ def _left_over(house: House, provider: LeadProvider, done: IntakeRound) -> bool:
     except MailboxError:
         return False  # the look has said so already
     owner = provider.lead_provider_id
-    return bool(taken or house.ledger.waiting(owner) or house.ledger.owed(owner))
+    ledger = house.ledger
+    return bool(taken or ledger.waiting(owner) or ledger.owed(owner) or ledger.any_unremoved(owner))
 
 
 def _strangers(house: House, providers: list[LeadProvider]) -> list[str]:
@@ -126,16 +130,20 @@ def _ends_well(house: House, name: str, arrival: Arrival) -> bool:
         return False
 
 
-def _in_turn(house: House, provider: LeadProvider, arrivals: list[Arrival], now: datetime, done: IntakeRound) -> None:
+def _in_turn(
+    house: House, provider: LeadProvider, arrivals: list[Arrival], now: datetime, done: IntakeRound, patience: float
+) -> None:
     """One mailbox's work, unless somebody else is at it."""
-    with house.database.only_one(f"mailbox-{provider.slug}") as ours:
+    with house.database.only_one(f"mailbox-{provider.slug}", patience) as ours:
         if not ours:
+            done.busy.append(provider.slug)
             return
         try:
             mailbox = house.mailbox(provider.slug)
             done.delivered += deliver_owed(house, provider, mailbox, now)
             for arrival in mailbox.taken():
                 _claim(house, provider, mailbox, arrival, now)
+            house.ledger.all_removed(provider.lead_provider_id)  # whoever discarded them may not have lived to say so
             for arrival in _complete(house, provider, arrivals):
                 if mailbox.take(arrival):
                     _claim(house, provider, mailbox, arrival, now)

@@ -29,6 +29,7 @@ from transforms.statements import BANDING
 from transforms.version_changes import version_changes
 
 WRITERS = 2
+INTAKE_SECONDS = 600  # a mailbox of many long files is judged in less
 log = logging.getLogger("ectx.statements")
 
 
@@ -71,11 +72,18 @@ class StatementsRound:
 
 
 def statements_round(house: House, now: datetime) -> StatementsRound:
-    """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed."""
-    done = StatementsRound(intake_round(house, now))
+    """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
+
+    What arrived before a deadline counts for it, so nothing moves while somebody else still judges a mailbox's files.
+    """
+    done = StatementsRound(IntakeRound())
     with house.database.only_one("statements") as ours:
         if not ours:
             done.troubles.append("another statements round is at work")
+            return done
+        done.intake = intake_round(house, now, patience=INTAKE_SECONDS)
+        if done.intake.busy:
+            done.troubles.append(f"another round is at {', '.join(done.intake.busy)}; run this one again after it")
             return done
         with house.database.write() as connection:
             done.settled = settle_due(connection, london_day(now), now)

@@ -1,5 +1,6 @@
 """The field's words: declaration types, roles, evidence, states. Lists of words only, no rules."""
 
+import csv
 from functools import cache
 from pathlib import Path
 
@@ -64,8 +65,9 @@ def evidence_matrix() -> pl.DataFrame:
 
 @cache
 def schedule_identifiers() -> tuple[str, ...]:
-    """The twelve schedule identifiers."""
-    return tuple(pl.read_csv(FACTS / "schedule_identifiers.csv")["schedule_identifier"])
+    """The twelve schedule identifiers. Read without Polars: to import this module must start no thread."""
+    with (FACTS / "schedule_identifiers.csv").open(newline="") as lines:
+        return tuple(row["schedule_identifier"] for row in csv.DictReader(lines))
 
 
 def state() -> pl.Expr:

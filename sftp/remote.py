@@ -86,7 +86,14 @@ class SftpMailbox:
             try:
                 self._client.stat(path)
             except FileNotFoundError:
-                self._client.mkdir(path)
+                self._mkdir(path)
+
+    def _mkdir(self, path: str) -> None:
+        try:
+            self._client.mkdir(path)
+        except FileNotFoundError as error:
+            above = posixpath.dirname(path)
+            raise MailboxError(f"The SFTP service has no folder {above}: make it, or correct ECTX_MAILBOXES.") from error
 
     def prepare(self) -> None:
         with _carrying():

@@ -1,6 +1,7 @@
 """What tests of the exchange share: a home with sample records, made once and copied for each test."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,3 +83,16 @@ def files_of() -> Callable[[Path], set[str]]:
         return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
     return found
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What tests.faults did, over all its tests."""
+    totals: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", []):
+                if name == "faults" and report.when == "teardown":
+                    totals.update(value)
+    if totals:
+        told = ("faults injected", "files lost", "rows doubled", "receipts missing")
+        terminalreporter.write_line(", ".join(f"{name}: {totals[name]:,}" for name in told))

@@ -1,0 +1,40 @@
+"""Counts every fault that was injected, over all tests and workers, and prints what they did at the end."""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.grounds import ground
+from tests.faults.lives import Lives
+from tests.faults.story import tell
+from tests.faults.worker import Worker
+
+SEED = int(os.environ.get("FAULTS_SEED", "1"))
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Chosen by the seed and the test's name alone, so that a failure comes back."""
+    return random.Random(f"{SEED} {request.node.nodeid}")
+
+
+@pytest.fixture(scope="module")
+def lives_on(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
+    """A ground (named by the parameter) with the story told on it once without faults, and a worker to be killed."""
+    folder: Path = tmp_path_factory.mktemp(request.param.replace("-", "_"))
+    with ground(request.param, folder) as told_on:
+        worker = Worker(folder)
+        yield Lives(told_on, worker, tell(told_on, worker, folder / "story"), folder)
+        worker.close()
+
+
+@pytest.fixture
+def lives(lives_on: Lives, record_property) -> Iterator[Lives]:
+    """The same, counting for this test."""
+    lives_on.counts = Counter()
+    yield lives_on
+    record_property("faults", dict(lives_on.counts))

@@ -1,0 +1,39 @@
+"""SIGKILL at every step boundary of every round, and at random instants: a plain round afterwards ends as if none had been."""
+
+import os
+
+import pytest
+
+from tests.faults.lives import Lives, shuffled
+
+KILLS_IN_A_LIFE = 8
+STAGES = ("intake", "open", "changed", "payable", "paid")
+# How many of a round's boundaries are struck: as many as there is time for; others with another seed; all with FAULTS=all.
+BOUNDARIES = {"sqlite-folder": 100, "postgresql-folder": 30, "sqlite-sftp": 30, "postgresql-sftp": 20}
+if os.environ.get("FAULTS") == "all":
+    BOUNDARIES = dict.fromkeys(BOUNDARIES, None)
+everywhere = pytest.mark.parametrize("lives_on", list(BOUNDARIES), indirect=True)
+
+
+@everywhere
+@pytest.mark.parametrize("name", STAGES)
+def test_killed_at_a_step_boundary(lives: Lives, name, chance):
+    stage = lives.stages[name]
+    boundaries = shuffled(range(1, stage.steps + 1), chance, BOUNDARIES[lives.ground.name])
+    for start in range(0, len(boundaries), KILLS_IN_A_LIFE):
+        own = sorted(boundaries[start : start + KILLS_IN_A_LIFE])
+        home = lives.home(stage)
+        for step in own:
+            lives.suffer(stage, home, fault={"at": step, "do": "kill"})
+        lives.carry_on(stage, home, f"kills before steps {own} of {name}")
+
+
+@everywhere
+@pytest.mark.parametrize("name", STAGES)
+def test_killed_at_a_random_instant(lives: Lives, name, chance):
+    stage = lives.stages[name]
+    home = lives.home(stage)
+    instants = sorted(chance.uniform(0.005, 0.5) for _ in range(KILLS_IN_A_LIFE))
+    for seconds in instants:
+        lives.suffer(stage, home, kill_after=seconds)
+    lives.carry_on(stage, home, f"kills after {instants} seconds of {name}")
