@@ -20,7 +20,7 @@ demo: install
 	$(BIN)/ectx demo $(ARGS)
 
 test: install
-	POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 # What tests of pages and of OpenSSH use beside Python, where the machine lacks it (Debian or Ubuntu, as root).
 test-tools:

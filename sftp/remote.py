@@ -31,7 +31,9 @@ WRITE_BYTES = 32_000
 def _carrying() -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, paramiko.SSHException) as error:
+    except EOFError as error:
+        raise MailboxError("The SFTP service ended the connection.") from error
+    except (OSError, paramiko.SSHException) as error:
         raise MailboxError(f"The SFTP service failed: {error}.") from error
 
 
@@ -60,19 +62,21 @@ class SftpService:
                 auth_timeout=CONNECT_SECONDS,
             )
             self.client = self._ssh.open_sftp()
+        self._folders: set[str] = set()
 
     def mailbox(self, name: str) -> "SftpMailbox":
-        return SftpMailbox(self.client, posixpath.join(self.folder, name))
+        return SftpMailbox(self.client, posixpath.join(self.folder, name), self._folders)
 
     def close(self) -> None:
         self._ssh.close()
 
 
 class SftpMailbox:
-    """See sftp.mailbox.Mailbox."""
+    """See sftp.mailbox.Mailbox. folders: those known to be there, asked for once a connection."""
 
-    def __init__(self, client: paramiko.SFTPClient, root: str) -> None:
+    def __init__(self, client: paramiko.SFTPClient, root: str, folders: set[str]) -> None:
         self._client = client
+        self._folders = folders
         self.root = root
 
     def _at(self, *parts: str) -> str:
@@ -83,17 +87,22 @@ class SftpMailbox:
         parts = folder.split("/")
         for depth in range(len(parts) + 1):
             path = self._at(*parts[:depth])
+            if path in self._folders:
+                continue
             try:
                 self._client.stat(path)
             except FileNotFoundError:
                 self._mkdir(path)
+            self._folders.add(path)
 
     def _mkdir(self, path: str) -> None:
         try:
             self._client.mkdir(path)
         except FileNotFoundError as error:
             above = posixpath.dirname(path)
-            raise MailboxError(f"The SFTP service has no folder {above}: make it, or correct ECTX_MAILBOXES.") from error
+            raise MailboxError(
+                f"The SFTP service has no folder {above}: make it, or correct ECTX_MAILBOXES."
+            ) from error
 
     def prepare(self) -> None:
         with _carrying():

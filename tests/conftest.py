@@ -85,6 +85,14 @@ def files_of() -> Callable[[Path], set[str]]:
     return found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take tests a file at a time; tests of faults a ground at a time, for its story is long to tell."""
+    for item in items:
+        told = getattr(item, "callspec", None)
+        group = (told.params.get("lives_on") if told else None) or item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """What tests.faults did, over all its tests."""
     totals: Counter[str] = Counter()

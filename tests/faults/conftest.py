@@ -22,9 +22,12 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{SEED} {request.node.nodeid}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lives_on(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
-    """A ground (named by the parameter) with the story told on it once without faults, and a worker to be killed."""
+    """A ground (named by the parameter) with the story told on it once without faults, and a worker to be killed.
+
+    tests.conftest keeps a ground's tests together, so that its story is told once.
+    """
     folder: Path = tmp_path_factory.mktemp(request.param.replace("-", "_"))
     with ground(request.param, folder) as told_on:
         worker = Worker(folder)
