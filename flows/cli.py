@@ -336,7 +336,7 @@ def provider_remove(name: str) -> None:
 
 @key.command("add")
 def key_add(name: str, key_file: Path) -> None:
-    """Let the holder of another key in. Counts at the next login."""
+    """Let the holder of another key in, from the next login on. Keys: ed25519, or RSA of 3,072 bits or more."""
     from flows.house import open_house
 
     with open_house() as house:
@@ -345,9 +345,31 @@ def key_add(name: str, key_file: Path) -> None:
     print(f"{whose.slug}: {added.fingerprint}")
 
 
-@key.command("remove")
-def key_remove(name: str, fingerprint: str) -> None:
-    """Shut one key out, by its fingerprint."""
+@key.command("list")
+def key_list(name: str) -> None:
+    """The fingerprints of a provider's keys."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        keys = house.accounts.keys(house.lead_provider(name).slug)
+    print("\n".join(f"{each.fingerprint} {each.comment}".strip() for each in keys) or "no key yet")
+
+
+@key.command("rotate")
+def key_rotate(name: str, key_file: Path) -> None:
+    """Let one new key in and shut all others out, at once: connections with an old key are ended."""
+    from flows.house import open_house
+
+    with open_house() as house:
+        whose = house.lead_provider(name)
+        added, gone = house.accounts.rotate(whose.slug, _read_key(key_file))
+    print("\n".join([f"{whose.slug}: {added.fingerprint}", *(f"removed {each.fingerprint}" for each in gone)]))
+
+
+@key.command("revoke")
+@key.command("remove", hidden=True)
+def key_revoke(name: str, fingerprint: str) -> None:
+    """Shut one key out, by its fingerprint: connections with it are ended."""
     from flows.house import open_house
 
     with open_house() as house:
@@ -355,3 +377,29 @@ def key_remove(name: str, fingerprint: str) -> None:
         if not house.accounts.remove_key(whose.slug, fingerprint):
             raise ExchangeError("NO-KEY", f"{whose.slug} has no key {fingerprint}.", "See `ectx provider list`.")
     print(f"{whose.slug}: removed {fingerprint}")
+
+
+@app.command("host-key")
+def host_key(host: Annotated[str, typer.Argument(help="As providers call this machine.")] = "") -> None:
+    """The SFTP server's fingerprint, and the line that pins it in a provider's known_hosts."""
+    from flows.settings import Settings
+    from sftp.keys import host_key as own
+    from sftp.keys import known_hosts_line
+
+    settings = Settings()
+    found = own(settings.home / "host_key")
+    print(found.fingerprint)
+    print(known_hosts_line(host or settings.sftp_host, settings.sftp_port, found))
+
+
+@app.command("sshd-config")
+def sshd_config(folder: Path) -> None:
+    """Write FOLDER/sshd_config and FOLDER/setup.sh: OpenSSH in place of the embedded server, for the same providers."""
+    from flows.house import open_house
+    from flows.sshd import write_sshd_config
+
+    with open_house() as house:
+        users = write_sshd_config(house, folder)
+    print(
+        f"{folder}: {len(users):,} users. Run setup.sh as root, then `sshd -f` with the absolute path of sshd_config."
+    )

@@ -26,8 +26,8 @@ from flows.house import House, LeadProvider, open_house
 from flows.rehearsal import acceptable
 from flows.services import Services, free_port, prefect_environment, services, stop_signals
 from flows.settings import Settings
+from sftp.keys import host_key, known_hosts_line, write_new_key
 from sftp.remote import SftpService
-from sftp.server import host_key, write_new_key
 
 SCALE = 0.02
 RECORDS_AT = "2026-11-20T09:00:00Z"
@@ -106,8 +106,8 @@ def _tell(house: House, say: Teller, console: Console, keep: bool, started: floa
 def _players(house: House, running: Services) -> list[Player]:
     """Two lead providers with a key pair each, and the server's host key pinned."""
     hosts = house.settings.home / "demo-known-hosts"
-    public = host_key(house.settings.home / "host_key").get_base64()
-    hosts.write_text(f"[{running.sftp_host}]:{running.sftp_port} ssh-ed25519 {public}\n")
+    key = host_key(house.settings.home / "host_key")
+    hosts.write_text(known_hosts_line(running.sftp_host, running.sftp_port, key) + "\n")
     players = []
     for provider in house.lead_providers()[:2]:
         key_file = house.settings.home / f"demo-key-{provider.slug}"

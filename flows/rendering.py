@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from data.tables import rfc3339
 from flows.clock import LONDON
@@ -40,14 +42,15 @@ def long_day(day: Any) -> str:
 
 
 @cache
-def templates() -> Environment:
-    """The pages' templates: everything put into them is escaped, and a missing name is an error."""
-    environment = Environment(
+def templates(escaped: bool = True) -> ImmutableSandboxedEnvironment:
+    """The templates, sandboxed: a missing name is an error; everything put into a page is escaped, into a text it is not."""
+    environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(str(files("templates"))),
-        autoescape=select_autoescape(default=True),
+        autoescape=escaped,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=not escaped,
     )
     environment.filters |= {
         "in_london": in_london,
@@ -60,7 +63,15 @@ def templates() -> Environment:
 
 
 def page(template: str, **facts: Any) -> str:
+    """An HTML page."""
     return templates().get_template(template).render(**facts)
+
+
+def text(template: str, filters: dict[str, Callable[..., str]], **facts: Any) -> str:
+    """A file of plain text; its filters write values the way its readers need."""
+    environment = templates(escaped=False).overlay()
+    environment.filters = environment.filters | filters
+    return environment.get_template(template).render(**facts)
 
 
 def as_json(value: dict[str, Any]) -> bytes:

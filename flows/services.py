@@ -19,8 +19,11 @@ from types import FrameType
 from flows.errors import ExchangeError
 from flows.house import House
 from flows.settings import Settings
+from flows.sshd import bounds
 from sftp.accounts import Accounts
-from sftp.server import SftpServer, host_key
+from sftp.audit import AuditLog
+from sftp.keys import host_key
+from sftp.server import SftpServer
 
 HEALTHY_SECONDS = 120
 STOP_SECONDS = 15
@@ -117,7 +120,10 @@ def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True)
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
     key = host_key(settings.home / "host_key")
-    sftp = SftpServer(folder, Accounts(settings.keys_folder), key, settings.sftp_host, sftp_port)
+    audit = AuditLog(logs)
+    sftp = SftpServer(
+        folder, Accounts(settings.keys_folder), key, settings.sftp_host, sftp_port, audit, bounds(settings)
+    )
     processes: list[subprocess.Popen[bytes]] = []
     try:
         sftp.start()

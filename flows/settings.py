@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     sftp_known_hosts: Path | None = Field(default=None, description="The pinned host keys of that service.")
     sftp_host: str = Field(default="127.0.0.1", description="Where the embedded SFTP server listens.")
     sftp_port: int = Field(default=2222, description="Its port; 0 takes a free one.")
+    sftp_connections: int = Field(default=200, gt=0, description="The most connections it serves at once.")
+    sftp_idle_seconds: float = Field(default=900, gt=0, description="It ends a connection that is silent this long.")
     ui_host: str = Field(default="127.0.0.1", description="Where the operators' pages are served.")
     ui_port: int = Field(default=4200, description="Their port.")
     seconds_between_looks: float = Field(
@@ -40,6 +42,10 @@ class Settings(BaseSettings):
     )
     max_file_mebibytes: int = Field(default=256, gt=0, description="The largest file taken (rule FILE-005).")
     max_file_rows: int = Field(default=1_000_000, gt=0, description="The most rows taken in one file (rule FILE-005).")
+    max_waiting_files: int = Field(
+        default=1000, gt=0, description="The most files that may wait in one mailbox of the embedded SFTP server."
+    )
+    max_waiting_mebibytes: int = Field(default=2048, gt=0, description="The most that they may have in all.")
     ordered_shares: str = Field(
         default="",
         description="Slugs of lead providers (comma between) whose delivery partners' shares go by the ordered rule.",

@@ -1,11 +1,14 @@
 """Who may log in: one folder a mailbox with the public keys of its lead provider, in OpenSSH's own form."""
 
+import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 
 KEYS_FILE = "authorized_keys"
+RSA_BITS = 3072
 CHECKSUM_FILE = "checksum-always"
 
 
@@ -23,23 +26,27 @@ class PublicKey:
 
 
 def parse_key(line: str) -> PublicKey:
-    """Read one public key. Raises KeyRefused unless it is ed25519."""
+    """Read one public key. Raises KeyRefused unless it is ed25519, or RSA of RSA_BITS or more."""
     parts = line.split(None, 2)
-    if len(parts) < 2 or parts[0] != "ssh-ed25519":
+    if len(line.splitlines()) > 1 or len(parts) < 2 or parts[0] not in ("ssh-ed25519", "ssh-rsa"):
         raise KeyRefused(
-            "Only ed25519 public keys are taken: make one with `ssh-keygen -t ed25519` and give its .pub file."
+            f"Only ed25519 public keys are taken, and RSA ones of {RSA_BITS:,} bits or more: "
+            "make one with `ssh-keygen -t ed25519` and give its .pub file."
         )
     try:
-        key = paramiko.PKey.from_type_string(parts[0], paramiko.util.b(_decoded(parts[1])))
+        key = paramiko.PKey.from_type_string(parts[0], _decoded(parts[1]))
     except (paramiko.SSHException, ValueError) as error:
         raise KeyRefused("This is not a whole public key: copy the one line of the .pub file again.") from error
+    if parts[0] == "ssh-rsa" and key.get_bits() < RSA_BITS:
+        raise KeyRefused(
+            f"This RSA key has {key.get_bits():,} bits, and {RSA_BITS:,} are the fewest: "
+            "make one with `ssh-keygen -t ed25519` and give its .pub file."
+        )
     comment = parts[2].strip() if len(parts) > 2 else ""
     return PublicKey(f"{parts[0]} {parts[1]} {comment}".strip(), key.fingerprint, comment)
 
 
 def _decoded(text: str) -> bytes:
-    import base64
-
     return base64.b64decode(text, validate=True)
 
 
@@ -57,7 +64,15 @@ class Accounts:
         path = self.folder / name / KEYS_FILE
         if not path.is_file():
             return []
-        return [parse_key(line) for line in path.read_text().splitlines() if line.strip()]
+        found = []
+        for line in path.read_text().splitlines():
+            with suppress(KeyRefused):  # a comment, or what somebody wrote there by hand: it lets nobody in
+                found.append(parse_key(line))
+        return found
+
+    def allows(self, name: str, fingerprint: str) -> bool:
+        """Whether the holder of a key may use a mailbox, now."""
+        return name in self.names() and any(key.fingerprint == fingerprint for key in self.keys(name))
 
     def add_key(self, name: str, line: str) -> PublicKey:
         """Let the holder of a key in. Harmless when it is in already."""
@@ -65,6 +80,13 @@ class Accounts:
         known = [other for other in self.keys(name) if other.fingerprint != key.fingerprint]
         self._write(name, [*known, key])
         return key
+
+    def rotate(self, name: str, line: str) -> tuple[PublicKey, list[PublicKey]]:
+        """Let one key in, and shut all others out, at once. Returns it, and those shut out."""
+        key = parse_key(line)
+        gone = [other for other in self.keys(name) if other.fingerprint != key.fingerprint]
+        self._write(name, [key])
+        return key, gone
 
     def remove_key(self, name: str, fingerprint: str) -> bool:
         """Shut a key out, by its fingerprint. False when it was not there."""

@@ -1,27 +1,47 @@
 """What a lead provider may see and do inside its mailbox, held by directory descriptors: no link is ever followed."""
 
+import errno
 import os
 import posixpath
 import stat
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sftp.mailbox import FROM_DFE, TO_DFE
+from sftp.names import why_refused
 
 VISIBLE = (TO_DFE, FROM_DFE)
+UPLOADING = ".uploading"
+ABANDONED_SECONDS = 24 * 60 * 60
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class Refused(OSError):
+    """What a client may not do, in words for it."""
+
+    def __init__(self, why: str, number: int = errno.EACCES) -> None:
+        super().__init__(number, why)
 
 
 class Jail:
-    """One mailbox as its provider sees it. Paths are as the client sent them; `OSError` says what is not allowed."""
+    """One mailbox as its provider sees it. Paths are as the client sent them; `OSError` says what is not allowed.
+
+    An upload is written in a folder that the provider does not see, and moved to to-dfe when it is whole.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        (root / UPLOADING).mkdir(mode=0o700, exist_ok=True)
 
     @staticmethod
     def parts(path: str) -> list[str]:
         """The names of a path, `..` and all resolved inside the jail."""
+        if "\0" in path:
+            raise Refused("A path has no NUL character.")
         return [part for part in posixpath.normpath("/" + path).split("/") if part]
 
     @contextmanager
@@ -29,7 +49,7 @@ class Jail:
         """(descriptor of the folder a path lies in, last name)."""
         parts = self.parts(path)
         if parts and parts[0] not in VISIBLE:
-            raise FileNotFoundError(2, "no such file")
+            raise FileNotFoundError(errno.ENOENT, "There is no such file.")
         descriptor = os.open(self.root, _FOLDER)
         try:
             for part in parts[:-1]:
@@ -40,14 +60,14 @@ class Jail:
         finally:
             os.close(descriptor)
 
-    def is_writable(self, path: str) -> bool:
-        """Only files directly in to-dfe, of a name that a file system and a spreadsheet read alike."""
-        parts = self.parts(path)
-        return len(parts) == 2 and parts[0] == TO_DFE and parts[1].isprintable() and "\\" not in parts[1]
-
     def demand_writable(self, *paths: str) -> None:
-        if not all(self.is_writable(path) for path in paths):
-            raise PermissionError(13, "only files in to-dfe can be changed")
+        """Only files directly in to-dfe, of a name that is read alike everywhere. Raises Refused."""
+        for path in paths:
+            parts = self.parts(path)
+            if len(parts) != 2 or parts[0] != TO_DFE:
+                raise Refused(f"Only files in {TO_DFE} can be changed, and it has no folders.")
+            if why := why_refused(parts[1]):
+                raise Refused(why)
 
     def status(self, path: str) -> os.stat_result:
         with self.parent(path) as (folder, name):
@@ -73,13 +93,63 @@ class Jail:
         finally:
             os.close(descriptor)
 
-    def open(self, path: str, flags: int) -> int:
+    def open(self, path: str) -> int:
+        """A descriptor of a plain file, to be read."""
         with self.parent(path) as (folder, name):
-            descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o640, dir_fd=folder)
+            descriptor = os.open(name, os.O_RDONLY | _PLAIN, dir_fd=folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise PermissionError(13, "not a plain file")
+            raise Refused("This is not a plain file.")
         return descriptor
+
+    def exists(self, path: str) -> bool:
+        try:
+            self.status(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def start_upload(self) -> tuple[str, int]:
+        """(a name under UPLOADING, its descriptor, to be written and read)."""
+        name = uuid.uuid4().hex
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _PLAIN
+        with self._uploading() as folder:
+            return name, os.open(name, flags, 0o640, dir_fd=folder)
+
+    def finish_upload(self, name: str, path: str) -> None:
+        """Give an upload its own name, in place of a file that had it."""
+        self.demand_writable(path)
+        with self._uploading() as source, self.parent(path) as (target, final):
+            os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
+            os.fsync(target)
+
+    def drop_upload(self, name: str) -> None:
+        with self._uploading() as folder:
+            os.unlink(name, dir_fd=folder)
+
+    def waiting(self) -> tuple[int, int]:
+        """(files, bytes) in to-dfe and being uploaded. What a killed server left of uploads is removed after a day."""
+        count = size = 0
+        for folder in (TO_DFE, UPLOADING):
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if folder == UPLOADING and status.st_mtime < time.time() - ABANDONED_SECONDS:
+                        self.drop_upload(entry.name)
+                        continue
+                    count, size = count + 1, size + status.st_size
+        return count, size
+
+    @contextmanager
+    def _uploading(self) -> Iterator[int]:
+        descriptor = os.open(self.root / UPLOADING, _FOLDER)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def remove(self, path: str) -> None:
         self.demand_writable(path)
@@ -90,5 +160,5 @@ class Jail:
         self.demand_writable(old, new)
         with self.parent(old) as (source, old_name), self.parent(new) as (target, new_name):
             if not replace and new_name in os.listdir(target):
-                raise FileExistsError(17, "there is a file of that name")
+                raise Refused("There is a file of that name already.", errno.EEXIST)
             os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)

@@ -1,215 +1,184 @@
-"""The embedded SFTP server: one jailed mailbox a lead provider, ed25519 keys only. No shell, no forwarding.
+"""The embedded SFTP server: one jailed mailbox a lead provider. Every client is bounded, so that none hurts another."""
 
-An upload is written under a hidden name and takes its own when the client closes it: what a client that died left
-behind never looks whole.
-"""
-
+import contextlib
+import itertools
 import logging
-import os
 import socket
 import threading
+import time
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import paramiko
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sftp.accounts import Accounts
-from sftp.jail import Jail
-from sftp.local import LocalMailbox
+from sftp.audit import Audit
+from sftp.bounds import Bounds
+from sftp.door import Door
+from sftp.session import Session, Subsystem
+from sftp.uploads import Allowance
 
 log = logging.getLogger("ectx.sftp")
-HANDSHAKE_SECONDS = 30
-IDLE_SECONDS = 15 * 60
-_WRITES = os.O_WRONLY | os.O_RDWR
+WATCH_SECONDS = 0.5
+# What is old and weak among what paramiko offers; SHA-1 signatures of RSA keys it does not offer any more.
+NOT_OFFERED = {
+    "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
+    "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
+    "pubkeys": ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"],
+}
 
 
-def host_key(path: Path) -> paramiko.PKey:
-    """The server's own key, made once."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        write_new_key(unfinished)
-        unfinished.replace(path)
-    return paramiko.Ed25519Key.from_private_key_file(str(path))
+class Connection:
+    """One client, from its first byte to its last."""
 
+    def __init__(self, server: "SftpServer", connection: socket.socket, address: str, number: int) -> None:
+        self._server, self._socket, self.address = server, connection, address
+        self._audit = partial(server.audit, address=address, connection=number)
+        self._started = self._last_seen = time.monotonic()
+        self._transport: paramiko.Transport | None = None
+        self._door = Door(server.accounts, server.bounds, self._audit, self._has_room, self.cut)
 
-def write_new_key(path: Path) -> str:
-    """Make an ed25519 key pair: the private key at `path`, readable by its owner alone. Returns the public line."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as handle:
-        handle.write(private)
-    return key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    @property
+    def account(self) -> str:
+        """Whose it is; nothing while it is a stranger's."""
+        transport = self._transport
+        return self._door.account if transport is not None and transport.is_authenticated() else ""
 
+    def _has_room(self, account: str) -> bool:
+        return self._server.connections_of(account) <= self._server.bounds.connections_of_an_account
 
-class _Door(paramiko.ServerInterface):
-    """Lets in who holds a key of the account they name."""
+    def is_here(self) -> None:
+        self._last_seen = time.monotonic()
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
-        self.account = ""
-
-    def get_allowed_auths(self, username: str) -> str:
-        return "publickey"
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = username in self._accounts.names()
-        if known and any(key.fingerprint == each.fingerprint for each in self._accounts.keys(username)):
-            self.account = username
-            return paramiko.AUTH_SUCCESSFUL
-        log.info("refused login account=%s key=%s", username if known else "unknown", key.fingerprint)
-        return paramiko.AUTH_FAILED
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
-
-
-class _Upload(paramiko.SFTPHandle):
-    """A file being written; it appears under its name when it is closed."""
-
-    def __init__(self, session: "_Session", path: str, hidden: str, descriptor: int, flags: int) -> None:
-        super().__init__(flags)
-        self._session, self._path, self._hidden = session, path, hidden
-        self.writefile = self.readfile = os.fdopen(descriptor, "r+b" if flags & os.O_RDWR else "wb")
-
-    def chattr(self, attr: paramiko.SFTPAttributes) -> int:
-        if attr.st_mtime is not None:
-            self.writefile.flush()
-            os.utime(self.writefile.fileno(), (attr.st_atime or attr.st_mtime, attr.st_mtime))
-        return paramiko.SFTP_OK
-
-    def stat(self) -> paramiko.SFTPAttributes:
-        self.writefile.flush()
-        return paramiko.SFTPAttributes.from_stat(os.fstat(self.writefile.fileno()))
-
-    def close(self) -> None:
-        if self.writefile.closed:
-            return
-        status = None
+    def attend(self) -> None:
+        """Serve the client until it has gone. Whatever it does ends here."""
         try:
-            self.writefile.flush()
-            status = os.fstat(self.writefile.fileno())
+            transport = self._transport = paramiko.Transport(self._socket, disabled_algorithms=NOT_OFFERED)
+            transport.handshake_timeout = self._server.bounds.login_seconds
+            transport.add_server_key(self._server.key)
+            transport.set_subsystem_handler("sftp", Subsystem, self._session)
+            transport.start_server(server=self._door)
+            transport.join()
+        except (paramiko.SSHException, EOFError, OSError):
+            log.info("connection ended early")
         finally:
-            super().close()
-        if self._session.is_ending:
-            log.info("upload cut short account=%s", self._session.account)
-            return
-        self._session.jail.rename(self._hidden, self._path, replace=True)
-        log.info("uploaded account=%s bytes=%d", self._session.account, status.st_size)
+            self.cut()
+            if self._transport is not None:
+                self._transport.close()
+            self._socket.close()
 
+    def _session(self, door: Door, *_: Any) -> Session:
+        server = self._server
+        audit = partial(self._audit, account=door.account)
+        return Session(
+            door, server.mailboxes / door.account, server.allowance(door.account), server.bounds, audit, self.is_here
+        )
 
-class _Download(paramiko.SFTPHandle):
-    def __init__(self, descriptor: int, flags: int) -> None:
-        super().__init__(flags)
-        self.readfile = os.fdopen(descriptor, "rb")
+    def watch(self, now: float) -> None:
+        """Cut off who does not log in, who has gone quiet, and whose key has been removed."""
+        bounds = self._server.bounds
+        if not self.account:
+            if now - self._started > bounds.login_seconds:
+                self._end("no login in time")
+        elif not self._server.accounts.allows(self._door.account, self._door.fingerprint):
+            self._end("the key was removed")
+        elif now - self._last_seen > bounds.idle_seconds:
+            self._end("idle for too long")
 
-    def stat(self) -> paramiko.SFTPAttributes:
-        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
+    def _end(self, why: str) -> None:
+        self._audit("ended", account=self.account, why=why)
+        self.cut()
 
-
-def _answer(error: OSError) -> int:
-    return paramiko.SFTPServer.convert_errno(error.errno or 0)
-
-
-class _Session(paramiko.SFTPServerInterface):
-    """One client in its jail."""
-
-    def __init__(self, server: _Door, mailboxes: Path) -> None:
-        super().__init__(server)
-        self.account = server.account
-        self.is_ending = False
-        self._uploads = 0
-        mailbox = LocalMailbox(mailboxes / server.account)
-        mailbox.prepare()
-        self.jail = Jail(mailbox.root)
-
-    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
-        try:
-            return [paramiko.SFTPAttributes.from_stat(status, name) for name, status in self.jail.listing(path)]
-        except OSError as error:
-            return _answer(error)
-
-    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
-        try:
-            return paramiko.SFTPAttributes.from_stat(self.jail.status(path))
-        except OSError as error:
-            return _answer(error)
-
-    lstat = stat
-
-    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
-        try:
-            if not flags & _WRITES:
-                return _Download(self.jail.open(path, os.O_RDONLY), flags)
-            self.jail.demand_writable(path)
-            return self._upload(path, flags)
-        except OSError as error:
-            return _answer(error)
-
-    def _upload(self, path: str, flags: int) -> paramiko.SFTPHandle:
-        if not flags & os.O_TRUNC and not flags & os.O_CREAT:
-            raise PermissionError(13, "files are sent whole")
-        self._uploads += 1
-        folder, name = path.rsplit("/", 1) if "/" in path else ("", path)
-        hidden = f"{folder}/.{name}.{os.getpid()}-{id(self):x}-{self._uploads}.part"
-        descriptor = self.jail.open(hidden, (flags & _WRITES) | os.O_CREAT | os.O_EXCL)
-        return _Upload(self, path, hidden, descriptor, flags & _WRITES)
-
-    def remove(self, path: str) -> int:
-        return self._try(self.jail.remove, path)
-
-    def rename(self, oldpath: str, newpath: str) -> int:
-        return self._try(self.jail.rename, oldpath, newpath, False)
-
-    def posix_rename(self, oldpath: str, newpath: str) -> int:
-        return self._try(self.jail.rename, oldpath, newpath, True)
-
-    def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
-        """Times and rights that a client sets after an upload are not kept, and not refused."""
-        return paramiko.SFTP_OK if self.jail.is_writable(path) else paramiko.SFTP_PERMISSION_DENIED
-
-    def _try(self, act: Any, *arguments: Any) -> int:
-        try:
-            act(*arguments)
-        except OSError as error:
-            return _answer(error)
-        return paramiko.SFTP_OK
-
-
-class _Subsystem(paramiko.SFTPServer):
-    def finish_subsystem(self) -> None:
-        # Whatever is open now was cut off, not closed.
-        self.server.is_ending = True
-        super().finish_subsystem()
+    def cut(self) -> None:
+        """End it at once, from any thread: its own finds out."""
+        with contextlib.suppress(OSError):  # it has gone already
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class SftpServer:
     """Serves the mailboxes under one folder until it is stopped."""
 
-    def __init__(self, mailboxes: Path, accounts: Accounts, key: paramiko.PKey, host: str, port: int) -> None:
-        self._mailboxes, self._accounts, self._key = mailboxes, accounts, key
-        self._socket = socket.create_server((host, port), backlog=50)
+    def __init__(
+        self,
+        mailboxes: Path,
+        accounts: Accounts,
+        key: paramiko.PKey,
+        host: str,
+        port: int,
+        audit: Audit,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.mailboxes, self.accounts, self.key = mailboxes, accounts, key
+        self.audit, self.bounds = audit, bounds or Bounds()
+        self._socket = socket.create_server((host, port), backlog=128)
         self._stopping = threading.Event()
-        self._transports: set[paramiko.Transport] = set()
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+        self._allowances: dict[str, Allowance] = {}
+        self._turned_away: Counter[str] = Counter()
+        self._numbers = itertools.count(1)
         self.port: int = self._socket.getsockname()[1]
+
+    def connections_of(self, account: str) -> int:
+        return sum(each.account == account for each in self._now_here())
+
+    def allowance(self, account: str) -> Allowance:
+        with self._lock:
+            return self._allowances.setdefault(account, Allowance(self.bounds))
+
+    def _now_here(self) -> list[Connection]:
+        with self._lock:
+            return list(self._connections)
 
     def serve(self) -> None:
         """Accept connections until stop()."""
-        self._socket.settimeout(0.5)
+        threading.Thread(target=self._watch, daemon=True).start()
+        self._socket.settimeout(WATCH_SECONDS)
         while not self._stopping.is_set():
             try:
-                connection, _ = self._socket.accept()
+                connection, (address, *_) = self._socket.accept()
             except TimeoutError:
                 continue
-            except OSError:
-                break
-            threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+            except OSError as error:
+                if self._stopping.wait(WATCH_SECONDS):
+                    break
+                log.error("no connection can be accepted: %s", error.strerror)  # out of descriptors: they come back
+                continue
+            self._receive(connection, address)
+
+    def _receive(self, connection: socket.socket, address: str) -> None:
+        here = self._now_here()
+        strangers = [each for each in here if not each.account]
+        if (
+            len(here) >= self.bounds.connections
+            or len(strangers) >= self.bounds.strangers
+            or sum(each.address == address for each in strangers) >= self.bounds.strangers_of_an_address
+        ):
+            self._turned_away[address] += 1
+            connection.close()
+            return
+        arrived = Connection(self, connection, address, next(self._numbers))
+        with self._lock:
+            self._connections.add(arrived)
+        threading.Thread(target=self._attend, args=(arrived,), daemon=True).start()
+
+    def _attend(self, arrived: Connection) -> None:
+        try:
+            arrived.attend()
+        finally:
+            with self._lock:
+                self._connections.discard(arrived)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(WATCH_SECONDS):
+            turned_away, self._turned_away = self._turned_away, Counter()
+            for address, count in turned_away.items():
+                self.audit("turned-away", address=address, connections=count)
+            now = time.monotonic()
+            for each in self._now_here():
+                each.watch(now)
 
     def start(self) -> threading.Thread:
         thread = threading.Thread(target=self.serve, daemon=True)
@@ -219,27 +188,5 @@ class SftpServer:
     def stop(self) -> None:
         self._stopping.set()
         self._socket.close()
-        for transport in list(self._transports):
-            transport.close()
-
-    def _attend(self, connection: socket.socket) -> None:
-        transport = paramiko.Transport(connection)
-        self._transports.add(transport)
-        try:
-            transport.banner_timeout = transport.auth_timeout = HANDSHAKE_SECONDS
-            transport.add_server_key(self._key)
-            transport.set_subsystem_handler("sftp", _Subsystem, _Session, self._mailboxes)
-            door = _Door(self._accounts)
-            transport.start_server(server=door)
-            channel = transport.accept(HANDSHAKE_SECONDS)
-            if channel is None:
-                transport.close()
-                return
-            log.info("login account=%s", door.account)
-            channel.settimeout(IDLE_SECONDS)
-            transport.join()
-        except (paramiko.SSHException, EOFError, OSError):
-            log.info("connection ended early")
-        finally:
-            self._transports.discard(transport)
-            transport.close()
+        for each in self._now_here():
+            each.cut()

@@ -1,22 +1,34 @@
 """SFTP servers for tests: ours for providers; a plain one, and OpenSSH's where installed, as the service of mailboxes."""
 
+import json
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 
+from flows.house import open_house
+from flows.settings import Settings
+from flows.sshd import write_sshd_config
 from sftp.accounts import Accounts
-from sftp.server import SftpServer, host_key, write_new_key
-from tests.tools import needed
+from sftp.audit import AuditLog
+from sftp.bounds import Bounds
+from sftp.keys import host_key, known_hosts_line, write_new_key
+from sftp.server import SftpServer
+from tests.tools import left_out, needed
 
 SERVICES = ["paramiko", "openssh"]
+PORTS = ["ours", "openssh"]
+USER, OTHER = "ectx-test-alder", "ectx-test-beacon"
 
 
 @dataclass(frozen=True)
@@ -29,30 +41,135 @@ class Client:
     port: int
 
     def sftp(self, batch: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [
-            needed("sftp"), "-q", "-b", "-", "-i", str(self.key), "-P", str(self.port), "-F", "none", "-o", "IdentitiesOnly=yes",
-            "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={self.known_hosts}", f"{self.user}@127.0.0.1",
-        ]  # fmt: skip
+        command = [needed("sftp"), "-q", "-b", "-", "-P", str(self.port), *self._options(), self._address]
         return subprocess.run(command, input=batch + "\n", text=True, capture_output=True, check=check, timeout=60)
+
+    def ssh(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """OpenSSH's own client, asking for what it should not get."""
+        command = [needed("ssh"), "-p", str(self.port), *self._options(), *arguments]
+        command.insert(-1 if arguments and not arguments[-1].startswith("-") else len(command), self._address)
+        return subprocess.run(command, input="", text=True, capture_output=True, check=False, timeout=60)
+
+    def _options(self) -> list[str]:
+        told = (
+            "IdentitiesOnly=yes",
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            f"UserKnownHostsFile={self.known_hosts}",
+        )
+        return ["-i", str(self.key), "-F", "none", *(part for option in told for part in ("-o", option))]
+
+    @property
+    def _address(self) -> str:
+        return f"{self.user}@127.0.0.1"
+
+    @contextmanager
+    def paramiko(self) -> Iterator[paramiko.SFTPClient]:
+        """A client that shows the words of an answer."""
+        transport = paramiko.Transport(("127.0.0.1", self.port))
+        try:
+            transport.connect(username=self.user, pkey=paramiko.PKey.from_path(self.key))
+            yield paramiko.SFTPClient.from_transport(transport)
+        finally:
+            transport.close()
 
 
 def pinned(folder: Path, port: int, key: paramiko.PKey) -> Path:
     path = folder / "known_hosts"
-    path.write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
+    path.write_text(known_hosts_line("127.0.0.1", port, key) + "\n")
     return path
 
 
 @contextmanager
-def our_server(mailboxes: Path, folder: Path, user: str) -> Iterator[tuple[SftpServer, Client, Accounts]]:
+def our_server(
+    mailboxes: Path, folder: Path, user: str, bounds: Bounds | None = None
+) -> Iterator[tuple[SftpServer, Client, Accounts]]:
     """The embedded server, with one account."""
     accounts, key = Accounts(folder / "keys"), host_key(folder / "host_key")
     accounts.add_key(user, write_new_key(folder / "id"))
-    server = SftpServer(mailboxes, accounts, key, "127.0.0.1", 0)
+    server = SftpServer(mailboxes, accounts, key, "127.0.0.1", 0, AuditLog(folder / "logs"), bounds)
     server.start()
     try:
         yield server, Client(folder / "id", pinned(folder, server.port, key), user, server.port), accounts
     finally:
         server.stop()
+
+
+@dataclass(frozen=True)
+class Port:
+    """A server for providers, ours or OpenSSH as `ectx sshd-config` has it, with one account and a stranger's mailbox."""
+
+    kind: str
+    mailboxes: Path
+    client: Client
+    accounts: Accounts
+    audit: Path
+
+    @property
+    def mailbox(self) -> Path:
+        return self.mailboxes / self.client.user
+
+    def audited(self) -> list[dict[str, Any]]:
+        """What our server wrote down."""
+        return [json.loads(line) for path in self.audit.glob("sftp-audit-*.jsonl") for line in path.open()]
+
+
+@contextmanager
+def port_of(kind: str, folder: Path, bounds: Bounds | None = None) -> Iterator[Port]:
+    """kind: `ours` or `openssh`."""
+    with _ours(folder, bounds) if kind == "ours" else _generated(folder) as port:
+        yield port
+
+
+@contextmanager
+def _ours(folder: Path, bounds: Bounds | None) -> Iterator[Port]:
+    (folder / "mailboxes" / OTHER / "to-dfe").mkdir(parents=True)
+    with our_server(folder / "mailboxes", folder, USER, bounds) as (_, client, accounts):
+        client.sftp("ls")
+        yield Port("ours", folder / "mailboxes", client, accounts, folder / "logs")
+
+
+@contextmanager
+def _generated(folder: Path) -> Iterator[Port]:
+    """As operators would do it: `ectx sshd-config`, setup.sh, sshd. Makes users of this machine, and removes them."""
+    program = needed("sshd")
+    if os.geteuid() != 0:
+        left_out("NOT TRIED: OpenSSH with users of its own needs root.")
+    with ExitStack() as undone, socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+        # sshd wants every folder above a mailbox to be root's alone.
+        place = Path(tempfile.mkdtemp(dir="/var/lib", prefix="ectx-test-"))
+        undone.callback(shutil.rmtree, place)
+        place.chmod(0o755)
+        settings = Settings(home=folder / "home", mailboxes=f"file://{place}/mailboxes", sftp_port=port)
+        with open_house(settings) as house:
+            house.accounts.add_key(USER, write_new_key(folder / "id"))
+            house.accounts.allow(OTHER)
+            write_sshd_config(house, folder / "sshd")
+        for user in (USER, OTHER):
+            undone.callback(subprocess.run, ["userdel", user], check=False, capture_output=True)
+        subprocess.run([folder / "sshd" / "setup.sh"], check=True, capture_output=True)
+        subprocess.run([folder / "sshd" / "setup.sh"], check=True, capture_output=True)  # to run it again does no harm
+        probe.close()
+        undone.enter_context(_running([program, "-D", "-e", "-f", str(folder / "sshd" / "sshd_config")], port, folder))
+        client = Client(folder / "id", pinned(folder, port, host_key(settings.home / "host_key")), USER, port)
+        yield Port("openssh", place / "mailboxes", client, house.accounts, folder)
+
+
+@contextmanager
+def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+    with (folder / "sshd.log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log)
+    try:
+        for _ in range(100):
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @contextmanager
@@ -82,17 +199,8 @@ def _openssh(folder: Path, public: str, key: paramiko.PKey) -> Iterator[int]:
         "Subsystem sftp internal-sftp\nPidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with _running([program, "-D", "-e", "-f", str(config)], port, folder):
         yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sftp.server import write_new_key
+from sftp.keys import write_new_key
 
 
 def ectx(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
