@@ -3,6 +3,7 @@
 import errno
 import io
 import posixpath
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from sftp.mailbox import (
 )
 
 CONNECT_SECONDS = 30
+ANSWER_SECONDS = 120
 # One write of more than this is slow with paramiko.
 WRITE_BYTES = 32_000
 
@@ -34,7 +36,7 @@ def _carrying() -> Iterator[None]:
     except EOFError as error:
         raise MailboxError("The SFTP service ended the connection.") from error
     except (OSError, paramiko.SSHException) as error:
-        raise MailboxError(f"The SFTP service failed: {error}.") from error
+        raise MailboxError(f"The SFTP service failed: {str(error) or 'no answer in time'}.") from error
 
 
 class SftpService:
@@ -49,10 +51,14 @@ class SftpService:
         self._ssh = paramiko.SSHClient()
         self._ssh.load_host_keys(str(known_hosts))
         self._ssh.set_missing_host_key_policy(paramiko.RejectPolicy())
+        host, port = parts.hostname or "", parts.port or 22
         with _carrying():
+            connection = socket.create_connection((host, port), CONNECT_SECONDS)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or every answer is 30 ms away
             self._ssh.connect(
-                parts.hostname or "",
-                port=parts.port or 22,
+                host,
+                port=port,
+                sock=connection,
                 username=parts.username,
                 key_filename=str(key_file),
                 look_for_keys=False,
@@ -62,6 +68,9 @@ class SftpService:
                 auth_timeout=CONNECT_SECONDS,
             )
             self.client = self._ssh.open_sftp()
+            channel = self.client.get_channel()
+            if channel is not None:
+                channel.settimeout(ANSWER_SECONDS)
         self._folders: set[str] = set()
 
     def mailbox(self, name: str) -> "SftpMailbox":

@@ -159,6 +159,7 @@ class SftpServer:
             self._turned_away[address] += 1
             connection.close()
             return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         arrived = Connection(self, connection, address, next(self._numbers))
         with self._lock:
             self._connections.add(arrived)

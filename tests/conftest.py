@@ -85,11 +85,12 @@ def files_of() -> Callable[[Path], set[str]]:
     return found
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take tests a file at a time; tests of faults a ground at a time, for its story is long to tell."""
     for item in items:
         told = getattr(item, "callspec", None)
-        group = (told.params.get("lives_on") if told else None) or item.path.as_posix()
+        group = (told.params.get("lives_on") if told else None) or item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -1,5 +1,6 @@
 """SFTP servers for tests: ours for providers; a plain one, and OpenSSH's where installed, as the service of mailboxes."""
 
+import itertools
 import json
 import os
 import shutil
@@ -28,7 +29,7 @@ from tests.tools import left_out, needed
 
 SERVICES = ["paramiko", "openssh"]
 PORTS = ["ours", "openssh"]
-USER, OTHER = "ectx-test-alder", "ectx-test-beacon"
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Client:
     user: str
     port: int
 
-    def sftp(self, batch: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [needed("sftp"), "-q", "-b", "-", "-P", str(self.port), *self._options(), self._address]
+    def sftp(self, batch: str, check: bool = True, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        command = [needed("sftp"), "-q", "-b", "-", "-P", str(self.port), *self._options(), *options, self._address]
         return subprocess.run(command, input=batch + "\n", text=True, capture_output=True, check=check, timeout=60)
 
     def ssh(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -69,6 +70,7 @@ class Client:
         transport = paramiko.Transport(("127.0.0.1", self.port))
         try:
             transport.connect(username=self.user, pkey=paramiko.PKey.from_path(self.key))
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             yield paramiko.SFTPClient.from_transport(transport)
         finally:
             transport.close()
@@ -104,6 +106,7 @@ class Port:
     client: Client
     accounts: Accounts
     audit: Path
+    other: str
 
     @property
     def mailbox(self) -> Path:
@@ -117,20 +120,22 @@ class Port:
 @contextmanager
 def port_of(kind: str, folder: Path, bounds: Bounds | None = None) -> Iterator[Port]:
     """kind: `ours` or `openssh`."""
-    with _ours(folder, bounds) if kind == "ours" else _generated(folder) as port:
+    # Users of OpenSSH are this machine's: each run and each server has its own.
+    user = f"ectx-test-{os.getpid()}-{next(_numbers)}"
+    with _ours(folder, user, bounds) if kind == "ours" else _generated(folder, user) as port:
         yield port
 
 
 @contextmanager
-def _ours(folder: Path, bounds: Bounds | None) -> Iterator[Port]:
-    (folder / "mailboxes" / OTHER / "to-dfe").mkdir(parents=True)
-    with our_server(folder / "mailboxes", folder, USER, bounds) as (_, client, accounts):
+def _ours(folder: Path, user: str, bounds: Bounds | None) -> Iterator[Port]:
+    (folder / "mailboxes" / f"{user}-other" / "to-dfe").mkdir(parents=True)
+    with our_server(folder / "mailboxes", folder, user, bounds) as (_, client, accounts):
         client.sftp("ls")
-        yield Port("ours", folder / "mailboxes", client, accounts, folder / "logs")
+        yield Port("ours", folder / "mailboxes", client, accounts, folder / "logs", f"{user}-other")
 
 
 @contextmanager
-def _generated(folder: Path) -> Iterator[Port]:
+def _generated(folder: Path, user: str) -> Iterator[Port]:
     """As operators would do it: `ectx sshd-config`, setup.sh, sshd. Makes users of this machine, and removes them."""
     program = needed("sshd")
     if os.geteuid() != 0:
@@ -143,17 +148,17 @@ def _generated(folder: Path) -> Iterator[Port]:
         place.chmod(0o755)
         settings = Settings(home=folder / "home", mailboxes=f"file://{place}/mailboxes", sftp_port=port)
         with open_house(settings) as house:
-            house.accounts.add_key(USER, write_new_key(folder / "id"))
-            house.accounts.allow(OTHER)
+            house.accounts.add_key(user, write_new_key(folder / "id"))
+            house.accounts.allow(f"{user}-other")
             write_sshd_config(house, folder / "sshd")
-        for user in (USER, OTHER):
-            undone.callback(subprocess.run, ["userdel", user], check=False, capture_output=True)
+        for each in (user, f"{user}-other"):
+            undone.callback(subprocess.run, ["userdel", each], check=False, capture_output=True)
         subprocess.run([folder / "sshd" / "setup.sh"], check=True, capture_output=True)
         subprocess.run([folder / "sshd" / "setup.sh"], check=True, capture_output=True)  # to run it again does no harm
         probe.close()
         undone.enter_context(_running([program, "-D", "-e", "-f", str(folder / "sshd" / "sshd_config")], port, folder))
-        client = Client(folder / "id", pinned(folder, port, host_key(settings.home / "host_key")), USER, port)
-        yield Port("openssh", place / "mailboxes", client, house.accounts, folder)
+        client = Client(folder / "id", pinned(folder, port, host_key(settings.home / "host_key")), user, port)
+        yield Port("openssh", place / "mailboxes", client, house.accounts, folder, f"{user}-other")
 
 
 @contextmanager
@@ -209,6 +214,7 @@ def _plain(folder: Path, public: str, key: paramiko.PKey) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def attend(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(connection)
         transport.add_server_key(key)
         transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _WholeDisk)

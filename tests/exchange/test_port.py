@@ -5,19 +5,18 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 
 import paramiko
 import pytest
 
-from flows.house import open_house
 from flows.intake import intake_round
-from flows.settings import Settings
 from sftp.accounts import Accounts, KeyRefused
 from sftp.bounds import Bounds
 from sftp.jail import ABANDONED_SECONDS, Jail
 from sftp.keys import write_new_key
 from sftp.names import MAX_BYTES, why_refused
-from tests.exchange.servers import OTHER, PORTS, port_of
+from tests.exchange.servers import PORTS, port_of
 from tests.exchange.test_sftp import AT
 from tests.tools import needed
 
@@ -33,11 +32,13 @@ def port(request, tmp_path_factory):
 def mailbox(port, tmp_path):
     """The provider's mailbox with a file each way, links that somebody else made, and things outside."""
     (tmp_path / "mine.csv").write_text("mine\n")
-    (port.mailboxes / OTHER / "to-dfe" / "theirs.csv").write_text("secret\n")
+    (port.mailboxes / port.other / "to-dfe" / "theirs.csv").write_text("secret\n")
     (port.mailbox.parent / "outside.txt").write_text("secret\n")
     (port.mailbox / "from-dfe" / "index.csv").write_text("index\n")
     (port.mailbox / "from-dfe" / "index.csv").chmod(0o644)
     (port.mailbox / "to-dfe" / "ok.csv").write_text("ok\n")
+    if port.kind == "openssh":
+        shutil.chown(port.mailbox / "to-dfe" / "ok.csv", port.client.user)
     os.symlink(port.mailbox.parent / "outside.txt", port.mailbox / "to-dfe" / "link.txt")
     os.symlink(port.mailbox.parent, port.mailbox / "to-dfe" / "folder")
     yield port.mailbox
@@ -46,8 +47,8 @@ def mailbox(port, tmp_path):
 
 
 ESCAPES = [
-    f"get ../{OTHER}/to-dfe/theirs.csv {{0}}/got",
-    f"get /../{OTHER}/to-dfe/theirs.csv {{0}}/got",
+    "get ../{1}/to-dfe/theirs.csv {0}/got",
+    "get /../{1}/to-dfe/theirs.csv {0}/got",
     "get /../outside.txt {0}/got",
     "get ....//outside.txt {0}/got",
     "get ..%2foutside.txt {0}/got",
@@ -62,10 +63,10 @@ ESCAPES = [
     "put {0}/mine.csv from-dfe/index.csv",
     "put {0}/mine.csv mine.csv",
     "put {0}/mine.csv to-dfe/folder/mine.csv",
-    f"put {{0}}/mine.csv ../{OTHER}/to-dfe/mine.csv",
-    f"put {{0}}/mine.csv /{OTHER}/to-dfe/mine.csv",
+    "put {0}/mine.csv ../{1}/to-dfe/mine.csv",
+    "put {0}/mine.csv /{1}/to-dfe/mine.csv",
     "rm from-dfe/index.csv",
-    f"rename to-dfe/ok.csv ../{OTHER}/to-dfe/x.csv",
+    "rename to-dfe/ok.csv ../{1}/to-dfe/x.csv",
     "rename from-dfe/index.csv to-dfe/index.csv",
     "rename from-dfe from",
     "rmdir from-dfe/receipts",
@@ -88,7 +89,7 @@ def test_the_jail_does_not_open(port, mailbox, tmp_path, command):
         return {p: (p.lstat().st_mode, p.read_bytes() if p.is_file() else b"") for p in found}
 
     before, own = outside(), set(os.listdir(mailbox / "to-dfe"))
-    assert port.client.sftp(command.format(tmp_path), check=False).returncode != 0
+    assert port.client.sftp(command.format(tmp_path, port.other), check=False).returncode != 0
     assert not (tmp_path / "got").exists()
     assert (outside(), set(os.listdir(mailbox / "to-dfe"))) == (before, own)
 
@@ -107,16 +108,14 @@ def test_what_a_provider_may_do(port, mailbox, tmp_path):
 def test_no_shell_no_command_no_forwarding(port, mailbox):
     for asked in (("id",), ("-T",), ("-tt",), ("-tt", "id"), ("-s", "shell"), ("-W", "127.0.0.1:22")):
         told = port.client.ssh(*asked)
-        assert not told.stdout.strip("\0\1\2\3\4\5 \r\n"), asked
+        assert told.stdout.strip() in ("", "This service allows sftp connections only."), asked
     quietly = ("-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22")
     assert port.client.ssh(*quietly).returncode != 0
-    with port.client.paramiko() as sftp:
-        transport = sftp.get_channel().get_transport()
-        for kind in ("direct-tcpip", "forwarded-tcpip", "x11", "direct-streamlocal@openssh.com", "tun@openssh.com"):
-            with pytest.raises(paramiko.ChannelException):
-                transport.open_channel(kind, ("127.0.0.1", 22), ("127.0.0.1", 1))
-        with pytest.raises(paramiko.SSHException):
-            transport.request_port_forward("127.0.0.1", 0)
+    for kind in ("direct-tcpip", "forwarded-tcpip", "x11", "direct-streamlocal@openssh.com", "tun@openssh.com"):
+        with port.client.paramiko() as sftp, pytest.raises((paramiko.SSHException, EOFError)):
+            sftp.get_channel().get_transport().open_channel(kind, ("127.0.0.1", 22), ("127.0.0.1", 1))
+    with port.client.paramiko() as sftp, pytest.raises(paramiko.SSHException):
+        sftp.get_channel().get_transport().request_port_forward("127.0.0.1", 0)
 
 
 def test_no_password(port):
@@ -146,7 +145,7 @@ def test_rsa_keys_count_when_long_enough_and_without_sha1(port, tmp_path, bits, 
     try:
         listed.write_text(before + "# a comment\n" + (tmp_path / "rsa.pub").read_text())
         rsa = type(port.client)(tmp_path / "rsa", port.client.known_hosts, port.client.user, port.client.port)
-        asked = rsa.ssh("-o", f"PubkeyAcceptedAlgorithms={algorithm}", "-s", "sftp")
+        asked = rsa.sftp("ls", check=False, options=("-o", f"PubkeyAcceptedAlgorithms={algorithm}"))
         assert (asked.returncode == 0) == gets_in, asked.stderr
     finally:
         listed.write_text(before)
@@ -194,11 +193,9 @@ def test_garbage_and_silence_hurt_nobody(port):
     )
     with _silent(port.client.port, 10):
         for each in rubbish:
-            with socket.create_connection(("127.0.0.1", port.client.port)) as connection:
-                try:
-                    connection.sendall(each)
-                except OSError:
-                    pass  # it was cut off before it had said all
+            # suppress: it is cut off before it has said all
+            with socket.create_connection(("127.0.0.1", port.client.port)) as connection, suppress(OSError):
+                connection.sendall(each)
             assert port.client.sftp("ls").returncode == 0
 
 
@@ -247,7 +244,7 @@ def _taken(port, tmp_path):
 
 # Ours alone from here: what OpenSSH leaves to the file system and to syslog.
 
-SMALL = Bounds(file_bytes=2 << 20, waiting_bytes=3 << 20, waiting_files=3, idle_seconds=1.5, login_seconds=1.5)
+SMALL = Bounds(file_bytes=2 << 20, waiting_bytes=3 << 20, waiting_files=3, idle_seconds=4, login_seconds=1.5)
 
 
 @pytest.fixture
@@ -298,7 +295,7 @@ def test_two_uploads_at_once_share_the_bound(small):
 
 def test_who_is_silent_or_does_not_log_in_is_cut_off(small):
     with small.client.paramiko() as sftp, _silent(small.client.port, 2) as sockets:
-        time.sleep(3)
+        time.sleep(5.5)
         with pytest.raises((OSError, EOFError)):
             sftp.listdir("/")
         for each in sockets:
@@ -421,7 +418,7 @@ def test_every_login_upload_download_and_refusal_is_written_down(small, tmp_path
     assert "jane" not in "".join(path.read_text() for path in small.audit.glob("*.jsonl"))
 
 
-def test_an_upload_cut_over_openssh_waits_for_its_checksum(house, home, tmp_path):
+def test_an_upload_cut_over_openssh_waits_for_its_checksum(house, tmp_path):
     """OpenSSH shows a file while it is being written; who sends checksums always is safe from that."""
     provider = house.lead_providers()[0]
     house.accounts.want_checksums(provider.slug, True)
@@ -430,9 +427,9 @@ def test_an_upload_cut_over_openssh_waits_for_its_checksum(house, home, tmp_path
             handle = sftp.open("to-dfe/declarations.csv", "wb")
             handle.write(b"half of it")
             handle.flush()
-        target = port.mailboxes / provider.slug
-        shutil.copytree(port.mailbox, target)
-        with open_house(Settings(home=home, mailboxes=f"file://{port.mailboxes}", seconds_between_looks=0)) as far:
-            done = intake_round(far, AT)
-        assert (done.outcomes, done.troubles) == ([], [])
-        assert (target / "to-dfe" / "declarations.csv").read_bytes() == b"half of it"
+        own = house.settings.mailboxes_folder / provider.slug
+        shutil.copytree(port.mailbox, own)
+    assert (own / "to-dfe" / "declarations.csv").read_bytes() == b"half of it"
+    done = intake_round(house, AT)
+    assert (done.outcomes, done.troubles) == ([], [])
+    assert (own / "to-dfe" / "declarations.csv").exists()

@@ -19,7 +19,7 @@ SEED = int(os.environ.get("FAULTS_SEED", "1"))
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """Chosen by the seed and the test's name alone, so that a failure comes back."""
-    return random.Random(f"{SEED} {request.node.nodeid}")
+    return random.Random(f"{SEED} {request.node.path.stem} {request.node.name}")
 
 
 @pytest.fixture(scope="session")
