@@ -105,6 +105,7 @@ class House:
         place = self.stored_upload(digest.hexdigest())
         place.parent.mkdir(exist_ok=True)
         unfinished.replace(place)
+        os.sync()  # its name, too
         return digest.hexdigest(), size
 
     @cached_property

@@ -11,7 +11,7 @@ import polars as pl
 
 from data.ledger import SubmissionRow
 from data.tables import rfc3339
-from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write
+from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, on_disk, page, write
 from schemas.files import KINDS
 from schemas.form import form_rules
 from schemas.outbound import RESULTS
@@ -93,6 +93,7 @@ def write_receipt(folder: Path, outcome: Outcome, provider_name: str, made_from:
         _write_rows(folder, outcome.sheet, outcome.judgement, outcome.rows["rejected"] > 0)
     write(folder / "receipt.html", _page(outcome, provider_name))
     write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
+    on_disk()
     return digest(folder / LAST_FILE)
 
 

@@ -22,6 +22,7 @@ from flows.errors import ExchangeError
 from flows.house import House, LeadProvider
 from flows.intake import IntakeRound, intake_round
 from flows.previous import previous_tables, sums_of
+from flows.rendering import on_disk
 from flows.statement_files import LAST_FILE, Changes, Statement, Texts, kept_lines, texts_of, write_statement
 from sftp.mailbox import MailboxError
 from transforms.statement_tables import changes_table
@@ -144,7 +145,9 @@ def _write_versions(
 
     # Compressing spreadsheets and writing files leave Python free for the next statement's pages.
     with ThreadPoolExecutor(WRITERS) as pool:
-        return list(pool.map(written, changed))
+        promises = list(pool.map(written, changed))
+    on_disk()
+    return promises
 
 
 def _write_version(
