@@ -75,6 +75,14 @@ class Database:
             command.upgrade(config, "head")
             connection.commit()
 
+    def fold(self) -> None:
+        """SQLite: everything into the one file. Nobody else may have it open."""
+        if self.is_sqlite:
+            with self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that no other writer of ours runs beside: what is read during it stays true until it commits."""

@@ -137,6 +137,7 @@ submissions = Table(
     Column("rows_rejected", Integer),
     Column("rows_already_done", Integer),
     Column("rule_counts", Text),
+    Column("purged_at", Instant),  # when its upload and its receipt were removed for their age (flows.keeping)
     UniqueConstraint("lead_provider_id", "number", name="uq_submissions_number"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),

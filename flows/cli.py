@@ -228,6 +228,67 @@ def history(
         print("\n".join(tell(reader, _record_id(record_id), with_reasons)))
 
 
+@app.command()
+def housekeeping(as_of: AsOf = None) -> None:
+    """Remove uploads and receipts that have been kept long enough (ECTX_KEEP_DAYS). The audit trail stays."""
+    from flows.house import open_house
+    from flows.keeping import housekeeping as keep
+    from flows.operators import keeping_report
+
+    _moment(as_of)
+    if _through_prefect():
+        from flows.deployed import housekeeping as flow
+
+        flow(as_of)
+        return
+    with open_house() as house:
+        done = keep(house, _moment(as_of))
+        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    print(keeping_report(done, names))
+    if done.troubles:
+        raise ExchangeError("TROUBLE", f"{len(done.troubles)} things went wrong:", "; ".join(done.troubles))
+
+
+@app.command()
+def backup(folder: Path, as_of: AsOf = None) -> None:
+    """Copy the embedded default to FOLDER while it runs; again into the same folder copies only what is new."""
+    from flows.backup import backup as copy
+    from flows.house import open_house
+
+    with open_house() as house:
+        made = copy(house, folder, _moment(as_of))
+    print(f"{folder}: {made['files']:,} files, {made['bytes']:,} bytes")
+
+
+@app.command()
+def restore(folder: Path) -> None:
+    """Make an installation from a copy in FOLDER, in an ECTX_HOME that is empty. What was delivered is delivered again."""
+    from flows.backup import restore as put_back
+    from flows.settings import Settings
+
+    made = put_back(folder, Settings())
+    print(f"Restored as of {made['made_at']}.")
+
+
+@app.command()
+def replay(
+    extracts: Annotated[list[Path], typer.Argument(help="Every extract that was loaded, in order.")],
+    to: Annotated[Path, typer.Option(help="A new folder, for the replay's own records.")],
+) -> None:
+    """Judge all stored uploads again on the starting records, apart from the real ones, and compare the end states."""
+    from flows.house import open_house
+    from flows.operators import replay_report
+    from flows.replay import replay as judge_again
+
+    with open_house() as house:
+        done = judge_again(house, extracts, to)
+    print(replay_report(done))
+    if done.different:
+        raise ExchangeError(
+            "NOT-THE-SAME", f"{len(done.different)} tables differ.", f"The replay's records are in {to}."
+        )
+
+
 def _record_id(text: str) -> str:
     import uuid
 

@@ -1,5 +1,6 @@
 """What is owed goes into the mailbox, and the index with it. Doing it twice leaves the same."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -25,10 +26,24 @@ def deliver_owed(house: House, provider: LeadProvider, mailbox: Mailbox, now: da
     for delivery in owed:
         mailbox.deliver(delivery.path, house.outbox / _outbox_name(delivery), delivery.last_file)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
-    mailbox.put(INDEX, _index(there, owed, now))
+    mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
     on_disk()
     house.ledger.delivered(numbered, now)
     return len(owed)
+
+
+def deliver_again(house: House, provider: LeadProvider, mailbox: Mailbox) -> int:
+    """Put everything into the mailbox that was ever delivered and is still kept, and the index. Returns how many folders."""
+    there = house.ledger.index(provider.lead_provider_id)
+    count = 0
+    for delivery in there:
+        source = house.outbox / _outbox_name(delivery)
+        if source.is_dir():  # a receipt may be too old to be kept
+            mailbox.deliver(delivery.path, source, delivery.last_file)
+            count += 1
+    if there:
+        mailbox.put(INDEX, _index(there))
+    return count
 
 
 def _outbox_name(delivery: DeliveryRow) -> str:
@@ -38,16 +53,16 @@ def _outbox_name(delivery: DeliveryRow) -> str:
     return f"{delivery.lead_provider_id}/{delivery.path}"
 
 
-def _index(there: list[DeliveryRow], owed: list[DeliveryRow], now: datetime) -> bytes:
+def _index(delivered: list[DeliveryRow]) -> bytes:
     rows = [
         {
             "sequence": number,
-            "delivered_at": rfc3339(delivery.delivered_at or now),
+            "delivered_at": rfc3339(delivery.delivered_at) if delivery.delivered_at else "",
             "what": delivery.what,
             "path": delivery.path,
             "sha256": delivery.sha256,
             "replaces": delivery.replaces,
         }
-        for number, delivery in enumerate([*there, *owed], 1)
+        for number, delivery in enumerate(delivered, 1)
     ]
     return pl.DataFrame(rows, infer_schema_length=None).write_csv(None).encode()

@@ -11,7 +11,8 @@ from flows.clock import LONDON, instant
 from flows.errors import ExchangeError
 from flows.house import House, open_house
 from flows.intake import intake_round
-from flows.operators import intake_report, statements_report, verify_report
+from flows.keeping import housekeeping as keep
+from flows.operators import intake_report, keeping_report, statements_report, verify_report
 from flows.settings import Settings
 from flows.statements import authorise, statements_round
 from flows.verifying import verify
@@ -83,6 +84,19 @@ def verify_paid(as_of: str | None = None) -> None:
     _complain(done.alarms)
 
 
+@flow(
+    name="housekeeping",
+    flow_run_name=_run_name("housekeeping"),
+    description="Remove uploads and receipts that have been kept long enough.",
+)
+def housekeeping(as_of: str | None = None) -> None:
+    with open_house() as house:
+        done = keep(house, instant(as_of))
+        report = keeping_report(done, _names(house))
+    create_markdown_artifact(report, key="housekeeping", description="Uploads and receipts removed for their age")
+    _complain(done.troubles)
+
+
 def _complain(troubles: list[str]) -> None:
     """A round with troubles did what it could; its run is red all the same, so that somebody looks."""
     if troubles:
@@ -97,6 +111,7 @@ def serve_on_schedules(settings: Settings) -> None:
         statements.to_deployment("daily", schedule=daily),
         authorise_statement.to_deployment("by-hand"),
         verify_paid.to_deployment("weekly", schedule=Cron(settings.verify_cron, timezone="Europe/London")),
+        housekeeping.to_deployment("nightly", schedule=Cron(settings.housekeeping_cron, timezone="Europe/London")),
     ]
     serve(*deployments, pause_on_shutdown=False, limit=2)
 

@@ -119,6 +119,11 @@ class House:
         as_of = self.ledger.records_as_of()
         return rfc3339(as_of) if as_of else None
 
+    def forget(self) -> None:
+        """Look up anew what is looked up once a round: the records have been loaded meanwhile."""
+        for name in ("calendar_version", "records_as_of"):
+            self.__dict__.pop(name, None)
+
     def close(self) -> None:
         if self._service is not None:
             self._service.close()

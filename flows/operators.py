@@ -7,8 +7,10 @@ import polars as pl
 
 from data.extract import Imported
 from flows.intake import IntakeRound
+from flows.keeping import Kept
 from flows.receipts import Outcome
-from flows.rendering import pounds
+from flows.rendering import in_london, pounds
+from flows.replay import Replayed
 from flows.statements import StatementsRound, money_by_section
 from flows.verifying import Verified
 
@@ -48,6 +50,26 @@ def _rule_counts(outcomes: list[Outcome]) -> list[tuple[str, int]]:
 
 
 SHOWN = 20
+
+
+def keeping_report(done: Kept, names: dict[str, str]) -> str:
+    """Markdown of one housekeeping: how many receipts went from whose mailbox."""
+    head = f"Kept from {in_london(done.before)} on. {done.uploads:,} stored uploads removed."
+    rows = [(names.get(owner, owner), f"{count:,}") for owner, count in sorted(done.receipts.items())]
+    table = [_table(("Lead provider", "Receipts removed"), rows)] if rows else ["No receipt was older."]
+    return "\n\n".join([head, *table, *_troubles(done.troubles)])
+
+
+def replay_report(done: Replayed) -> str:
+    """What a replay found: tables and counts."""
+    head = f"{done.extracts} extracts and {done.files:,} files replayed, {done.rows:,} rows compared."
+    if not done.different:
+        return f"{head}\nThe end state is the same."
+    told = [
+        f"{name}: {ours:,} rows only here, {theirs:,} only in the replay"
+        for name, (ours, theirs) in done.different.items()
+    ]
+    return "\n".join([head, *told])
 
 
 def import_report(done: Imported) -> str:

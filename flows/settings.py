@@ -46,6 +46,12 @@ class Settings(BaseSettings):
         default=1000, gt=0, description="The most files that may wait in one mailbox of the embedded SFTP server."
     )
     max_waiting_mebibytes: int = Field(default=2048, gt=0, description="The most that they may have in all.")
+    keep_days: int = Field(
+        default=2557, ge=1, description="Days that uploads and receipts are kept (seven years); the audit trail stays."
+    )
+    housekeeping_cron: str = Field(
+        default="30 2 * * *", description="When `ectx serve` removes what is older (London time)."
+    )
     ordered_shares: str = Field(
         default="",
         description="Slugs of lead providers (comma between) whose delivery partners' shares go by the ordered rule.",

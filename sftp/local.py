@@ -101,6 +101,12 @@ class LocalMailbox:
             unfinished.write_bytes(content)
             unfinished.replace(place)
 
+    def remove(self, folder: str) -> None:
+        with _carrying():
+            place = self.root / folder
+            if place.is_dir():
+                shutil.rmtree(place)
+
 
 def _copy(source: Path, target: Path) -> None:
     """A hard link would be quicker, and would let a mailbox change what we keep."""

@@ -71,6 +71,9 @@ class Mailbox(Protocol):
     def put(self, path: str, content: bytes) -> None:
         """Replace one file under from-dfe as a whole."""
 
+    def remove(self, folder: str) -> None:
+        """Remove a folder under from-dfe with the files in it. Harmless when it is gone."""
+
 
 def is_unfinished(name: str) -> bool:
     """Whether a name says that its upload is still in progress."""

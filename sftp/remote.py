@@ -183,6 +183,24 @@ class SftpMailbox:
         with _carrying():
             self._write(path, io.BytesIO(content))
 
+    def remove(self, folder: str) -> None:
+        with _carrying():
+            self._remove(self._at(folder))
+            self._folders.clear()
+
+    def _remove(self, path: str) -> None:
+        try:
+            inside = self._client.listdir_attr(path)
+        except FileNotFoundError:
+            return
+        for entry in inside:
+            inner = posixpath.join(path, entry.filename)
+            if stat.S_ISDIR(entry.st_mode or 0):
+                self._remove(inner)
+            else:
+                self._client.remove(inner)
+        self._client.rmdir(path)
+
     def _write(self, path: str, content: io.BufferedIOBase) -> None:
         folder, name = posixpath.split(path)
         self._make(folder)

@@ -292,3 +292,6 @@ class _WholeDisk(paramiko.SFTPServerInterface):
 
     def mkdir(self, path, attr):
         return self._try(os.mkdir, path)
+
+    def rmdir(self, path):
+        return self._try(os.rmdir, path)
