@@ -292,16 +292,17 @@ def test_a_replay_ends_where_we_are(small_home, tmp_path):
         put(house, first, "voids.csv", f"declaration_id\n{ids[0]}\n")
         statements_round(house, AT + timedelta(hours=1))
         void(house, ids[1], "declared by mistake", AT + timedelta(hours=2))
-        export_records(house.database, extracts[1])
-        import_records(house.database, extracts[1], AT + timedelta(hours=3))
-        done = statements_round(house, LATER)
-        assert done.settled
         with house.database.read() as reader:
             open_one = reader.frame(
                 "SELECT statement_id FROM statements WHERE status = 'open' AND fee_type = 'output' ORDER BY statement_id"
             ).item(0, 0)
         (tmp_path / "adjust.csv").write_text(f"statement_id,payment_type,amount\n{open_one},Late joiners,-12.34\n")
-        add_adjustments(house, tmp_path / "adjust.csv", LATER + timedelta(hours=1))
+        add_adjustments(house, tmp_path / "adjust.csv", AT + timedelta(hours=2, minutes=30))
+        export_records(house.database, extracts[1])
+        import_records(house.database, extracts[1], AT + timedelta(hours=3))
+        house.forget()
+        done = statements_round(house, LATER)
+        assert done.settled
         authorise(house, done.settled[0], LATER + timedelta(hours=2))
         put(house, first, "declarations-2.csv", rows[6:9].write_csv())
         put(house, first, "declarations.csv", rows.head(2).write_csv())
