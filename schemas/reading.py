@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from schemas.files import IGNORED_COLUMNS, Kind
+from schemas.showing import shown
 
 csv.field_size_limit(1 << 30)
 ROWS_IN_A_PIECE = 50_000
+LINES_TO_SPARE = 10_000  # blank ones, in a file of as many rows as there may be
+MAX_COLUMNS = 1_000
 SIGNATURES = (
     (b"\xff\xfe", "It is UTF-16 text."),
     (b"\xfe\xff", "It is UTF-16 text."),
@@ -65,13 +68,13 @@ def read_sheet(content: bytes, kind: Kind, limits: Limits) -> Sheet:
     text, notes = _decoded(content)
     if not text.strip():
         raise _empty()
-    raw = _raw_rows(text)
+    raw = _raw_rows(text, limits.rows)
     notes += _header_notes(raw.header, kind)
-    if not raw.cells.height:
+    if not raw.rows:
         raise FileFailure("FILE-004", "The file holds a header and no rows.", "Add at least one row.")
-    if raw.cells.height > limits.rows:
+    if raw.rows > limits.rows:
         raise FileFailure(
-            "FILE-005", f"The file has {raw.cells.height:,} rows; the limit is {limits.rows:,}.", "Split the file."
+            "FILE-005", f"The file has {raw.rows:,} rows; the limit is {limits.rows:,}.", "Split the file."
         )
     return Sheet(raw.header, raw.cells, _values(raw, kind), notes, raw.extra)
 
@@ -119,16 +122,24 @@ class _Raw:
     line_numbers: pl.Series
     cell_counts: pl.Series
     extra: dict[int, str]
+    rows: int  # counted to the end; beyond the limit they are not kept
 
 
-def _raw_rows(text: str) -> _Raw:
+def _raw_rows(text: str, most: int) -> _Raw:
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    if '"' not in text and "\r" not in text:
+    if '"' not in text and "\r" not in text and text.count("\n") <= most + LINES_TO_SPARE:
         even = _even_rows(text)
         if even is not None:
             return even
-    return _any_rows(text)
+    return _any_rows(text, most)
+
+
+def _header(cells: list[str]) -> list[str]:
+    if len(cells) > MAX_COLUMNS:
+        message = f"The header has {len(cells):,} columns; no file has more than {MAX_COLUMNS:,}."
+        raise FileFailure("FILE-007", message, "Take out what stands after the last column that you use.", 1)
+    return [name.strip() for name in cells]
 
 
 def _even_rows(text: str) -> _Raw | None:
@@ -139,7 +150,7 @@ def _even_rows(text: str) -> _Raw | None:
     )
     if lines["commas"].n_unique() != 1:
         return None
-    header = [name.strip() for name in lines["line"][0].split(",")]
+    header = _header(lines["line"][0].split(","))
     names = [str(position) for position in range(len(header))]
     rows = lines.slice(1)
     if rows.is_empty():
@@ -149,23 +160,27 @@ def _even_rows(text: str) -> _Raw | None:
             "\n".join(rows["line"]).encode(), has_header=False, new_columns=names, infer_schema=False, quote_char=None
         )
     counts = pl.Series([len(header)]).new_from_index(0, rows.height) if rows.height else pl.Series([], dtype=pl.Int64)
-    return _Raw(header, cells, rows["line_number"].cast(pl.Int64), counts, {})
+    return _Raw(header, cells, rows["line_number"].cast(pl.Int64), counts, {}, rows.height)
 
 
-def _any_rows(text: str) -> _Raw:
-    """The sure way: quotes, ragged lines, line breaks inside cells."""
+def _any_rows(text: str, most: int) -> _Raw:
+    """The sure way: quotes, ragged lines, line breaks inside cells, more lines than can be kept."""
     records = _records(text)
     first = next(records, None)
     if first is None:
         raise _empty()
-    header = [name.strip() for name in first[1]]
+    header = _header(first[1])
     width, names = len(header), [str(position) for position in range(len(header))]
     pieces: list[pl.DataFrame] = []
     line_numbers: list[int] = []
     counts: list[int] = []
     extra: dict[int, str] = {}
     piece: list[list[str | None]] = []
+    rows = 0
     for line, cells in records:
+        rows += 1
+        if rows > most:
+            continue
         line_numbers.append(line)
         counts.append(len(cells))
         if len(cells) != width:
@@ -178,7 +193,12 @@ def _any_rows(text: str) -> _Raw:
             piece = []
     pieces.append(_piece(piece, names))
     return _Raw(
-        header, pl.concat(pieces), pl.Series(line_numbers, dtype=pl.Int64), pl.Series(counts, dtype=pl.Int64), extra
+        header,
+        pl.concat(pieces),
+        pl.Series(line_numbers, dtype=pl.Int64),
+        pl.Series(counts, dtype=pl.Int64),
+        extra,
+        rows,
     )
 
 
@@ -211,7 +231,9 @@ def _header_notes(header: list[str], kind: Kind) -> list[str]:
     for column in kind.required:
         if column not in names:
             near = difflib.get_close_matches(column, [n for n in names if n not in kind.columns], n=1)
-            faults.append(f"the column {column} is missing" + (f" (is it the one named {near[0]}?)" if near else ""))
+            faults.append(
+                f"the column {column} is missing" + (f" (is it the one named {shown(near[0], 40)}?)" if near else "")
+            )
     known = [*kind.columns, *IGNORED_COLUMNS]
     faults += [f"the column {column} appears twice" for column in known if names.count(column) > 1]
     if faults:
@@ -221,8 +243,8 @@ def _header_notes(header: list[str], kind: Kind) -> list[str]:
         message = "The header is not right: " + "; ".join(faults) + "."
         raise FileFailure("FILE-007", message, advice, 1)
     unknown = [name for name in header if name.lower() not in known and name]
-    shown = ", ".join(name[:40] for name in unknown[:10]) + (" …" if len(unknown) > 10 else "")
-    return [f"Columns that a {kind.name} file does not use were ignored: {shown}."] if unknown else []
+    told = ", ".join(shown(name, 40) for name in unknown[:10]) + (" …" if len(unknown) > 10 else "")
+    return [f"Columns that a {kind.name} file does not use were ignored: {told}."] if unknown else []
 
 
 def _values(raw: _Raw, kind: Kind) -> pl.DataFrame:

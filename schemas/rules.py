@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pandera.polars as pa
 import polars as pl
 
+from schemas.showing import shown_column
+
 ANY = "any"
-# A value from a file is shown in a message up to this many characters.
-SHOWN_CHARACTERS = 120
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,4 @@ def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
         return column.dt.strftime("%-d %B %Y").fill_null("")
     if isinstance(dtype, pl.Datetime):
         return column.dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y at %H:%M:%S").fill_null("")
-    text = column.cast(pl.String).fill_null("")
-    short = text.str.slice(0, SHOWN_CHARACTERS - 1) + "…"
-    return pl.when(text.str.len_chars() > SHOWN_CHARACTERS).then(short).otherwise(text)
+    return shown_column(column.cast(pl.String).fill_null(""))
