@@ -27,6 +27,7 @@ from flows.rendering import as_json
 from schemas.files import KINDS, kind_of, nearest_kind
 from schemas.reading import FileFailure, read_sheet, too_large
 from sftp.mailbox import SIDECAR, Arrival, Mailbox, MailboxError
+from sftp.names import why_refused
 from transforms.changes import Submission
 from transforms.judging import judge
 
@@ -280,6 +281,8 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
 
 def _refused_unread(house: House, submission: SubmissionRow) -> FileFailure | None:
     """FILE-001, FILE-015, FILE-005 by size: what the name, the checksum and the size say."""
+    if why := why_refused(submission.file_name):  # our own server refuses such an upload; others may not
+        return FileFailure("FILE-001", why, "Give the file a plain name, like declarations.csv, and send it again.")
     kind = KINDS.get(submission.kind or "")
     if kind is None:
         near = nearest_kind(submission.file_name)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -27,6 +28,8 @@ from sftp.server import SftpServer
 
 HEALTHY_SECONDS = 120
 STOP_SECONDS = 15
+AGAIN_SECONDS = 3
+log = logging.getLogger("ectx.services")
 RUNNING_FILE = "serve.json"
 
 
@@ -124,21 +127,53 @@ def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True)
     sftp = SftpServer(
         folder, Accounts(settings.keys_folder), key, settings.sftp_host, sftp_port, audit, bounds(settings)
     )
-    processes: list[subprocess.Popen[bytes]] = []
+    kept = _Kept(environment)
     try:
         sftp.start()
         command = ["prefect", "server", "start", "--host", settings.ui_host, "--port", str(ui_port)]
-        processes.append(_start(command, environment, logs / "prefect-server.log"))
-        _wait_until_healthy(api_url, processes[0])
+        server = kept.start(command, logs / "prefect-server.log")
+        _wait_until_healthy(api_url, server)
         if scheduled:
-            processes.append(_start(["flows.deployed"], environment, logs / "flows.log"))
+            kept.start(["flows.deployed"], logs / "flows.log")
+        kept.watch()
         running = {"pid": os.getpid(), "api_url": api_url}
         (settings.home / RUNNING_FILE).write_text(json.dumps(running))
         yield Services(settings.sftp_host, sftp.port, key.fingerprint, f"http://{settings.ui_host}:{ui_port}", api_url)
     finally:
         (settings.home / RUNNING_FILE).unlink(missing_ok=True)
         sftp.stop()
-        _stop(processes)
+        kept.stop()
+
+
+class _Kept:
+    """Processes that are started again when they end by themselves, until all are stopped."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment, self._stopping = environment, threading.Event()
+        self._running: list[tuple[list[str], Path, subprocess.Popen[bytes]]] = []
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self, command: list[str], output: Path) -> subprocess.Popen[bytes]:
+        process = _start(command, self._environment, output)
+        self._running.append((command, output, process))
+        return process
+
+    def watch(self) -> None:
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(AGAIN_SECONDS):
+            for place, (command, output, process) in enumerate(self._running):
+                if process.poll() is not None and not self._stopping.is_set():
+                    log.warning("%s ended with %s; it is started again", command[0], process.returncode)
+                    self._running[place] = (command, output, _start(command, self._environment, output))
+
+    def stop(self) -> None:
+        """The flows first, then the server they talk to."""
+        self._stopping.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        _stop([process for _, _, process in self._running])
 
 
 def _start(module: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

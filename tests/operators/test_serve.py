@@ -1,6 +1,8 @@
 """`ectx serve`: everything answers, a file is taken on schedule, and Ctrl-C leaves nothing behind."""
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,9 +11,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+import polars as pl
+
 from flows.house import open_house
 from flows.settings import Settings
+from sftp.keys import host_key, write_new_key
 from tests.exchange.provider import box, put, receipts
+from tests.exchange.servers import Client, pinned
 
 
 def free_port() -> int:
@@ -33,27 +39,47 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in answer] + [each for child in answer for each in children(int(child))]
 
 
-def test_it_serves_takes_files_on_schedule_and_stops_cleanly(home):
-    ui_port, sftp_port = free_port(), free_port()
+def serving(home: Path, ui_port: int, sftp_port: int, output) -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {
-        "ECTX_HOME": str(home), "ECTX_UI_PORT": str(ui_port), "ECTX_SFTP_PORT": str(sftp_port),
+        "ECTX_HOME": str(home), "ECTX_UI_PORT": str(ui_port), "ECTX_SFTP_PORT": str(sftp_port), "ECTX_LOG_LEVEL": "INFO",
         "ECTX_INTAKE_EVERY_SECONDS": "5", "ECTX_SECONDS_BETWEEN_LOOKS": "0.1",
     }  # fmt: skip
-    process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "ectx"), "serve"], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    command = [str(Path(sys.executable).parent / "ectx"), "serve"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True)
+
+
+def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_path):
+    home = Path(shutil.copytree(small_home, tmp_path / "home"))
+    ui_port, sftp_port = free_port(), free_port()
+    with open_house(Settings(home=home)) as house:
+        provider = house.lead_providers()[0]
+        house.accounts.add_key(provider.slug, write_new_key(tmp_path / "id"))
+        people = _people(house)
+        known = pinned(tmp_path, sftp_port, host_key(home / "host_key"))
+    client = Client(tmp_path / "id", known, provider.slug, sftp_port)
+    with (tmp_path / "stderr.txt").open("w") as errors:
+        process = serving(home, ui_port, sftp_port, errors)
     try:
         lines = [process.stdout.readline() for _ in range(3)]
         assert "host key SHA256:" in lines[0] and str(ui_port) in lines[1]
         with urllib.request.urlopen(f"http://127.0.0.1:{ui_port}/ui-settings") as answer:
             assert f"http://127.0.0.1:{ui_port}/api" in answer.read().decode()
-        with socket.create_connection(("127.0.0.1", sftp_port)) as connection:
-            assert connection.recv(4) == b"SSH-"
+        for name, content in _personal_files(people, tmp_path).items():
+            client.sftp(f'put "{content}" "to-dfe/{name}"')
         with open_house(Settings(home=home)) as house:
-            provider = house.lead_providers()[0]
-            put(house, provider, "declarations.csv", "x\n")
-            assert wait_for(lambda: receipts(house, provider).get("declarations.csv"), 90)["status"] == "rejected"
+            wait_for(lambda: len(receipts(house, provider)) == 3, 90)
             assert list((box(house, provider) / "to-dfe").iterdir()) == []
+
+            # The Prefect server dies: it is started again, and the schedule goes on.
+            [server] = [
+                pid for pid in children(process.pid) if b"prefect" in _command(pid) and b"server" in _command(pid)
+            ][:1]
+            os.kill(server, signal.SIGKILL)
+            put(house, provider, "declarations-after.csv", "x\n")
+            assert (
+                wait_for(lambda: receipts(house, provider).get("declarations-after.csv"), 120)["status"] == "rejected"
+            )
+
         below = children(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
@@ -61,3 +87,53 @@ def test_it_serves_takes_files_on_schedule_and_stops_cleanly(home):
         assert not (home / "serve.json").exists()
     finally:
         process.kill()
+    _nothing_personal(people, [*(home / "logs").iterdir(), *(home / "prefect").rglob("*"), tmp_path / "stderr.txt"])
+
+
+def _command(pid: int) -> bytes:
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.read_bytes() if path.exists() else b""
+
+
+def _people(house) -> pl.DataFrame:
+    with house.database.read() as reader:
+        people = reader.frame("SELECT participant_id, full_name, trn, email FROM participants")
+        whose = reader.frame("SELECT DISTINCT mentor_id FROM declarations LIMIT 0")
+    assert people.height > 500 and whose.is_empty()
+    return people
+
+
+def _personal_files(people: pl.DataFrame, folder: Path) -> dict[str, Path]:
+    """Names, TRNs and e-mail addresses in every cell, in the header and in the file's name; right rows and wrong ones."""
+    some = people.drop_nulls().head(50)
+    name, trn, email = some["full_name"][0], some["trn"][0], some["email"][0]
+    head = "participant_id,course_identifier,declaration_type,declaration_date,evidence_held,your_reference\n"
+    cells = [f"{p},{n},{t},{e},{n},{n} {t}\n" for p, n, t, e in some.iter_rows()]
+    right = [f"{p},ecf-induction,started,2026-12-01T10:00:00Z,other,{n} {t}\n" for p, n, t, _ in some.iter_rows()]
+    made = {
+        f"declarations-{name}-{trn}.csv": head + "".join(cells + right),
+        f"withdrawals-{email}.csv": f"{name},{trn},{email}\nx,y,z\n",
+        f"{name}.csv": f"{name},{trn}\n",
+    }
+    found = {}
+    for number, (file_name, content) in enumerate(made.items()):
+        found[file_name] = folder / f"sent{number}.csv"
+        found[file_name].write_text(content)
+    return found
+
+
+def _nothing_personal(people: pl.DataFrame, paths: list[Path]) -> None:
+    """No name, TRN or e-mail address of anybody in the sample, in logs, Prefect's database, artifacts or run names."""
+    names, trns = set(people["full_name"].drop_nulls()), set(people["trn"].drop_nulls())
+    emails = set(people["email"].drop_nulls())
+    read = 0
+    for path in (each for each in paths if each.is_file()):
+        text = path.read_bytes().decode("utf-8", "replace")
+        read += len(text)
+        pairs = set(re.findall(r"(?=\b([A-Z][\w'’-]+ [A-Z][\w'’-]+))", text))
+        assert not pairs & names, (path, pairs & names)
+        assert not set(re.findall(r"[\w.+-]+@[\w.-]+\w", text)) & emails, path
+        # A number of seven digits may be anything: beside other words of ours it is a TRN.
+        found = set(re.findall(r"(?<![\w.-])\d{7}(?![\w.-])", text)) & trns
+        assert not found, (path, found)
+    assert read > 100_000
