@@ -322,7 +322,7 @@ def serve() -> None:
 
 
 def _serve_until(stopped: threading.Event, house: Any, services: Any) -> None:
-    with services(house, house.settings.ui_port, house.settings.sftp_port) as running:
+    with services(house, house.settings.sftp_port) as running:
         print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
         print(f"Operators       {running.pages}")
         print("Press Ctrl-C to stop.", flush=True)

@@ -24,7 +24,7 @@ from flows.clock import instant
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider, open_house
 from flows.rehearsal import acceptable
-from flows.services import Services, free_port, prefect_environment, services, stop_signals
+from flows.services import Services, prefect_environment, services, stop_signals
 from flows.settings import Settings
 from sftp.keys import host_key, known_hosts_line, write_new_key
 from sftp.remote import SftpService
@@ -93,8 +93,7 @@ def _tell(house: House, say: Teller, console: Console, keep: bool, started: floa
         f"{counts['lead_providers']} lead providers, six contract periods"
     )
     say.step("Starting the SFTP server, and Prefect with the operators' pages")
-    ui_port = free_port(house.settings.ui_host, house.settings.ui_port)
-    with services(house, ui_port, 0, scheduled=keep) as running:
+    with services(house, sftp_port=0, scheduled=keep, any_ui_port=True) as running:
         say.done(f"SFTP server on port {running.sftp_port}, operators' pages at {running.pages}")
         players = _players(house, running)
         _play(house, running, players, say)

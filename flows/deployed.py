@@ -12,6 +12,7 @@ from flows.errors import ExchangeError
 from flows.house import House, open_house
 from flows.intake import intake_round
 from flows.keeping import housekeeping as keep
+from flows.kept import end_with_parent
 from flows.operators import intake_report, keeping_report, statements_report, verify_report
 from flows.settings import Settings
 from flows.statements import authorise, statements_round
@@ -117,4 +118,5 @@ def serve_on_schedules(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     serve_on_schedules(Settings())

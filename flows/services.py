@@ -1,24 +1,25 @@
 """This machine as the whole service: SFTP server, Prefect server with its pages, flows on schedules. One process group."""
 
 import contextlib
-import json
-import logging
+import fcntl
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from paramiko import PKey
+
 from flows.errors import ExchangeError
 from flows.house import House
+from flows.kept import Kept
 from flows.settings import Settings
 from flows.sshd import bounds
 from sftp.accounts import Accounts
@@ -27,10 +28,7 @@ from sftp.keys import host_key
 from sftp.server import SftpServer
 
 HEALTHY_SECONDS = 120
-STOP_SECONDS = 15
-AGAIN_SECONDS = 3
-log = logging.getLogger("ectx.services")
-RUNNING_FILE = "serve.json"
+RUNNING_FILE = "serving"
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,17 @@ class Services:
     api_url: str
 
 
-def free_port(host: str, wanted: int) -> int:
-    """The wanted port, or any that is free when it is taken."""
-    for port in (wanted, 0):
-        with contextlib.suppress(OSError), socket.create_server((host, port)) as probe:
-            return int(probe.getsockname()[1])
-    raise ExchangeError("NO-PORT", f"No port is free on {host}.", "Stop another service, or set ECTX_UI_PORT.")
+def held_port(host: str, port: int, or_another: bool = False) -> socket.socket:
+    """A listening socket: while it is held, nobody else has that port. Raises ExchangeError (NO-PORT)."""
+    for each in (port, 0) if or_another else (port,):
+        with contextlib.suppress(OSError):
+            return socket.create_server((host, each), backlog=128)
+    raise _taken(host, port, "ECTX_UI_PORT")
+
+
+def _taken(host: str, port: int, setting: str) -> ExchangeError:
+    advice = f"Stop the other service, or set {setting} to a free port."
+    return ExchangeError("NO-PORT", f"Port {port} on {host} is taken.", advice)
 
 
 def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
@@ -75,12 +78,36 @@ def api_of_running_service(settings: Settings) -> str | None:
     path = settings.home / RUNNING_FILE
     if not path.is_file():
         return None
-    running = json.loads(path.read_text())
-    try:
-        os.kill(running["pid"], 0)
-    except (OSError, KeyError):
-        return None
-    return running["api_url"] if _is_healthy(running["api_url"]) else None
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            api_url = file.read()
+            return api_url if api_url and _is_healthy(api_url) else None
+    return None  # nobody holds it: the service was stopped, or killed
+
+
+@contextlib.contextmanager
+def _running_as(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """The only service on this home; what is yielded makes its API known. Raises ExchangeError (RUNNING)."""
+    path = settings.home / RUNNING_FILE
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExchangeError(
+                "RUNNING", "The service runs on this home already.", "Stop that one first, or set ECTX_HOME."
+            ) from None
+
+        def make_known(api_url: str) -> None:
+            file.truncate(0)
+            file.write(api_url)
+            file.flush()
+
+        try:
+            yield make_known
+        finally:
+            file.truncate(0)
 
 
 def _is_healthy(api_url: str) -> bool:
@@ -108,8 +135,12 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True) -> Iterator[Services]:
-    """Start everything, yield when it answers, stop everything, whatever happens. Raises ExchangeError (NO-START)."""
+def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: bool = False) -> Iterator[Services]:
+    """Start everything, yield when it answers, stop everything, whatever happens.
+
+    any_ui_port: another port for the operators' pages when the one that is set is taken.
+    Raises ExchangeError (REMOTE, RUNNING, NO-PORT, NO-START).
+    """
     settings = house.settings
     folder = settings.mailboxes_folder
     if folder is None:
@@ -118,71 +149,38 @@ def services(house: House, ui_port: int, sftp_port: int, scheduled: bool = True)
         )
     for provider in house.lead_providers():
         house.mailbox(provider.slug)
-    api_url = f"http://{settings.ui_host}:{ui_port}/api"
-    environment = prefect_environment(settings, api_url)
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
-    key = host_key(settings.home / "host_key")
-    audit = AuditLog(logs)
-    sftp = SftpServer(
-        folder, Accounts(settings.keys_folder), key, settings.sftp_host, sftp_port, audit, bounds(settings)
-    )
-    kept = _Kept(environment)
+    with _running_as(settings) as make_known, held_port(settings.ui_host, settings.ui_port, any_ui_port) as held:
+        key = host_key(settings.home / "host_key")
+        sftp = _sftp_server(settings, folder, sftp_port, key)
+        pages = f"http://{settings.ui_host}:{held.getsockname()[1]}"
+        api_url = f"{pages}/api"
+        kept = Kept(prefect_environment(settings, api_url))
+        try:
+            sftp.start()
+            server = kept.start(
+                ["flows.prefect_server", str(held.fileno())], logs / "prefect-server.log", socket=held.fileno()
+            )
+            _wait_until_healthy(api_url, server)
+            if scheduled:
+                kept.start(["flows.deployed"], logs / "flows.log")
+            kept.watch()
+            make_known(api_url)
+            yield Services(settings.sftp_host, sftp.port, key.fingerprint, pages, api_url)
+        finally:
+            sftp.stop()
+            kept.stop()
+
+
+def _sftp_server(settings: Settings, folder: Path, port: int, key: PKey) -> SftpServer:
+    audit = AuditLog(settings.home / "logs")
     try:
-        sftp.start()
-        command = ["prefect", "server", "start", "--host", settings.ui_host, "--port", str(ui_port)]
-        server = kept.start(command, logs / "prefect-server.log")
-        _wait_until_healthy(api_url, server)
-        if scheduled:
-            kept.start(["flows.deployed"], logs / "flows.log")
-        kept.watch()
-        running = {"pid": os.getpid(), "api_url": api_url}
-        (settings.home / RUNNING_FILE).write_text(json.dumps(running))
-        yield Services(settings.sftp_host, sftp.port, key.fingerprint, f"http://{settings.ui_host}:{ui_port}", api_url)
-    finally:
-        (settings.home / RUNNING_FILE).unlink(missing_ok=True)
-        sftp.stop()
-        kept.stop()
-
-
-class _Kept:
-    """Processes that are started again when they end by themselves, until all are stopped."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment, self._stopping = environment, threading.Event()
-        self._running: list[tuple[list[str], Path, subprocess.Popen[bytes]]] = []
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-
-    def start(self, command: list[str], output: Path) -> subprocess.Popen[bytes]:
-        process = _start(command, self._environment, output)
-        self._running.append((command, output, process))
-        return process
-
-    def watch(self) -> None:
-        self._watcher.start()
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(AGAIN_SECONDS):
-            for place, (command, output, process) in enumerate(self._running):
-                if process.poll() is not None and not self._stopping.is_set():
-                    log.warning("%s ended with %s; it is started again", command[0], process.returncode)
-                    self._running[place] = (command, output, _start(command, self._environment, output))
-
-    def stop(self) -> None:
-        """The flows first, then the server they talk to."""
-        self._stopping.set()
-        if self._watcher.is_alive():
-            self._watcher.join()
-        _stop([process for _, _, process in self._running])
-
-
-def _start(module: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """In the project's own folder: Prefect names a flow by the path of its file."""
-    project = Path(__file__).resolve().parent.parent
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", *module], env=environment, stdout=output, stderr=output, cwd=project
+        return SftpServer(
+            folder, Accounts(settings.keys_folder), key, settings.sftp_host, port, audit, bounds(settings)
         )
+    except OSError as error:
+        raise _taken(settings.sftp_host, port, "ECTX_SFTP_PORT") from error
 
 
 def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:
@@ -196,15 +194,3 @@ def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.25)
     raise ExchangeError("NO-START", "The Prefect server did not answer.", "See logs/prefect-server.log in the home.")
-
-
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """The flows first, then the server they talk to. Who does not listen is killed."""
-    for process in reversed(processes):
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from flows.house import open_house
+from flows.services import api_of_running_service, held_port
 from flows.settings import Settings
 from sftp.keys import host_key, write_new_key
 from tests.exchange.provider import box, put, receipts
@@ -39,13 +40,40 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in answer] + [each for child in answer for each in children(int(child))]
 
 
-def serving(home: Path, ui_port: int, sftp_port: int, output) -> subprocess.Popen[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {
+def environment(home: Path, ui_port: int, sftp_port: int) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {
         "ECTX_HOME": str(home), "ECTX_UI_PORT": str(ui_port), "ECTX_SFTP_PORT": str(sftp_port), "ECTX_LOG_LEVEL": "INFO",
         "ECTX_INTAKE_EVERY_SECONDS": "5", "ECTX_SECONDS_BETWEEN_LOOKS": "0.1",
     }  # fmt: skip
-    command = [str(Path(sys.executable).parent / "ectx"), "serve"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True)
+
+
+SERVE = [str(Path(sys.executable).parent / "ectx"), "serve"]
+
+
+def serving(settings: dict[str, str], output) -> tuple[subprocess.Popen[str], list[str]]:
+    """The process, once it answers, and the three lines it says."""
+    process = subprocess.Popen(SERVE, env=settings, stdout=subprocess.PIPE, stderr=output, text=True)
+    return process, [process.stdout.readline() for _ in range(3)]
+
+
+def refused(settings: dict[str, str]) -> str:
+    """What a service says that does not start."""
+    done = subprocess.run(SERVE, env=settings, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(small_home, tmp_path):
+    home = Path(shutil.copytree(small_home, tmp_path / "home"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"NO-PORT: Port {port} on 127.0.0.1 is taken." in refused(environment(home, port, free_port()))
+        assert f"NO-PORT: Port {port} on 127.0.0.1 is taken." in refused(environment(home, free_port(), port))
+        with open_house(Settings(home=home)) as house:
+            other = held_port("127.0.0.1", port, or_another=True)
+            assert other.getsockname()[1] != port
+            other.close()
+            assert api_of_running_service(house.settings) is None
 
 
 def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_path):
@@ -57,11 +85,12 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
         people = _people(house)
         known = pinned(tmp_path, sftp_port, host_key(home / "host_key"))
     client = Client(tmp_path / "id", known, provider.slug, sftp_port)
+    settings = environment(home, ui_port, sftp_port)
     with (tmp_path / "stderr.txt").open("w") as errors:
-        process = serving(home, ui_port, sftp_port, errors)
+        process, lines = serving(settings, errors)
     try:
-        lines = [process.stdout.readline() for _ in range(3)]
         assert "host key SHA256:" in lines[0] and str(ui_port) in lines[1]
+        assert "RUNNING: The service runs on this home already." in refused(settings)
         with urllib.request.urlopen(f"http://127.0.0.1:{ui_port}/ui-settings") as answer:
             assert f"http://127.0.0.1:{ui_port}/api" in answer.read().decode()
         for name, content in _personal_files(people, tmp_path).items():
@@ -71,20 +100,26 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
             assert list((box(house, provider) / "to-dfe").iterdir()) == []
 
             # The Prefect server dies: it is started again, and the schedule goes on.
-            [server] = [
-                pid for pid in children(process.pid) if b"prefect" in _command(pid) and b"server" in _command(pid)
-            ][:1]
+            [server] = [pid for pid in children(process.pid) if b"flows.prefect_server" in _command(pid)]
             os.kill(server, signal.SIGKILL)
             put(house, provider, "declarations-after.csv", "x\n")
             assert (
                 wait_for(lambda: receipts(house, provider).get("declarations-after.csv"), 120)["status"] == "rejected"
             )
 
+        # The whole service dies: nothing of it is left, and it starts again as it was.
+        below = children(process.pid)
+        process.kill()
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 60)
+        with (tmp_path / "stderr.txt").open("a") as errors:
+            process, again = serving(settings, errors)
+        assert again == lines
+
         below = children(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
-        assert not (home / "serve.json").exists()
+        assert api_of_running_service(Settings(home=home)) is None
     finally:
         process.kill()
     _nothing_personal(people, [*(home / "logs").iterdir(), *(home / "prefect").rglob("*"), tmp_path / "stderr.txt"])

@@ -1,0 +1,75 @@
+"""Processes that live and die with this one: started again when they end by themselves, ended when it has gone."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+STOP_SECONDS = 15
+AGAIN_SECONDS = 3
+log = logging.getLogger("ectx.services")
+
+
+class Kept:
+    """Modules run as processes, until all are stopped. Each calls end_with_parent when it starts."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment, self._stopping = environment, threading.Event()
+        self._running: list[tuple[list[str], Path, int | None, subprocess.Popen[bytes]]] = []
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self, module: list[str], output: Path, socket: int | None = None) -> subprocess.Popen[bytes]:
+        """Run a module with its arguments. socket: a descriptor that it, and whoever follows it, inherits."""
+        process = self._start(module, output, socket)
+        self._running.append((module, output, socket, process))
+        return process
+
+    def watch(self) -> None:
+        """From now on, who ends is started again."""
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(AGAIN_SECONDS):
+            for place, (module, output, socket, process) in enumerate(self._running):
+                if process.poll() is not None and not self._stopping.is_set():
+                    log.warning("%s ended with %s; it is started again", module[0], process.returncode)
+                    self._running[place] = (module, output, socket, self._start(module, output, socket))
+
+    def _start(self, module: list[str], output: Path, socket: int | None) -> subprocess.Popen[bytes]:
+        """In the project's own folder: Prefect names a flow by the path of its file."""
+        command, project = [sys.executable, "-m", *module], Path(__file__).resolve().parent.parent
+        inherited = () if socket is None else (socket,)
+        with output.open("ab") as log_file:
+            return subprocess.Popen(
+                command, env=self._environment, stdout=log_file, stderr=log_file, cwd=project, pass_fds=inherited
+            )
+
+    def stop(self) -> None:
+        """The last started first. Who does not listen is killed."""
+        self._stopping.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        for *_, process in reversed(self._running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def end_with_parent() -> None:
+    """End this process, as SIGTERM would, once the one that started it has gone, however it went."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
