@@ -21,6 +21,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # An advisory lock's number on PostgreSQL; any constant of ours will do.
@@ -176,6 +177,23 @@ class Database:
                 if held:
                     connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
                     connection.commit()
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Whether disk, memory, network or database failed us, rather than what we asked of them: then later may do."""
+    import psycopg  # only where something has failed already
+
+    outside = (
+        OSError, MemoryError, sqlite3.OperationalError, PoolTimeout,
+        psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError,
+    )  # fmt: skip
+    seen: BaseException | None = error
+    while seen is not None:
+        # Of SQLite's, DatabaseError itself is a file that cannot be read as a database; those below it have names.
+        if isinstance(seen, outside) or type(seen) is sqlite3.DatabaseError:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _flocked(handle: IO[str]) -> bool:

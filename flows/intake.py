@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from data.applying import apply_changes
-from data.database import Reader
+from data.database import Reader, is_from_outside
 from data.ledger import SubmissionRow
 from data.snapshots import snapshot_for
 from data.tables import rejected_declarations
@@ -45,6 +45,7 @@ class IntakeRound:
     delivered: int = 0
     troubles: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)  # mailboxes that somebody else is at; their files are theirs to judge
+    stopped: list[str] = field(default_factory=list)  # mailboxes whose taken files wait: disk, database or carrier failed
 
 
 def plainly(name: str, act: Callable[[], Any]) -> None:
@@ -66,6 +67,7 @@ def intake_round(
                 do(provider.slug, partial(_in_turn, house, provider, own, now, done, patience))
             except Exception as error:  # one mailbox's trouble is not another's
                 _log_trouble(f"mailbox {provider.slug}", error)
+                done.stopped.append(provider.slug)
                 done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
     done.troubles += _strangers(house, providers)
     return done
@@ -149,11 +151,15 @@ def _in_turn(
                 if mailbox.take(arrival):
                     _claim(house, provider, mailbox, arrival, now)
             for submission in house.ledger.waiting(provider.lead_provider_id):
-                _process_safely(house, provider, submission, now, done)
+                if not _process_safely(house, provider, submission, now, done):
+                    done.stopped.append(provider.slug)
+                    break
             done.delivered += deliver_owed(house, provider, mailbox, now)
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")
+            if house.ledger.waiting(provider.lead_provider_id):
+                done.stopped.append(provider.slug)
 
 
 def _complete(house: House, provider: LeadProvider, arrivals: list[Arrival]) -> list[Arrival]:
@@ -210,8 +216,12 @@ def _submission(
 
 def _process_safely(
     house: House, provider: LeadProvider, submission: SubmissionRow, now: datetime, done: IntakeRound
-) -> None:
-    """One file's fault, or ours with it, never stops another file."""
+) -> bool:
+    """Process a file; whether the next one may follow.
+
+    A fault of ours with one file does not stop another. A full disk or a lost database does: files count in the order
+    in which they came, a void after its declaration, so none is judged before one that has to be tried again.
+    """
     try:
         done.outcomes.append(process(house, provider, submission, now))
     except MailboxError:
@@ -219,6 +229,8 @@ def _process_safely(
     except Exception as error:
         _log_trouble(f"submission {submission.submission_id}", error)
         done.troubles.append(f"{submission.submission_id}: {type(error).__name__}; it will be tried again next round")
+        return not is_from_outside(error)
+    return True
 
 
 def _log_trouble(what: str, error: Exception) -> None:

@@ -75,7 +75,7 @@ class StatementsRound:
 def statements_round(house: House, now: datetime) -> StatementsRound:
     """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
 
-    What arrived before a deadline counts for it, so nothing moves while somebody else still judges a mailbox's files.
+    What arrived before a deadline counts for it, so nothing moves while a mailbox's files wait.
     """
     done = StatementsRound(IntakeRound())
     with house.database.only_one("statements") as ours:
@@ -85,6 +85,9 @@ def statements_round(house: House, now: datetime) -> StatementsRound:
         done.intake = intake_round(house, now, patience=INTAKE_SECONDS)
         if done.intake.busy:
             done.troubles.append(f"another round is at {', '.join(done.intake.busy)}; run this one again after it")
+            return done
+        if done.intake.stopped:
+            done.troubles.append(f"files of {', '.join(done.intake.stopped)} could not be judged yet; nothing moves")
             return done
         with house.database.write() as connection:
             done.settled = settle_due(connection, london_day(now), now)

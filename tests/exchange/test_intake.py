@@ -1,8 +1,10 @@
 """Files over a folder: taken once, judged, applied, receipted, whatever is sent (handbook: interface 1 to 3)."""
 
+import errno
 import hashlib
 import json
 import os
+import sqlite3
 
 import polars as pl
 import pytest
@@ -11,8 +13,10 @@ from data.extract import export_records
 from flows.clock import instant
 from flows.house import House, open_house
 from flows.intake import intake_round
+from flows.receipts import write_receipt
 from flows.rendering import digest
 from flows.settings import Settings
+from flows.statements import statements_round
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts, results
 
@@ -281,3 +285,43 @@ def test_only_one_works_at_a_mailbox(house, provider):
         assert ours
         assert intake_round(other, AT).outcomes == []
     assert len(intake_round(house, AT).outcomes) == 1
+
+
+def _failing_once(monkeypatch, error: Exception) -> None:
+    """The first receipt that is written fails, the others do not."""
+    errors = [error]
+
+    def write(*arguments):
+        if errors:
+            raise errors.pop()
+        return write_receipt(*arguments)
+
+    monkeypatch.setattr("flows.intake.write_receipt", write)
+
+
+OUTSIDE = [OSError(errno.ENOSPC, "No space left on device"), sqlite3.OperationalError("disk I/O error"), MemoryError()]
+
+
+@pytest.mark.parametrize("error", OUTSIDE, ids=lambda error: type(error).__name__)
+def test_files_keep_their_order_when_disk_or_database_fails(house, provider, monkeypatch, error):
+    """A file that has to be tried again is never overtaken, and no statement moves on without it."""
+    for name in ("declarations-1.csv", "declarations-2.csv"):
+        put(house, provider, name, "x\n")
+    _failing_once(monkeypatch, error)
+    stopped = statements_round(house, AT)
+    assert (stopped.intake.outcomes, stopped.intake.stopped, stopped.settled) == ([], [provider.slug], [])
+    assert "nothing moves" in stopped.troubles[0]
+    done = intake_round(house, LATER)
+    assert [outcome.submission.file_name for outcome in done.outcomes] == ["declarations-1.csv", "declarations-2.csv"]
+    assert done.troubles == []
+
+
+def test_a_fault_of_ours_with_one_file_does_not_stop_the_next(house, provider, monkeypatch):
+    for name in ("declarations-1.csv", "declarations-2.csv"):
+        put(house, provider, name, "x\n")
+    _failing_once(monkeypatch, ValueError("a fault"))
+    done = intake_round(house, AT)
+    assert [outcome.submission.file_name for outcome in done.outcomes] == ["declarations-2.csv"]
+    assert len(done.troubles) == 1 and "ValueError" in done.troubles[0]
+    again = intake_round(house, LATER)
+    assert [outcome.submission.file_name for outcome in again.outcomes] == ["declarations-1.csv"]
