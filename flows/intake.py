@@ -45,7 +45,9 @@ class IntakeRound:
     delivered: int = 0
     troubles: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)  # mailboxes that somebody else is at; their files are theirs to judge
-    stopped: list[str] = field(default_factory=list)  # mailboxes whose taken files wait: disk, database or carrier failed
+    stopped: list[str] = field(
+        default_factory=list
+    )  # mailboxes whose taken files wait: disk, database or carrier failed
 
 
 def plainly(name: str, act: Callable[[], Any]) -> None:
