@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test test-tools lint bench lock clean install
+.PHONY: demo test faults test-tools lint bench lock audit clean install
 
 install: .venv/installed
 
@@ -20,7 +20,11 @@ demo: install
 	$(BIN)/ectx demo $(ARGS)
 
 test: install
-	POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n auto $(ARGS)
+
+# Every step boundary, not a choice of them: FAULTS_SEED=2 makes the rest differ.
+faults: install
+	FAULTS=all POLARS_MAX_THREADS=2 $(BIN)/python -m pytest tests/faults -n auto $(ARGS)
 
 # What tests of pages and of OpenSSH use beside Python, where the machine lacks it (Debian or Ubuntu, as root).
 test-tools:
@@ -38,6 +42,9 @@ bench: install
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml --output-file requirements.lock
+
+audit: install
+	@$(BIN)/python -m tests.audit $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

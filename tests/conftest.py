@@ -1,9 +1,11 @@
 """What tests of the exchange share: a home with sample records, made once and copied for each test."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,13 +87,24 @@ def files_of() -> Callable[[Path], set[str]]:
     return found
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that all workers are done at about the same time."""
+    first = ("faults", "operators")
+    items.sort(key=lambda item: next((n for n, name in enumerate(first) if name in item.path.parts), len(first)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Workers take tests a file at a time; tests of faults a ground at a time, for its story is long to tell."""
-    for item in items:
-        told = getattr(item, "callspec", None)
-        group = (told.params.get("lives_on") if told else None) or item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFileOrGround(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            on_ground = re.search(r"(sqlite|postgresql)-(folder|sftp)", nodeid)
+            return on_ground.group() if on_ground else nodeid.split("::")[0]
+
+    config.option.loadscopereorder = False
+    return ByFileOrGround(config, log)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
