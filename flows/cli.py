@@ -345,7 +345,7 @@ def demo(
 def provider_add(
     name: str,
     key_file: Annotated[
-        Path | None, typer.Option("--key", help="The provider's ed25519 public key (.pub file).")
+        Path | None, typer.Option("--key", help="The provider's public key (.pub file).")
     ] = None,
     checksum_always: Annotated[bool, typer.Option(help="Every file waits for its .sha256.")] = False,
 ) -> None:
@@ -391,7 +391,7 @@ def provider_remove(name: str) -> None:
     with open_house() as house:
         whose = house.lead_provider(name)
         if not house.accounts.remove(whose.slug):
-            raise ExchangeError("NO-ACCOUNT", f"{whose.name} has no login.", "See `ectx provider list`.")
+            raise ExchangeError("NO-ACCOUNT", f"{whose.name} has no login.", "See `ectx provider key list`.")
     print(f"{whose.name}: logins removed; the mailbox stays")
 
 
@@ -436,7 +436,7 @@ def key_revoke(name: str, fingerprint: str) -> None:
     with open_house() as house:
         whose = house.lead_provider(name)
         if not house.accounts.remove_key(whose.slug, fingerprint):
-            raise ExchangeError("NO-KEY", f"{whose.slug} has no key {fingerprint}.", "See `ectx provider list`.")
+            raise ExchangeError("NO-KEY", f"{whose.slug} has no key {fingerprint}.", "See `ectx provider key list`.")
     print(f"{whose.slug}: removed {fingerprint}")
 
 
@@ -462,5 +462,5 @@ def sshd_config(folder: Path) -> None:
     with open_house() as house:
         users = write_sshd_config(house, folder)
     print(
-        f"{folder}: {len(users):,} users. Run setup.sh as root, then `sshd -f` with the absolute path of sshd_config."
+        f"{folder}: written for {', '.join(users)}. Run setup.sh as root, then `sshd -f` with the absolute path of sshd_config."
     )
