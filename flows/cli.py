@@ -344,9 +344,7 @@ def demo(
 @provider.command("add")
 def provider_add(
     name: str,
-    key_file: Annotated[
-        Path | None, typer.Option("--key", help="The provider's public key (.pub file).")
-    ] = None,
+    key_file: Annotated[Path | None, typer.Option("--key", help="The provider's public key (.pub file).")] = None,
     checksum_always: Annotated[bool, typer.Option(help="Every file waits for its .sha256.")] = False,
 ) -> None:
     """Make a lead provider's mailbox, and let the holder of a key in. NAME: slug, name or id in the records."""

@@ -19,9 +19,9 @@ def test_no_file_can_grow(lives: Lives, name, chance):
     """The kernel refuses to let any file grow beyond a limit: the database's, a receipt's, a stored upload's."""
     stage = lives.stages[name]
     home = lives.home(stage)
-    for _ in range(12):
+    for _ in range(8):
         lives.suffer(stage, home, largest_file=int(2 ** chance.uniform(3, LARGEST[lives.ground.name])))
-    assert lives.counts["faults injected"] > 4
+    assert lives.counts["faults injected"] > 2
     lives.carry_on(stage, home, f"no room in {name}")
 
 
@@ -46,7 +46,7 @@ def test_the_disk_is_full(lives: Lives, name, chance, small_disk):
     home = small_disk / "home"
     lives.ground.copied(stage.start, home)
     filler = small_disk / "filler"
-    for _ in range(8):
+    for _ in range(5):
         with filler.open("wb", buffering=0) as handle, suppress(OSError):
             while handle.write(b"\0" * 4096):
                 pass
@@ -55,5 +55,5 @@ def test_the_disk_is_full(lives: Lives, name, chance, small_disk):
             handle.truncate(max(0, filler.stat().st_size - room))
         lives.suffer(stage, home)
         filler.unlink()
-    assert lives.counts["faults injected"] > 2
+    assert lives.counts["faults injected"] > 0
     lives.carry_on(stage, home, f"a full disk in {name}")

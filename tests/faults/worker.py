@@ -87,10 +87,18 @@ def _how(status: int, job: Job) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Load everything, start nothing: a thread pool would not outlive a fork."""
+    """Load everything, what a round loads late too; start nothing: a thread pool would not outlive a fork."""
+    import pandera.strategies.base_strategies
+    import psycopg.types.json
+    import pyarrow
+    import xlsxwriter
+    from pandera.backends.polars.register import register_polars_backends
+
     import flows.intake
-    import flows.statements  # noqa: F401
+    import flows.statements
     import tests.faults.steps  # noqa: F401
+
+    register_polars_backends()
 
     print("ready", flush=True)
     for line in sys.stdin:
