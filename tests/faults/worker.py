@@ -88,14 +88,14 @@ def _how(status: int, job: Job) -> dict[str, Any]:
 
 def main() -> None:
     """Load everything, what a round loads late too; start nothing: a thread pool would not outlive a fork."""
-    import pandera.strategies.base_strategies
-    import psycopg.types.json
-    import pyarrow
-    import xlsxwriter
+    import pandera.strategies.base_strategies  # noqa: F401
+    import psycopg.types.json  # noqa: F401
+    import pyarrow  # noqa: F401
+    import xlsxwriter  # noqa: F401
     from pandera.backends.polars.register import register_polars_backends
 
     import flows.intake
-    import flows.statements
+    import flows.statements  # noqa: F401
     import tests.faults.steps  # noqa: F401
 
     register_polars_backends()
