@@ -9,9 +9,12 @@ from tests.faults.lives import Lives, shuffled
 KILLS_IN_A_LIFE = 5  # each does some of the work, so that a later one may find its boundary gone
 STAGES = ("intake", "open", "changed", "payable", "paid")
 # How many of a round's boundaries are struck: as many as there is time for; others with another seed; all with FAULTS=all.
-BOUNDARIES = {"sqlite-folder": 40, "postgresql-folder": 15, "sqlite-sftp": 10, "postgresql-sftp": 10}
+BOUNDARIES = {"sqlite-folder": 30, "postgresql-folder": 15, "sqlite-sftp": 10, "postgresql-sftp": 10}
 if os.environ.get("FAULTS") == "all":
     BOUNDARIES = dict.fromkeys(BOUNDARIES, None)
+# A round that never gets far: how often it is killed before one comes through, and how far it gets at most.
+AGAIN = {"sqlite-folder": 250, "postgresql-folder": 60, "sqlite-sftp": 20, "postgresql-sftp": 20}
+SOON = 40
 everywhere = pytest.mark.parametrize("lives_on", list(BOUNDARIES), indirect=True)
 
 
@@ -37,3 +40,16 @@ def test_killed_at_a_random_instant(lives: Lives, name, chance):
     for seconds in instants:
         lives.suffer(stage, home, kill_after=seconds)
     lives.carry_on(stage, home, f"kills after {instants} seconds of {name}")
+
+
+@everywhere
+@pytest.mark.parametrize("name", STAGES)
+def test_killed_again_and_again(lives: Lives, name, chance):
+    """Each round gets a few steps further than the one before, or none: where it stands moves all the time."""
+    stage = lives.stages[name]
+    home = lives.home(stage)
+    times = AGAIN[lives.ground.name] // (5 if name == "paid" else 1)  # its first step comes after all the figures
+    for _ in range(times):
+        lives.suffer(stage, home, fault={"at": chance.randint(1, SOON), "do": "kill"})
+    assert lives.counts["faults injected"] > times / 2
+    lives.carry_on(stage, home, f"{times} kills, each before step {SOON}, of {name}")
