@@ -389,7 +389,7 @@ def provider_remove(name: str) -> None:
     with open_house() as house:
         whose = house.lead_provider(name)
         if not house.accounts.remove(whose.slug):
-            raise ExchangeError("NO-ACCOUNT", f"{whose.name} has no login.", "See `ectx provider key list`.")
+            raise ExchangeError("NO-ACCOUNT", f"{whose.name} has no login.", "See `ectx provider list`.")
     print(f"{whose.name}: logins removed; the mailbox stays")
 
 
@@ -460,5 +460,5 @@ def sshd_config(folder: Path) -> None:
     with open_house() as house:
         users = write_sshd_config(house, folder)
     print(
-        f"{folder}: written for {', '.join(users)}. Run setup.sh as root, then `sshd -f` with the absolute path of sshd_config."
+        f"{folder}: written for {', '.join(users)}. Run setup.sh as root, then `sshd -f` on sshd_config's absolute path."
     )

@@ -57,7 +57,7 @@ class House:
             if name in (provider.slug, provider.name, provider.lead_provider_id):
                 return provider
         raise ExchangeError(
-            "NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider key list`."
+            "NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider list`."
         )
 
     def mailbox(self, name: str) -> Mailbox:

@@ -45,9 +45,7 @@ class IntakeRound:
     delivered: int = 0
     troubles: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)  # mailboxes that somebody else is at; their files are theirs to judge
-    stopped: list[str] = field(
-        default_factory=list
-    )  # mailboxes whose taken files wait: disk, database or carrier failed
+    stopped: set[str] = field(default_factory=set)  # mailboxes whose files wait: disk, database or carrier failed
 
 
 def plainly(name: str, act: Callable[[], Any]) -> None:
@@ -69,7 +67,8 @@ def intake_round(
                 do(provider.slug, partial(_in_turn, house, provider, own, now, done, patience))
             except Exception as error:  # one mailbox's trouble is not another's
                 _log_trouble(f"mailbox {provider.slug}", error)
-                done.stopped.append(provider.slug)
+                if is_from_outside(error):
+                    done.stopped.add(provider.slug)
                 done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
     done.troubles += _strangers(house, providers)
     return done
@@ -154,14 +153,14 @@ def _in_turn(
                     _claim(house, provider, mailbox, arrival, now)
             for submission in house.ledger.waiting(provider.lead_provider_id):
                 if not _process_safely(house, provider, submission, now, done):
-                    done.stopped.append(provider.slug)
+                    done.stopped.add(provider.slug)
                     break
             done.delivered += deliver_owed(house, provider, mailbox, now)
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")
             if house.ledger.waiting(provider.lead_provider_id):
-                done.stopped.append(provider.slug)
+                done.stopped.add(provider.slug)
 
 
 def _complete(house: House, provider: LeadProvider, arrivals: list[Arrival]) -> list[Arrival]:

@@ -87,7 +87,9 @@ def statements_round(house: House, now: datetime) -> StatementsRound:
             done.troubles.append(f"another round is at {', '.join(done.intake.busy)}; run this one again after it")
             return done
         if done.intake.stopped:
-            done.troubles.append(f"files of {', '.join(done.intake.stopped)} could not be judged yet; nothing moves")
+            done.troubles.append(
+                f"files of {', '.join(sorted(done.intake.stopped))} could not be judged yet; nothing moves"
+            )
             return done
         with house.database.write() as connection:
             done.settled = settle_due(connection, london_day(now), now)

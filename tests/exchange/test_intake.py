@@ -309,7 +309,7 @@ def test_files_keep_their_order_when_disk_or_database_fails(house, provider, mon
         put(house, provider, name, "x\n")
     _failing_once(monkeypatch, error)
     stopped = statements_round(house, AT)
-    assert (stopped.intake.outcomes, stopped.intake.stopped, stopped.settled) == ([], [provider.slug], [])
+    assert (stopped.intake.outcomes, stopped.intake.stopped, stopped.settled) == ([], {provider.slug}, [])
     assert "nothing moves" in stopped.troubles[0]
     done = intake_round(house, LATER)
     assert [outcome.submission.file_name for outcome in done.outcomes] == ["declarations-1.csv", "declarations-2.csv"]
