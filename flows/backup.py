@@ -21,13 +21,14 @@ from flows.house import House, open_house
 from flows.keeping import KEEPING
 from flows.rendering import as_json, digest, on_disk, write
 from flows.settings import Settings
+from flows.signing_in import SECRET_FILE
 from sftp.mailbox import TAKING, TO_DFE
 
 RECORDS, MANIFEST, BOXES = "records.db", "backup.json", "mailboxes"
 FORM = 1
 PATIENCE_SECONDS = 600
 STORED = ("uploads", "outbox")
-WITH_KEYS = ("keys", "host_key")
+WITH_KEYS = ("keys", "host_key", SECRET_FILE)
 
 
 def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:

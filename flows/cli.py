@@ -322,12 +322,36 @@ def serve() -> None:
 
 
 def _serve_until(stopped: threading.Event, house: Any, services: Any) -> None:
+    from flows.signing_in import how_to_sign_in
+
     with services(house, house.settings.sftp_port) as running:
         print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
         print(f"Operators       {running.pages}")
+        print(f"Sign in with    {how_to_sign_in(house.settings)}")
         print("Press Ctrl-C to stop.", flush=True)
         stopped.wait()
         print("Stopping.", flush=True)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def prefect(context: typer.Context) -> None:
+    """Prefect's own command, signed in to the operators' service: `ectx prefect deploy --all`."""
+    from flows.services import api_of_running_service, prefect_environment
+    from flows.settings import Settings
+
+    settings = Settings()
+    api_url = api_of_running_service(settings)
+    if api_url is None:
+        raise ExchangeError(
+            "NO-SERVICE",
+            "No service runs on this home.",
+            "Run `ectx serve`, or set PREFECT_API_URL and ECTX_UI_SECRET.",
+        )
+    command = [sys.executable, "-m", "prefect", *context.args]
+    os.execve(sys.executable, command, prefect_environment(settings, api_url))
 
 
 @app.command()

@@ -26,6 +26,7 @@ from flows.house import House, LeadProvider, open_house
 from flows.rehearsal import acceptable
 from flows.services import Services, prefect_environment, services, stop_signals
 from flows.settings import Settings
+from flows.signing_in import auth_string, made_secret
 from sftp.keys import host_key, known_hosts_line, write_new_key
 from sftp.remote import SftpService
 
@@ -99,7 +100,7 @@ def _tell(house: House, say: Teller, console: Console, keep: bool, started: floa
         _play(house, running, players, say)
         _show(house, players, running, console, time.monotonic() - started)
         if keep:
-            _wait(console, say)
+            _wait(house, console, say)
 
 
 def _players(house: House, running: Services) -> list[Player]:
@@ -307,8 +308,10 @@ def _january(box: Path) -> Decimal:
     return total
 
 
-def _wait(console: Console, say: Teller) -> None:
+def _wait(house: House, console: Console, say: Teller) -> None:
     say.bar.stop()
+    signed_in = auth_string(made_secret(house.settings))
+    console.print(f"\nSign in to the operators' pages with [bold]{signed_in}[/bold] (name and secret)", highlight=False)
     console.print("\nEverything keeps running. Press Ctrl-C to stop.")
     with stop_signals() as stopped:
         stopped.wait()

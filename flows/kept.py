@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+from flows.place import PROJECT
+
 STOP_SECONDS = 15
 AGAIN_SECONDS = 3
 log = logging.getLogger("ectx.services")
@@ -41,11 +43,11 @@ class Kept:
 
     def _start(self, module: list[str], output: Path, socket: int | None) -> subprocess.Popen[bytes]:
         """In the project's own folder: Prefect names a flow by the path of its file."""
-        command, project = [sys.executable, "-m", *module], Path(__file__).resolve().parent.parent
+        command = [sys.executable, "-m", *module]
         inherited = () if socket is None else (socket,)
         with output.open("ab") as log_file:
             return subprocess.Popen(
-                command, env=self._environment, stdout=log_file, stderr=log_file, cwd=project, pass_fds=inherited
+                command, env=self._environment, stdout=log_file, stderr=log_file, cwd=PROJECT, pass_fds=inherited
             )
 
     def stop(self) -> None:

@@ -21,6 +21,7 @@ from flows.errors import ExchangeError
 from flows.house import House
 from flows.kept import Kept
 from flows.settings import Settings
+from flows.signing_in import auth_string, known_secret, made_secret
 from flows.sshd import bounds
 from sftp.accounts import Accounts
 from sftp.audit import AuditLog
@@ -56,25 +57,44 @@ def _taken(host: str, port: int, setting: str) -> ExchangeError:
 
 
 def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
-    """What Prefect's processes need: their own home, no telemetry, where the API is."""
+    """What Prefect's processes need: their own home, no telemetry, where the API is, and what it wants from them."""
     home = settings.home.resolve()
     ours = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": api_url,
-        "PREFECT_SERVER_UI_API_URL": api_url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "ectx",
         "PREFECT_CLI_PROMPT": "false",
         "ECTX_HOME": str(home),
     }
+    # The home's own secret is for the home's own service: it is not shown to a server somewhere else.
+    is_elsewhere = api_url == os.environ.get("PREFECT_API_URL") != _served_here(settings)
+    if (settings.ui_secret.get_secret_value() or not is_elsewhere) and (secret := known_secret(settings)):
+        ours["PREFECT_API_AUTH_STRING"] = auth_string(secret)
     return {**os.environ, **ours}
+
+
+def server_environment(settings: Settings, api_url: str, pages: str) -> dict[str, str]:
+    """What Prefect's server needs beside that: the secret it wants from everybody, and the one origin it answers."""
+    return prefect_environment(settings, api_url) | {
+        "PREFECT_SERVER_API_AUTH_STRING": auth_string(made_secret(settings)),
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": pages,
+        "PREFECT_SERVER_UI_API_URL": f"{pages}/api",
+    }
 
 
 def api_of_running_service(settings: Settings) -> str | None:
     """Prefect's API: as set, or that of an `ectx serve` that runs on this home."""
     if os.environ.get("PREFECT_API_URL"):
         return os.environ["PREFECT_API_URL"]
+    api_url = _served_here(settings)
+    return api_url if api_url and _is_healthy(api_url) else None
+
+
+def _served_here(settings: Settings) -> str | None:
+    """The API of an `ectx serve` that runs on this home."""
     path = settings.home / RUNNING_FILE
     if not path.is_file():
         return None
@@ -82,8 +102,7 @@ def api_of_running_service(settings: Settings) -> str | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            api_url = file.read()
-            return api_url if api_url and _is_healthy(api_url) else None
+            return file.read() or None
     return None  # nobody holds it: the service was stopped, or killed
 
 
@@ -154,9 +173,10 @@ def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: 
     with _running_as(settings) as make_known, held_port(settings.ui_host, settings.ui_port, any_ui_port) as held:
         key = host_key(settings.home / "host_key")
         sftp = _sftp_server(settings, folder, sftp_port, key)
-        pages = f"http://{settings.ui_host}:{held.getsockname()[1]}"
-        api_url = f"{pages}/api"
-        kept = Kept(prefect_environment(settings, api_url))
+        address = f"http://{settings.ui_host}:{held.getsockname()[1]}"
+        pages, api_url = settings.ui_address.rstrip("/") or address, f"{address}/api"
+        made_secret(settings)
+        kept = Kept(server_environment(settings, api_url, pages))
         try:
             sftp.start()
             server = kept.start(

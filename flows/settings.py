@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     sftp_idle_seconds: float = Field(default=900, gt=0, description="It ends a connection that is silent this long.")
     ui_host: str = Field(default="127.0.0.1", description="Where the operators' pages are served.")
     ui_port: int = Field(default=4200, description="Their port.")
+    ui_address: str = Field(
+        default="", description="Where browsers find the pages, if not at http://HOST:PORT: https://ops.example.org."
+    )
+    ui_secret: SecretStr = Field(
+        default=SecretStr(""), description="What to sign in with; empty: ui_secret in the home, made at first start."
+    )
     seconds_between_looks: float = Field(
         1.0, ge=0, description="A file is taken when it is the same at two looks this far apart."
     )

@@ -51,9 +51,9 @@ SERVE = [str(Path(sys.executable).parent / "ectx"), "serve"]
 
 
 def serving(settings: dict[str, str], output) -> tuple[subprocess.Popen[str], list[str]]:
-    """The process, once it answers, and the three lines it says."""
+    """The process, once it answers, and the four lines it says."""
     process = subprocess.Popen(SERVE, env=settings, stdout=subprocess.PIPE, stderr=output, text=True)
-    return process, [process.stdout.readline() for _ in range(3)]
+    return process, [process.stdout.readline() for _ in range(4)]
 
 
 def refused(settings: dict[str, str]) -> str:
@@ -90,6 +90,7 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
         process, lines = serving(settings, errors)
     try:
         assert "host key SHA256:" in lines[0] and str(ui_port) in lines[1]
+        assert str(home / "ui_secret") in lines[2] and (home / "ui_secret").read_text().strip() not in "".join(lines)
         assert "RUNNING: The service runs on this home already." in refused(settings)
         with urllib.request.urlopen(f"http://127.0.0.1:{ui_port}/ui-settings") as answer:
             assert f"http://127.0.0.1:{ui_port}/api" in answer.read().decode()

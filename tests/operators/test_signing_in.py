@@ -1,0 +1,280 @@
+"""Operators' pages: nobody without the secret, no page of anybody else's even where an operator is signed in; workers."""
+
+import base64
+import http.server
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flows.backup import backup, restore
+from flows.clock import instant
+from flows.house import open_house
+from flows.services import Services, prefect_environment, server_environment, services
+from flows.settings import Settings
+from flows.signing_in import auth_string, known_secret, made_secret, secret_file
+from tests.conftest import NOW
+from tests.exchange.provider import put
+from tests.operators.browser import browser
+from tests.operators.test_serve import children, wait_for
+
+ECTX = str(Path(sys.executable).parent / "ectx")
+PROJECT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Office:
+    """A service that runs: its settings, what it is, the environment of its commands."""
+
+    settings: Settings
+    running: Services
+    environment: dict[str, str]
+
+    def ask(self, path: str, body: dict | None = None, secret: str | None = None, **headers: str) -> tuple[int, str]:
+        """Status and text of an answer of the API."""
+        sent = {"content-type": "application/json", **headers}
+        if secret:
+            sent["authorization"] = "Basic " + base64.b64encode(auth_string(secret).encode()).decode()
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.running.api_url}{path}", data, sent)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def prefect(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [ECTX, "prefect", *arguments],
+            env=self.environment,
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def runs(self) -> list[tuple[str, str]]:
+        """Name and state of every run there is."""
+        listed = json.loads(self.prefect("flow-run", "ls", "--output", "json", "--limit", "100") or "[]")
+        return [(each["name"], each["state"]["type"]) for each in listed]
+
+
+@pytest.fixture(scope="module")
+def office(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    home = Path(shutil.copytree(small_home, tmp_path_factory.mktemp("office") / "home"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECTX_", "PREFECT_"))}
+    settings = Settings(home=home, seconds_between_looks=0)
+    with open_house(settings) as house, services(house, 0, scheduled=False, any_ui_port=True) as running:
+        yield Office(settings, running, kept | {"ECTX_HOME": str(home)})
+
+
+def test_a_secret_is_made_once_and_only_its_user_can_read_it(tmp_path):
+    settings = Settings(home=tmp_path)
+    assert known_secret(settings) is None
+    threads = [threading.Thread(target=made_secret, args=(settings,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first = made_secret(settings)
+    assert len(first) >= 32 and first == known_secret(settings)
+    assert stat.S_IMODE(secret_file(settings).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["ui_secret"]
+    assert known_secret(Settings(home=tmp_path, ui_secret="given")) == "given"
+
+
+def test_the_secret_of_a_home_is_not_shown_to_a_server_somewhere_else(tmp_path, monkeypatch):
+    settings = Settings(home=tmp_path)
+    made_secret(settings)
+    here = "http://127.0.0.1:4200/api"
+    assert "PREFECT_API_AUTH_STRING" in prefect_environment(settings, here)
+    monkeypatch.setenv("PREFECT_API_URL", "https://elsewhere.example/api")
+    assert "PREFECT_API_AUTH_STRING" not in prefect_environment(settings, "https://elsewhere.example/api")
+    told = settings.model_copy(update={"ui_secret": Settings(home=tmp_path, ui_secret="theirs").ui_secret})
+    assert prefect_environment(told, "https://elsewhere.example/api")["PREFECT_API_AUTH_STRING"] == "ectx:theirs"
+
+
+def test_a_backup_keeps_the_secret(house, tmp_path):
+    secret = made_secret(house.settings)
+    backup(house, tmp_path / "copy", instant(NOW))
+    restored = Settings(home=tmp_path / "again")
+    restore(tmp_path / "copy", restored)
+    assert known_secret(restored) == secret
+    assert stat.S_IMODE(secret_file(restored).stat().st_mode) == 0o600
+
+
+def test_pages_elsewhere_are_told_where_the_api_is(tmp_path):
+    told = server_environment(Settings(home=tmp_path), "http://0.0.0.0:4200/api", "https://ops.example.org")
+    assert told["PREFECT_SERVER_UI_API_URL"] == "https://ops.example.org/api"
+    assert told["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == "https://ops.example.org"
+
+
+def test_nobody_is_answered_without_the_secret(office: Office):
+    secret = known_secret(office.settings)
+    for path, body in (("/flow_runs/filter", {}), ("/deployments/filter", {}), ("/admin/settings", None)):
+        assert office.ask(path, body)[0] in (401, 403)
+        assert office.ask(path, body, secret="a guess")[0] in (401, 403)
+    assert office.ask("/admin/settings", None, secret)[0] == 200
+    status, said = office.ask("/flow_runs/filter", {}, secret)
+    assert status == 403 and "CSRF" in said
+
+
+class _Hostile(http.server.BaseHTTPRequestHandler):
+    """A page of somebody else's, on another port of this machine. `told` is what it found out."""
+
+    told: dict[str, object] = {}
+    page = ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.page.encode())
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+HOSTILE = """<!doctype html><meta charset=utf-8><title>Free cake</title><iframe id=frame src="PAGES/"></iframe>
+<form id=form method=post enctype="text/plain" target=_blank action="API/deployments/DEPLOYMENT/create_flow_run">
+<input name='{"parameters":{"statement_id":"x","total":"1.00"},"x":"' value='"}'></form>
+<script>
+const run = JSON.stringify({parameters: {statement_id: "x", total: "1.00"}});
+const url = "API/deployments/DEPLOYMENT/create_flow_run";
+const tries = {
+  json: () => fetch(url, {method: "POST", body: run, headers: {"content-type": "application/json"}}),
+  cookies: () => fetch(url, {method: "POST", body: run, credentials: "include", headers: {"content-type": "application/json"}}),
+  plain: () => fetch(url, {method: "POST", body: run, mode: "no-cors", credentials: "include"}),
+  csrf: () => fetch("API/csrf-token?client=x", {credentials: "include"}),
+  read: () => fetch("API/flow_runs/filter", {method: "POST", body: "{}", headers: {"content-type": "application/json"}}),
+};
+const told = {};
+function socket(path) {
+  return new Promise(done => {
+    const it = new WebSocket("API".replace("http", "ws") + path, ["prefect"]);
+    it.onopen = () => it.send(JSON.stringify({type: "auth", token: null}));
+    it.onmessage = event => done(JSON.parse(event.data).type);
+    it.onclose = () => done("closed");
+    it.onerror = () => done("closed");
+  });
+}
+(async () => {
+  for (const [name, act] of Object.entries(tries)) {
+    try { const answer = await act(); told[name] = answer.type === "opaque" ? "opaque" : await answer.text(); }
+    catch (error) { told[name] = "refused"; }
+  }
+  told.events = await socket("/events/in");
+  told.logs = await socket("/logs/out");
+  try { told.frame = document.getElementById("frame").contentDocument === null ? "closed" : "empty"; }
+  catch (error) { told.frame = "closed"; }
+  document.getElementById("form").submit();
+  window.told = told;
+})();
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def deployment(office: Office) -> str:
+    """The id of `authorise/by-hand`, with the others, as README has it."""
+    office.prefect("work-pool", "create", "ectx", "--type", "process")
+    office.prefect("deploy", "--all")
+    listed = json.loads(office.prefect("deployment", "inspect", "authorise/by-hand", "--output", "json"))
+    assert [line for line in json.dumps(listed, indent=1).splitlines() if str(PROJECT) in line] == []
+    return str(listed["id"])
+
+
+@pytest.mark.parametrize("is_signed_in", [False, True], ids=["not signed in", "signed in"])
+def test_a_hostile_page_can_neither_run_anything_nor_read_anything(office: Office, deployment: str, is_signed_in):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    _Hostile.page = (
+        HOSTILE.replace("API", office.running.api_url)
+        .replace("PAGES", office.running.pages)
+        .replace("DEPLOYMENT", deployment)
+    )
+    before = [run for run in office.runs() if run[1] != "SCHEDULED"]
+    with browser() as opened:
+        context = opened.new_context()
+        own = context.new_page()
+        own.goto(office.running.pages)
+        own.wait_for_selector("input")
+        if is_signed_in:
+            own.fill("input", auth_string(made_secret(office.settings)))
+            own.keyboard.press("Enter")
+            own.wait_for_selector("text=Deployments")
+            # What the operator may do from there, so that what follows is no accident.
+            assert own.evaluate(_FROM_THE_PAGES, office.running.api_url) == 200
+        hostile = context.new_page()
+        hostile.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+        hostile.wait_for_function("() => window.told", timeout=60_000)
+        told = hostile.evaluate("window.told")
+        hostile.wait_for_timeout(1000)
+    server.shutdown()
+    assert told == {
+        "json": "refused", "cookies": "refused", "plain": "opaque", "csrf": "refused", "read": "refused",
+        "events": "closed", "logs": "closed", "frame": "closed",
+    }  # fmt: skip
+    assert [run for run in office.runs() if run[1] != "SCHEDULED"] == before
+    assert not any(name.startswith("authorise") for name, _ in office.runs())
+
+
+_FROM_THE_PAGES = """async api => {
+  const secret = localStorage.getItem("prefect-password");
+  const answer = await fetch(api + "/admin/settings", {headers: {authorization: "Basic " + secret.replaceAll('"', '')}});
+  return answer.status;
+}"""
+
+
+def test_localhost_is_led_to_the_pages_and_nobody_frames_them(office: Office):
+    port = office.running.pages.rsplit(":", 1)[1]
+    with urllib.request.urlopen(f"http://localhost:{port}/?page=2") as answer:
+        assert answer.url == f"{office.running.pages}/?page=2"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_worker_killed_with_its_run_stops_nothing(office: Office, deployment: str):
+    """A run that sleeps between two looks is killed with its worker; another worker's run is through at once."""
+    with open_house(office.settings) as house:
+        put(house, house.lead_providers()[0], "declarations.csv", "x\n")
+    slow = _worker(office, seconds_between_looks="300")
+    try:
+        office.prefect("deployment", "run", "intake/every-minute")
+        wait_for(lambda: any(state == "RUNNING" for _, state in office.runs()), 90)
+        below = [slow.pid, *children(slow.pid)]
+    finally:
+        for pid in (below := [slow.pid, *children(slow.pid)]):
+            os.kill(pid, signal.SIGKILL)
+    slow.wait()
+    assert len(below) > 1
+    quick = _worker(office, seconds_between_looks="0")
+    try:
+        office.prefect("deployment", "run", "intake/every-minute")
+        begun = time.monotonic()
+        receipts = office.settings.home / "mailboxes"
+        wait_for(lambda: list(receipts.glob("*/from-dfe/receipts/*/receipt.json")), 90)
+        assert time.monotonic() - begun < 90
+    finally:
+        quick.send_signal(signal.SIGINT)
+        quick.wait(60)
+
+
+def _worker(office: Office, **settings: str) -> subprocess.Popen[bytes]:
+    told = {f"ECTX_{name.upper()}": value for name, value in settings.items()}
+    command = [ECTX, "prefect", "worker", "start", "--pool", "ectx"]
+    return subprocess.Popen(
+        command, env=office.environment | told, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
