@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,6 +67,14 @@ class Database:
         @event.listens_for(engine, "begin")
         def _begun(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writer") else "BEGIN")
+
+    def now(self) -> datetime:
+        """The present instant, UTC: by the server's clock on PostgreSQL, which is the same for every machine."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        with self.engine.connect() as connection:
+            moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return moment.astimezone(UTC)
 
     def migrate(self) -> None:
         """Bring the tables to the newest form. Harmless when they are."""
@@ -159,7 +168,7 @@ class Database:
         if self.is_sqlite:
             folder = Path(str(self.url.database)).parent / "locks"
             folder.mkdir(exist_ok=True)
-            with (folder / f"{name}.lock").open("w") as handle:
+            with (folder / f"{name}.lock").open("w", encoding="utf-8") as handle:
                 yield _soon(lambda: _flocked(handle), patience)
             return
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
@@ -179,21 +188,33 @@ class Database:
                     connection.commit()
 
 
-def is_from_outside(error: BaseException) -> bool:
-    """Whether disk, memory, network or database failed us, rather than what we asked of them: then later may do."""
-    import psycopg  # only where something has failed already
+# SQLite's codes for what disk, memory or another process did; SQLITE_ERROR, a mistake in our own SQL, is not among them.
+_SQLITE_OUTSIDE = frozenset((5, 6, 8, 9, 10, 11, 13, 14, 15, 26))
+# Classes of PostgreSQL's codes that say the same: connection, transaction state (read-only), resources, operator, system.
+_POSTGRESQL_OUTSIDE = ("08", "25", "40", "53", "55", "57", "58")
 
-    outside = (
-        OSError, MemoryError, sqlite3.OperationalError, PoolTimeout,
-        psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError,
-    )  # fmt: skip
+
+def is_from_outside(error: BaseException) -> bool:
+    """Whether disk, network or database failed us, rather than what we asked of them: then later may do."""
     seen: BaseException | None = error
     while seen is not None:
-        # Of SQLite's, DatabaseError itself is a file that cannot be read as a database; those below it have names.
-        if isinstance(seen, outside) or type(seen) is sqlite3.DatabaseError:
+        if _is_outside(seen):
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def _is_outside(error: BaseException) -> bool:
+    import psycopg  # only where something has failed already
+
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None)
+        return isinstance(error, sqlite3.OperationalError) if code is None else code & 0xFF in _SQLITE_OUTSIDE
+    if isinstance(error, psycopg.Error):
+        if error.sqlstate:
+            return error.sqlstate.startswith(_POSTGRESQL_OUTSIDE)
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return isinstance(error, OSError | PoolTimeout)
 
 
 def _flocked(handle: IO[str]) -> bool:

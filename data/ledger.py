@@ -6,21 +6,25 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from data.database import Database
 from data.tables import (
     RECORD_TABLES,
     deliveries,
+    events,
     lead_providers,
+    looks,
     records_imports,
+    sightings,
     statement_versions,
     statements,
     submissions,
 )
 
 contracts = RECORD_TABLES["contracts"]
-CLAIMED = "claimed"
+CLAIMED, SET_ASIDE = "claimed", "set-aside"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class SubmissionRow:
     received_at: datetime
     expected_sha256: str | None = None
     status: str = CLAIMED
+    failures: int = 0
+    next_try_at: datetime | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,30 @@ _DELIVERY = [deliveries.c[name] for name in DeliveryRow.__dataclass_fields__]
 _VERSION = [statement_versions.c[name] for name in VersionRow.__dataclass_fields__]
 
 
+def _looked(lead_provider_id: str, looked_at: datetime) -> dict[str, Any]:
+    return {"lead_provider_id": lead_provider_id, "looked_at": looked_at}
+
+
+def _on_sqlite(table: Table, rows: list[dict[str, Any]]) -> Any:
+    insertion = sqlite.insert(table).values(rows)
+    return _kept_or_replaced(insertion, table)
+
+
+def _on_postgresql(table: Table, rows: list[dict[str, Any]]) -> Any:
+    return _kept_or_replaced(postgresql.insert(table).values(rows), table)
+
+
+def _kept_or_replaced(insertion: Any, table: Table) -> Any:
+    """A sighting that is there stays as it is; a look gives way to a later one."""
+    if table is sightings:
+        return insertion.on_conflict_do_nothing()
+    later = insertion.excluded.looked_at
+    key = list(table.primary_key)
+    return insertion.on_conflict_do_update(
+        index_elements=key, set_={"looked_at": later}, where=looks.c.looked_at < later
+    )
+
+
 class Ledger:
     """Questions and small writes, each in a transaction of its own unless it is handed one."""
 
@@ -127,9 +158,11 @@ class Ledger:
 
     # Submissions
 
-    def claim(self, row: SubmissionRow) -> None:
-        """Write down that a file was taken. It is `claimed` until it is judged."""
+    def claim(self, row: SubmissionRow, arrivals: list[str]) -> None:
+        """Write down that a file was taken. It is `claimed` until it is judged. arrivals: those that it came of, whose
+        sightings are told by it from now on."""
         with self._database.write() as connection:
+            self._forget_sightings(connection, row.lead_provider_id, arrivals)
             c = submissions.c
             last = select(func.coalesce(func.max(c.number), 0)).where(c.lead_provider_id == row.lead_provider_id)
             number = connection.execute(last).scalar_one() + 1
@@ -141,6 +174,12 @@ class Ledger:
         same = (c.lead_provider_id == lead_provider_id, c.arrival == arrival, c.sha256 == sha256, c.removed.is_(False))
         rows = self._all(select(*_SUBMISSION).where(*same))
         return SubmissionRow(*rows[0]) if rows else None
+
+    def came_of(self, lead_provider_id: str, arrival: str) -> bool:
+        """Whether a submission came of this very arrival, whose file is not known to have left the mailbox."""
+        c = submissions.c
+        same = (c.lead_provider_id == lead_provider_id, c.arrival == arrival, c.removed.is_(False))
+        return bool(self._all(select(c.submission_id).where(*same).limit(1)))
 
     def removed(self, submission_id: str) -> None:
         with self._database.write() as connection:
@@ -160,6 +199,78 @@ class Ledger:
             whose = (submissions.c.lead_provider_id == lead_provider_id, submissions.c.removed.is_(False))
             with self._database.write() as connection:
                 connection.execute(update(submissions).where(*whose).values(removed=True))
+
+    # Sightings: since when files that are not claimed yet lay in their mailboxes whole
+
+    def sightings(self) -> dict[tuple[str, str], datetime]:
+        """(lead provider id, arrival) → since when it lay there whole."""
+        c = sightings.c
+        query = select(c.lead_provider_id, c.arrival, c.received_at)
+        return {(row[0], row[1]): row[2] for row in self._all(query)}
+
+    def looks(self) -> dict[str, datetime]:
+        """Lead provider id → when the last finished look at their mailbox began."""
+        return {row[0]: row[1] for row in self._all(select(looks.c.lead_provider_id, looks.c.looked_at))}
+
+    def saw(self, found: list[dict[str, Any]], looked: dict[str, datetime]) -> None:
+        """Write down new sightings (rows of the table; one that is there already stays), and when looks began."""
+        if not found and not looked:
+            return
+        with self._database.write() as connection:
+            for rows, table in ((found, sightings), ([_looked(*each) for each in looked.items()], looks)):
+                if rows and self._database.is_sqlite:
+                    connection.execute(_on_sqlite(table, rows))
+                elif rows:
+                    connection.execute(_on_postgresql(table, rows))
+
+    def forget_sightings(self, lead_provider_id: str, arrivals: list[str]) -> None:
+        """Files that are gone: should one come back that looks the same, it has come anew."""
+        if arrivals:
+            with self._database.write() as connection:
+                self._forget_sightings(connection, lead_provider_id, arrivals)
+
+    @staticmethod
+    def _forget_sightings(connection: Connection, lead_provider_id: str, arrivals: list[str]) -> None:
+        which = (sightings.c.lead_provider_id == lead_provider_id, sightings.c.arrival.in_(arrivals))
+        connection.execute(delete(sightings).where(*which))
+
+    # Tries
+
+    def failed(self, submission_id: str, failures: int, next_try_at: datetime | None, trouble: str) -> None:
+        """Write down that a try failed, and when the next one is due."""
+        with self._database.write() as connection:
+            self.settle(connection, submission_id, failures=failures, next_try_at=next_try_at, trouble=trouble)
+
+    def submission(self, submission_id: str) -> SubmissionRow | None:
+        rows = self._all(select(*_SUBMISSION).where(submissions.c.submission_id == submission_id))
+        return SubmissionRow(*rows[0]) if rows else None
+
+    def unsettled(self) -> list[SubmissionRow]:
+        """Submissions that wait to be judged or are put aside, in the order in which they were received."""
+        c = submissions.c
+        query = select(*_SUBMISSION).where(c.status.in_([CLAIMED, SET_ASIDE])).order_by(c.received_at, c.submission_id)
+        return [SubmissionRow(*row) for row in self._all(query)]
+
+    def events_of_submission(self, submission_id: str, kinds: tuple[str, ...]) -> list[tuple[datetime, str, str, str]]:
+        """(when, type, author, reason) of events of these kinds, in order."""
+        c = events.c
+        query = select(c.happened_at, c.type, c.author, c.reason).where(
+            c.submission_id == submission_id, c.type.in_(kinds)
+        )
+        return [tuple(row) for row in self._all(query.order_by(c.event_id))]
+
+    @staticmethod
+    def is_open(connection: Connection, submission_id: str) -> bool:
+        """Whether nobody has judged it yet, seen from inside the transaction that would."""
+        status = connection.execute(
+            select(submissions.c.status).where(submissions.c.submission_id == submission_id)
+        ).scalar_one()
+        return status in (CLAIMED, SET_ASIDE)
+
+    @staticmethod
+    def tell(connection: Connection, **event: Any) -> None:
+        """An event of the audit trail."""
+        connection.execute(insert(events).values(**event))
 
     def exists(self, submission_id: str) -> bool:
         return bool(self._all(select(submissions.c.submission_id).where(submissions.c.submission_id == submission_id)))
@@ -223,7 +334,15 @@ class Ledger:
 
     @staticmethod
     def owe(connection: Connection, **delivery: Any) -> None:
-        """Promise a mailbox a folder that lies in the outbox."""
+        """Promise a mailbox a folder that lies in the outbox. A folder of the same path that is owed still is replaced;
+        one that is there already will be."""
+        c = deliveries.c
+        same = (c.lead_provider_id == delivery["lead_provider_id"], c.path == delivery["path"])
+        owed = update(deliveries).where(*same, c.delivered_at.is_(None))
+        if connection.execute(owed.values(sha256=delivery["sha256"], owed_since=delivery["owed_since"])).rowcount:
+            return
+        if connection.execute(select(c.delivery_id).where(*same).limit(1)).first():
+            delivery = {"replaces": delivery["path"], **delivery}
         connection.execute(insert(deliveries).values(**delivery))
 
     def owed(self, lead_provider_id: str) -> list[DeliveryRow]:

@@ -36,6 +36,7 @@ def sample_records(scale: float) -> dict[str, pl.DataFrame]:
         "partnerships": partnerships,
         "participants": _completed_mentors(participants, made, training_periods, school_periods),
         "participant_id_changes": _merged(participants),
+        "school_merges": pl.DataFrame(schema=dict.fromkeys(RECORDS["school_merges"].columns, pl.String)),
         "school_periods": school_periods,
         "training_periods": training_periods,
         "mentorships": mentorships,

@@ -1,5 +1,6 @@
 """Statements and their declarations moving along: submitted → eligible; open → payable → paid (handbook: payments 9)."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -17,18 +18,42 @@ training_periods, school_periods = RECORD_TABLES["training_periods"], RECORD_TAB
 participants, partnerships = RECORD_TABLES["participants"], RECORD_TABLES["partnerships"]
 
 
-def settle_due(connection: Connection, today: date, now: datetime) -> list[str]:
+@dataclass
+class Settled:
+    """statement_ids: those that became payable. held: lead provider id → how many of theirs are due and stay open."""
+
+    statement_ids: list[str] = field(default_factory=list)
+    held: Counter[str] = field(default_factory=Counter)
+
+
+def settle_due(connection: Connection, today: date, now: datetime, held_from: dict[str, date] | None = None) -> Settled:
     """Open statements whose deadline has passed become payable, their eligible declarations with them.
 
-    Output and service statements alike (ours: payments 13.7). Returns their ids.
+    Output and service statements alike (ours: payments 13.7). held_from: lead provider id → the first deadline whose
+    statements stay as they are, for not all that was received by then is judged.
     """
-    due = select(statements.c.statement_id).where(statements.c.status == "open", statements.c.deadline_date < today)
-    ids = [row[0] for row in connection.execute(due.order_by(statements.c.statement_id))]
-    for statement_id in ids:
+    query = (
+        select(statements.c.statement_id, statements.c.deadline_date, contracts.c.lead_provider_id)
+        .join(contracts, contracts.c.contract_id == statements.c.contract_id)
+        .where(statements.c.status == "open", statements.c.deadline_date < today)
+        .order_by(statements.c.statement_id)
+    )
+    done = Settled()
+    for statement_id, deadline, owner in connection.execute(query).all():
+        if held_from and owner in held_from and deadline >= held_from[owner]:
+            done.held[owner] += 1
+        else:
+            done.statement_ids.append(statement_id)
+    make_payable(connection, done.statement_ids, now)
+    return done
+
+
+def make_payable(connection: Connection, statement_ids: list[str], now: datetime) -> None:
+    """These open statements become payable, and their eligible declarations."""
+    for statement_id in statement_ids:
         _move_declarations(connection, "payment", statement_id, "eligible", "payable", now)
         _move_statement(connection, statement_id, now, status="payable")
         _statement_event(connection, statement_id, "statement_marked_payable", "system", now)
-    return ids
 
 
 def mark_paid(connection: Connection, statement_id: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -137,18 +138,42 @@ submissions = Table(
     Column("rows_rejected", Integer),
     Column("rows_already_done", Integer),
     Column("rule_counts", Text),
+    # Tries that failed, when it is tried next, and why it failed: see flows.trying.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("next_try_at", Instant),
+    Column("trouble", Text),
     Column("purged_at", Instant),  # when its upload and its receipt were removed for their age (flows.keeping)
     UniqueConstraint("lead_provider_id", "number", name="uq_submissions_number"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),
 )
 
-# When DfE's records were last loaded, and how much of them.
+# Files seen in to-dfe and not claimed yet: since when each lay there whole (handbook: interface 1). `arrival` is its name,
+# size and time of modification; `changed` its change time in microseconds, where the carrier tells it. See flows.looking.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("lead_provider_id", String(36), primary_key=True),
+    Column("arrival", Text, primary_key=True),
+    Column("changed", BigInteger),
+    Column("received_at", Instant, nullable=False),
+)
+
+# When the last finished look at a mailbox on another SFTP service began: a file that it did not see came later.
+looks = Table(
+    "looks",
+    metadata,
+    Column("lead_provider_id", String(36), primary_key=True),
+    Column("looked_at", Instant, nullable=False),
+)
+
+# When DfE's records were last loaded, of which instant they speak, and how much of them.
 records_imports = Table(
     "records_imports",
     metadata,
     Column("import_id", Integer, primary_key=True, autoincrement=True),
     Column("imported_at", Instant, nullable=False),
+    Column("as_of", Instant),  # as extract.json says; empty where there was none
     Column("rows", Text, nullable=False),
     # What was kept against the extract and what was given up to it (JSON): see data.reconciling.
     Column("reconciled", Text),
@@ -168,8 +193,8 @@ deliveries = Table(
     Column("replaces", Text),
     Column("delivered_at", Instant),
     Column("sequence", Integer),
-    UniqueConstraint("lead_provider_id", "path", name="uq_deliveries_path"),
     UniqueConstraint("lead_provider_id", "sequence", name="uq_deliveries_sequence"),
+    Index("ix_deliveries_path", "lead_provider_id", "path"),
 )
 
 # Every version of a statement that was made, with all its figures (`lines` is JSON), so that none is ever recomputed.
@@ -247,6 +272,15 @@ rejected_declarations = Table(
     Column("participant_type", String(10), nullable=False),
     Column("declaration_type", String(20), nullable=False),
     Column("rule_codes", Text, nullable=False),
+)
+
+# Partnerships made here that went over into another one when their school was merged: the old id stays known.
+partnership_moves = Table(
+    "partnership_moves",
+    metadata,
+    Column("from_partnership_id", String(36), primary_key=True),
+    Column("to_partnership_id", String(36), nullable=False),
+    Column("moved_at", Instant, nullable=False),
 )
 
 # Which records the exchange made (`column_name` is `*`) or changed, with the value that DfE's last extract gave: what

@@ -19,9 +19,11 @@ from flows.delivery import deliver_again
 from flows.errors import ExchangeError
 from flows.house import House, open_house
 from flows.keeping import KEEPING
-from flows.rendering import as_json, digest, on_disk, write
+from flows.looking import remember_all
+from flows.rendering import as_json, digest, write
 from flows.settings import Settings
 from flows.signing_in import SECRET_FILE
+from sftp.durable import on_disk
 from sftp.mailbox import TAKING, TO_DFE
 
 RECORDS, MANIFEST, BOXES = "records.db", "backup.json", "mailboxes"
@@ -50,13 +52,14 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
         "records_sha256": digest(folder / RECORDS),
     }
     write(folder / MANIFEST, as_json(manifest))
-    on_disk()
+    on_disk([folder / MANIFEST], folder)
     return manifest
 
 
 def _copy(house: House, folder: Path) -> None:
     mailboxes = (f"mailbox-{provider.slug}" for provider in house.lead_providers())
     with _alone(house, "statements", *mailboxes):
+        remember_all(house)  # since when each file lies there goes with it
         _copy_database(Path(str(house.database.url.database)), folder / RECORDS)
         shutil.rmtree(folder / BOXES, ignore_errors=True)
         boxes = house.settings.mailboxes_folder
@@ -70,7 +73,7 @@ def _copy(house: House, folder: Path) -> None:
     for name in WITH_KEYS:
         _copy_new(home / name, folder / name)
         _remove_gone(home / name, folder / name)
-    on_disk()
+    on_disk([folder], folder.parent)
 
 
 def restore(folder: Path, settings: Settings) -> dict[str, Any]:
@@ -101,11 +104,12 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
         for provider in house.lead_providers():
             deliver_again(house, provider, house.mailbox(provider.slug))
         house.database.fold()
-    on_disk()
+    own = [*(store / name for name in STORED), *(home / name for name in WITH_KEYS), *([boxes] if boxes else [])]
+    on_disk([unfinished, *own], home)
     unfinished.replace(home / RECORDS)
     for suffix in ("-wal", "-shm"):
         Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
-    on_disk()
+    on_disk([home / RECORDS], home)
     return manifest
 
 
@@ -178,7 +182,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         is_whole = manifest["form"] == FORM and manifest["records_sha256"] == digest(folder / RECORDS)
     except (OSError, ValueError, KeyError) as error:
         raise ExchangeError(

@@ -1,5 +1,6 @@
 """`ectx`: the commands of interface section 7. Each opens the house, does one thing, says what it did."""
 
+import io
 import logging
 import os
 import sys
@@ -16,6 +17,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 records = typer.Typer(no_args_is_help=True, help="DfE's records, in and out.")
 provider = typer.Typer(no_args_is_help=True, help="Lead providers' mailboxes and keys.")
 key = typer.Typer(no_args_is_help=True, help="Public keys of a mailbox.")
+submission = typer.Typer(no_args_is_help=True, help="Files that wait to be judged, or could not be.")
+app.add_typer(submission, name="submission")
 app.add_typer(records, name="records")
 app.add_typer(provider, name="provider")
 provider.add_typer(key, name="key")
@@ -29,6 +32,9 @@ def main() -> None:
     from sftp.accounts import KeyRefused
     from sftp.mailbox import MailboxError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
     logging.basicConfig(level=os.environ.get("ECTX_LOG_LEVEL", "WARNING"), format="%(asctime)s %(name)s %(message)s")
     try:
         code = app(standalone_mode=False)
@@ -47,10 +53,18 @@ def main() -> None:
 
 
 def _moment(as_of: str | None) -> Any:
+    """The instant given, or now."""
     from flows.clock import instant
 
+    return _rehearsed(as_of) or instant()
+
+
+def _rehearsed(as_of: str | None) -> Any:
+    """The instant given, or None."""
+    from flows.clock import rehearsed
+
     try:
-        return instant(as_of)
+        return rehearsed(as_of)
     except ValueError as error:
         raise typer.BadParameter(f"{as_of} is not an instant like 2026-01-10T09:30:00Z") from error
 
@@ -106,7 +120,7 @@ def intake(as_of: AsOf = None) -> None:
         flow(as_of)
         return
     with open_house() as house:
-        done = intake_round(house, _moment(as_of))
+        done = intake_round(house, _rehearsed(as_of))
         names = {each.lead_provider_id: each.name for each in house.lead_providers()}
     print(intake_report(done, names))
     if done.troubles:
@@ -127,7 +141,7 @@ def statements(as_of: AsOf = None) -> None:
         flow(as_of)
         return
     with open_house() as house:
-        done = statements_round(house, _moment(as_of))
+        done = statements_round(house, _rehearsed(as_of))
         names = {each.lead_provider_id: each.name for each in house.lead_providers()}
     print(statements_report(done, names))
     troubles = [*done.held_back, *done.troubles, *done.intake.troubles]
@@ -144,6 +158,50 @@ def authorise(statement_id: str, as_of: AsOf = None) -> None:
     with open_house() as house:
         statement, path = authorise_statement(house, statement_id.lower(), _moment(as_of))
     print(f"Paid: £{statement.total:,.2f}, VAT included, for {statement.facts['lead_provider_name']}: {path}")
+
+
+@submission.command("list")
+def submission_list() -> None:
+    """Files that wait to be judged or could not be, the oldest first: ids and what is known, no names."""
+    from flows.house import open_house
+    from flows.submissions import listed
+
+    with open_house() as house:
+        print("\n".join(listed(house)) or "Nothing waits, and nothing is put aside.")
+
+
+@submission.command("show")
+def submission_show(submission_id: str) -> None:
+    """What is known of one submission, and what was done with it."""
+    from flows.house import open_house
+    from flows.submissions import shown
+
+    with open_house() as house:
+        print("\n".join(shown(house, submission_id)))
+
+
+@submission.command("retry")
+def submission_retry(submission_id: str, as_of: AsOf = None) -> None:
+    """Judge a file now that waits or is put aside, as of when it was received; its receipt replaces the one that it has."""
+    from flows.house import open_house
+    from flows.submissions import tried_again
+
+    moment = _rehearsed(as_of)
+    with open_house() as house:
+        print(tried_again(house, submission_id, moment))
+
+
+@submission.command("set-aside")
+def submission_set_aside(
+    submission_id: str, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")], as_of: AsOf = None
+) -> None:
+    """Put a file aside that cannot be judged: its sender gets a receipt that says so, and what lies behind it goes on."""
+    from flows.house import open_house
+    from flows.submissions import put_aside
+
+    moment = _rehearsed(as_of)
+    with open_house() as house:
+        print(put_aside(house, submission_id, reason, moment))
 
 
 @app.command()
@@ -387,7 +445,7 @@ def provider_add(
 
 def _read_key(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ExchangeError("NO-KEY", f"{path} cannot be read.", "Give the .pub file of an ed25519 key.") from error
 

@@ -1,4 +1,4 @@
-"""Now. The only place where a clock is read; London's day is worked out in schemas.instants."""
+"""Instants as people give them; London's day is worked out in schemas.instants."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -6,8 +6,13 @@ from zoneinfo import ZoneInfo
 from schemas.instants import LONDON as LONDON_NAME
 from schemas.instants import london_day
 
-__all__ = ["LONDON", "instant", "london_day"]
+__all__ = ["LONDON", "instant", "london_day", "rehearsed"]
 LONDON = ZoneInfo(LONDON_NAME)
+
+
+def rehearsed(as_of: str | None) -> datetime | None:
+    """The instant of a rehearsal, or None: then it is now, by the clock of the database (flows.house)."""
+    return None if as_of is None else instant(as_of)
 
 
 def instant(as_of: str | None = None) -> datetime:

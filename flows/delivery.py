@@ -8,7 +8,6 @@ import polars as pl
 from data.ledger import DeliveryRow
 from data.tables import rfc3339
 from flows.house import House, LeadProvider
-from flows.rendering import on_disk
 from sftp.mailbox import Mailbox
 
 INDEX = "from-dfe/index.csv"
@@ -27,7 +26,7 @@ def deliver_owed(house: House, provider: LeadProvider, mailbox: Mailbox, now: da
         mailbox.deliver(delivery.path, house.outbox / _outbox_name(delivery), delivery.last_file)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
     mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
-    on_disk()
+    mailbox.settle([*(delivery.path for delivery in owed), INDEX])
     house.ledger.delivered(numbered, now)
     return len(owed)
 

@@ -107,7 +107,7 @@ def _players(house: House, running: Services) -> list[Player]:
     """Two lead providers with a key pair each, and the server's host key pinned."""
     hosts = house.settings.home / "demo-known-hosts"
     key = host_key(house.settings.home / "host_key")
-    hosts.write_text(known_hosts_line(running.sftp_host, running.sftp_port, key) + "\n")
+    hosts.write_text(known_hosts_line(running.sftp_host, running.sftp_port, key) + "\n", encoding="utf-8")
     players = []
     for provider in house.lead_providers()[:2]:
         key_file = house.settings.home / f"demo-key-{provider.slug}"
@@ -162,7 +162,7 @@ def _upload(house: House, running: Services, player: Player, name: str, content:
     """As the provider would: over SFTP, key login, host key checked; with OpenSSH's own command where there is one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
         if shutil.which("sftp"):
             _sftp(running, player, f'put "{path}" to-dfe/')
             return
@@ -292,7 +292,7 @@ def _got(name: str, box: Path) -> Table:
     table.add_column("Accepted", justify="right")
     table.add_column("Rejected", justify="right")
     for path in sorted(box.glob("receipts/*/receipt.json")):
-        receipt = json.loads(path.read_text())
+        receipt = json.loads(path.read_text(encoding="utf-8"))
         errors = ", ".join(error["code"] for error in receipt["file_errors"])
         outcome = f"{receipt['status']} ({errors})" if errors else receipt["status"]
         rows = receipt["rows"]
@@ -304,7 +304,7 @@ def _january(box: Path) -> Decimal:
     """The totals of January 2027's payable statements, over all contract periods."""
     total = Decimal()
     for path in box.glob("statements/*/2027-01/*-payable/manifest.json"):
-        total += Decimal(json.loads(path.read_text())["control_totals"]["amount"]["total"])
+        total += Decimal(json.loads(path.read_text(encoding="utf-8"))["control_totals"]["amount"]["total"])
     return total
 
 

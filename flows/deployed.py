@@ -7,7 +7,7 @@ from prefect import flow, serve, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.schedules import Cron, Interval
 
-from flows.clock import LONDON, instant
+from flows.clock import LONDON, instant, rehearsed
 from flows.errors import ExchangeError
 from flows.house import House, open_house
 from flows.intake import intake_round
@@ -40,7 +40,7 @@ def _names(house: House) -> dict[str, str]:
 )
 def intake(as_of: str | None = None) -> None:
     with open_house() as house:
-        done = intake_round(house, instant(as_of), _as_task)
+        done = intake_round(house, rehearsed(as_of), _as_task)
         create_markdown_artifact(intake_report(done, _names(house)), key="intake", description="One intake round")
     _complain(done.troubles)
 
@@ -52,7 +52,7 @@ def intake(as_of: str | None = None) -> None:
 )
 def statements(as_of: str | None = None) -> None:
     with open_house() as house:
-        done = statements_round(house, instant(as_of))
+        done = statements_round(house, rehearsed(as_of))
         names = _names(house)
     if done.intake.outcomes:
         create_markdown_artifact(intake_report(done.intake, names), key="intake", description="Files judged first")

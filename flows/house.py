@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from flows.errors import ExchangeError
 from flows.settings import Settings
 from schemas.reading import Limits
 from sftp.accounts import Accounts
+from sftp.durable import wait
 from sftp.local import LocalMailbox
 from sftp.mailbox import Mailbox, MailboxError, slug
 from sftp.remote import SftpService
@@ -67,6 +69,9 @@ class House:
         if folder is not None:
             box = LocalMailbox(folder / name)
         else:
+            if self._service is not None and not self._service.is_alive:
+                self._service.close()
+                self._service = None
             if self._service is None:
                 self._service = self._connect()
             box = self._service.mailbox(name)
@@ -78,6 +83,15 @@ class House:
         if key is None or hosts is None:
             raise MailboxError("Mailboxes over SFTP need ECTX_SFTP_KEY and ECTX_SFTP_KNOWN_HOSTS.")
         return SftpService(self.settings.mailboxes, key, hosts)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the mailboxes lie on another SFTP service."""
+        return self.settings.mailboxes_folder is None
+
+    def now(self, as_of: datetime | None = None) -> datetime:
+        """The instant of a rehearsal, or the present one: by the database's clock, which every machine shares."""
+        return as_of or self.database.now()
 
     @property
     def outbox(self) -> Path:
@@ -105,7 +119,8 @@ class House:
         place = self.stored_upload(digest.hexdigest())
         place.parent.mkdir(exist_ok=True)
         unfinished.replace(place)
-        os.sync()  # its name, too
+        for above in (place.parent, folder):  # its name, too
+            wait(above)
         return digest.hexdigest(), size
 
     @cached_property

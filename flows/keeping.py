@@ -51,6 +51,9 @@ def _keep(house: House, now: datetime, done: Kept) -> None:
         if own:
             _of_mailbox(house, provider, own, now, done)
     done.uploads = _sweep_uploads(house)
+    for mark in (house.settings.store_folder / "trying").glob("*"):
+        if _is_old(mark):  # of a process that died after its file was judged
+            mark.unlink(missing_ok=True)
 
 
 def _of_mailbox(house: House, provider: LeadProvider, aged: list[AgedSubmission], now: datetime, done: Kept) -> None:

@@ -19,7 +19,7 @@ SECTION_ORDER = ("output", "clawback", "uplift", "uplift-clawback", "service-fee
 
 def intake_report(done: IntakeRound, names: dict[str, str]) -> str:
     """Markdown of one intake round. names: lead provider id → name (a company's, not a person's)."""
-    if not done.outcomes and not done.troubles:
+    if not done.outcomes and not done.troubles and not done.waits:
         return "Nothing was waiting."
     rows = [_outcome_row(outcome, names) for outcome in done.outcomes]
     parts = [
@@ -29,6 +29,8 @@ def intake_report(done: IntakeRound, names: dict[str, str]) -> str:
     counts = _rule_counts(done.outcomes)
     if counts:
         parts += ["## Rules broken", _table(("Rule", "Rows"), [(rule, str(number)) for rule, number in counts])]
+    if done.waits:
+        parts += ["## Waiting for their next try", "\n".join(f"- {line}" for line in done.waits)]
     return "\n\n".join(parts + _troubles(done.troubles))
 
 
@@ -117,7 +119,7 @@ def statements_report(done: StatementsRound, names: dict[str, str]) -> str:
         f"{done.delivered} delivered."
     ]
     if done.held_back:
-        parts += ["## Held back: these do not add up", "\n".join(f"- {line}" for line in done.held_back)]
+        parts += ["## Held back", "\n".join(f"- {line}" for line in done.held_back)]
     if done.standing:
         header = ("Lead provider", "Statements not yet paid", "Declarations", "Total", "Changed since last time")
         parts += ["## By lead provider", _table(header, _by_provider(done))]

@@ -16,10 +16,11 @@ FILES = {"statement": STATEMENT, "declarations": STATEMENT_DECLARATIONS}
 
 def previous_tables(house: House, provider: LeadProvider, version: VersionRow) -> dict[str, pl.DataFrame] | None:
     """statement.csv and declarations.csv of a version, as text, with statement_id; None when they are not what was
-    delivered any more."""
+    delivered any more. Raises OSError where they cannot be read for another reason: that may pass."""
     folder = house.outbox / provider.lead_provider_id / version.path
     try:
-        listed = {each["name"]: each["sha256"] for each in json.loads((folder / "manifest.json").read_text())["files"]}
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        listed = {each["name"]: each["sha256"] for each in manifest["files"]}
         tables = {}
         for name, model in FILES.items():
             path = folder / f"{name}.csv"
@@ -28,7 +29,7 @@ def previous_tables(house: House, provider: LeadProvider, version: VersionRow) -
             table = pl.read_csv(path, infer_schema=False)
             missing = [pl.lit(None, pl.String).alias(column) for column in model.columns if column not in table.columns]
             tables[name] = table.with_columns(pl.lit(version.statement_id).alias("statement_id"), *missing)
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, pl.exceptions.PolarsError):
         return None
     return tables
 

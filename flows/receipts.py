@@ -1,6 +1,5 @@
 """What became of a file, written out as the receipt's folder."""
 
-import hashlib
 import shutil
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,19 +8,21 @@ from typing import Any
 
 import polars as pl
 
-from data.ledger import SubmissionRow
+from data.ledger import SET_ASIDE, SubmissionRow
 from data.tables import rfc3339
-from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, on_disk, page, write
-from schemas.files import KINDS
-from schemas.form import form_rules
+from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write
 from schemas.outbound import RESULTS
 from schemas.reading import FileFailure, Sheet
+from sftp.durable import on_disk
 from transforms.judging import Judgement
 from transforms.receipts import outcome_counts, rule_counts, told
-from transforms.updates import UPDATES
 
 LAST_FILE = "receipt.json"
 ROWS_ON_THE_PAGE = 100
+SET_ASIDE_NOTE = (
+    "We could not judge this file, through a fault on DfE's side, and have put it aside: nothing in DfE's records was changed. "
+    "DfE has been told. You need not send it again: once it is judged, as of when you sent it, its receipt replaces this one."
+)
 NO_ROWS = {"total": 0, "accepted": 0, "rejected": 0, "already_done": 0}
 
 
@@ -39,6 +40,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=lambda: dict(NO_ROWS))
     rule_counts: dict[str, int] = field(default_factory=dict)
+    is_set_aside: bool = False
 
     @staticmethod
     def of_rows(
@@ -60,18 +62,13 @@ class Outcome:
 
     @property
     def status(self) -> str:
+        if self.is_set_aside:
+            return SET_ASIDE
         if self.duplicate_of:
             return "duplicate"
         if self.failure or not self.rows["rejected"] < max(self.rows["total"], 1):
             return "rejected"
         return "partially-accepted" if self.rows["rejected"] else "accepted"
-
-
-def rule_set() -> str:
-    """A short digest of every rule in force: its code, field, condition and words."""
-    rules = [rule for name, kind in KINDS.items() for rule in (*form_rules(kind), *UPDATES[name].rules)]
-    text = "\n".join(f"{r.key}|{r.broken.meta.serialize(format='json')}|{r.message}|{r.silenced_by}" for r in rules)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def received(submission: SubmissionRow) -> dict[str, Any]:
@@ -93,7 +90,7 @@ def write_receipt(folder: Path, outcome: Outcome, provider_name: str, made_from:
         _write_rows(folder, outcome.sheet, outcome.judgement, outcome.rows["rejected"] > 0)
     write(folder / "receipt.html", _page(outcome, provider_name))
     write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
-    on_disk()
+    on_disk([folder], folder.parent)
     return digest(folder / LAST_FILE)
 
 
@@ -123,7 +120,7 @@ def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
         "duplicate_of": outcome.duplicate_of,
         "rows": outcome.rows,
         "file_errors": [vars(failure)] if failure else [],
-        "notes": outcome.notes,
+        "notes": [*outcome.notes, *([SET_ASIDE_NOTE] if outcome.is_set_aside else [])],
         "rule_counts": outcome.rule_counts,
         "interface_version": INTERFACE_VERSION,
         "made_from": made_from,
@@ -152,6 +149,7 @@ def _page(outcome: Outcome, provider_name: str) -> str:
         outcome=outcome,
         submission=outcome.submission,
         provider_name=provider_name,
+        set_aside_note=SET_ASIDE_NOTE,
         rows=outcome.rows,
         rules=rules,
         shown=shown,

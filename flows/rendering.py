@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -81,12 +80,6 @@ def as_json(value: dict[str, Any]) -> bytes:
 
 def _plain(value: Any) -> str:
     return rfc3339(value) if isinstance(value, datetime) else str(value)
-
-
-def on_disk() -> None:
-    """Wait until everything written so far is on the disk. Called before the database is told of files that it promises,
-    so that a power cut between the two loses none."""
-    os.sync()
 
 
 def write(path: Path, content: bytes | str) -> None:

@@ -22,8 +22,8 @@ from data.casting import INSTANT
 from data.counting import keep_paid_units
 from data.database import Database
 from data.extract import import_records
-from data.ledger import SubmissionRow
-from data.settling import mark_paid, settle_due
+from data.ledger import SET_ASIDE, SubmissionRow
+from data.settling import make_payable, mark_paid
 from data.tables import (
     RECORD_TABLES,
     events,
@@ -33,18 +33,25 @@ from data.tables import (
     rejected_declarations,
     submissions,
 )
-from flows.clock import london_day
 from flows.dfe import void
 from flows.errors import ExchangeError
 from flows.house import House, open_house
-from flows.intake import process
+from flows.processing import process
 from flows.settings import Settings
+from flows.trying import PUT_ASIDE, TRIED_AGAIN, set_aside
 from transforms.changes import DFE_STAFF
 from transforms.updates.voids import CLAWED_BACK, VOIDED
 
 # Numbers that a database gives out, and what only says how a file travelled or whether it is still kept.
-_UNCOMPARED = {"event_id", "import_id", "removed", "purged_at", "arrival"}
+_UNCOMPARED = {"event_id", "import_id", "removed", "purged_at", "arrival", "failures", "next_try_at", "trouble"}
 _COMPARED = (*RECORD_TABLES.values(), submissions, events, expected_payments, rejected_declarations, own_changes)
+# What a submission was when it was claimed.
+_SENT = {
+    "submission_id", "lead_provider_id", "kind", "file_name", "size_bytes", "sha256", "arrival", "received_at",
+    "expected_sha256",
+}  # fmt: skip
+# How often a file had to be tried is no part of the end.
+_OF_TRIES = {PUT_ASIDE, TRIED_AGAIN}
 # Of one instant: an extract, then files, then what a statements round settles, then what DfE did by hand.
 _IMPORT, _FILE, _SETTLE, _BY_HAND = range(4)
 
@@ -118,16 +125,16 @@ def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
     providers = {each.lead_provider_id: (turn, each) for turn, each in enumerate(house.lead_providers())}
 
     def judged(row: dict[str, Any]) -> Callable[[House], None]:
-        submission = SubmissionRow(
-            **{name: row[name] for name in SubmissionRow.__dataclass_fields__ if name != "status"}
-        )
+        submission = SubmissionRow(**{name: row[name] for name in SubmissionRow.__dataclass_fields__ if name in _SENT})
 
         def act(copy: House) -> None:
             stored = copy.stored_upload(submission.sha256)
             stored.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(house.stored_upload(submission.sha256), stored)
-            copy.ledger.claim(submission)
-            if row["processed_at"]:
+            copy.ledger.claim(submission, [])
+            if row["status"] == SET_ASIDE:
+                set_aside(copy, providers[submission.lead_provider_id][1], submission, "", row["processed_at"], "")
+            elif row["processed_at"]:
                 process(copy, providers[submission.lead_provider_id][1], submission, row["processed_at"])
 
         return act
@@ -144,9 +151,12 @@ def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
 def _acts(house: House) -> list[_Step]:
     """What was settled, paid, voided and adjusted, as the audit trail tells it."""
     told = _rows(house.database, events)
-    steps = []
-    for at in sorted({each["happened_at"] for each in told if each["type"] == "statement_marked_payable"}):
-        steps.append(_Step(at, _SETTLE, (0,), _settled(at)))
+    steps: list[_Step] = []
+    moved: dict[datetime, list[str]] = {}
+    for each in told:
+        if each["type"] == "statement_marked_payable":
+            moved.setdefault(each["happened_at"], []).append(each["statement_id"])
+    steps += [_Step(at, _SETTLE, (0,), _settled(at, ids)) for at, ids in moved.items()]
     for each in told:
         if each["type"] == "statement_authorised_for_payment":
             act = _paid(each)
@@ -160,10 +170,10 @@ def _acts(house: House) -> list[_Step]:
     return steps
 
 
-def _settled(at: datetime) -> Callable[[House], None]:
+def _settled(at: datetime, statement_ids: list[str]) -> Callable[[House], None]:
     def act(copy: House) -> None:
         with copy.database.write() as connection:
-            settle_due(connection, london_day(at), at)
+            make_payable(connection, statement_ids, at)
             keep_paid_units(copy.database, connection)
 
     return act
@@ -208,5 +218,8 @@ def _rows(database: Database, table: Table) -> list[dict[str, Any]]:
 def _counted(database: Database, table: Table) -> Counter[tuple[Any, ...]]:
     """A table's rows, whatever the database, and how often each is there."""
     kept = [column for column in table.c if column.name not in _UNCOMPARED]
+    query = select(*kept)
+    if table is events:
+        query = query.where(events.c.type.not_in(_OF_TRIES))
     with database.engine.connect() as connection:
-        return Counter(tuple(row) for row in connection.execute(select(*kept)))
+        return Counter(tuple(row) for row in connection.execute(query))

@@ -98,7 +98,7 @@ def _served_here(settings: Settings) -> str | None:
     path = settings.home / RUNNING_FILE
     if not path.is_file():
         return None
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -110,7 +110,7 @@ def _served_here(settings: Settings) -> str | None:
 def _running_as(settings: Settings) -> Iterator[Callable[[str], None]]:
     """The only service on this home; what is yielded makes its API known. Raises ExchangeError (RUNNING)."""
     path = settings.home / RUNNING_FILE
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

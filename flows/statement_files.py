@@ -186,11 +186,13 @@ def write_statement(
     written = [name for name in MODELS if name != "delivery-partner" and _is_due(name, statement, changes)]
     for name in written:
         columns = list(MODELS[name].columns)
-        (folder / f"{name}.csv").write_text(header(columns) + texts.csv[name].get(own, ""), newline="")
+        (folder / f"{name}.csv").write_text(
+            header(columns) + texts.csv[name].get(own, ""), encoding="utf-8", newline=""
+        )
     for name in (*written, "delivery-partner"):
         (folder / "schema" / f"{name}.json").write_bytes(_schema(name))
     _write_partners(folder / "delivery-partners", statement, texts, as_of)
-    (folder / "statement.html").write_text(statement_page(statement, changes, as_of))
+    (folder / "statement.html").write_text(statement_page(statement, changes, as_of), encoding="utf-8")
     (folder / "statement.xlsx").write_bytes(_workbook(statement, texts, written, as_of))
     (folder / LAST_FILE).write_bytes(as_json(_manifest(folder, statement, changes, as_of, made_from)))
     return digest(folder / LAST_FILE)
@@ -215,7 +217,7 @@ def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: dat
     pages, columns = texts.partner_html[statement.statement_id], list(PARTNER_DECLARATIONS.columns)
     sums = {partner["delivery_partner_id"]: partner for partner in statement.partners}
     for name, partner in zip(_file_names(rows), rows, strict=True):
-        (folder / f"{name}.csv").write_text(header(columns) + rows[partner], newline="")
+        (folder / f"{name}.csv").write_text(header(columns) + rows[partner], encoding="utf-8", newline="")
         own = sums.get(partner[0]) or {
             "delivery_partner_id": partner[0],
             "delivery_partner_name": partner[1],
@@ -223,7 +225,7 @@ def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: dat
         }
         lines = own.get("lines", [])
         page = partner_page(statement, own, lines, pages[partner], f"{name}.csv", as_of)
-        (folder / f"{name}.html").write_text(page)
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
 
 
 def _file_names(partners: Iterable[tuple[str, str]]) -> list[str]:

@@ -1,6 +1,5 @@
 """Statements: settle what falls due, compute what is not paid, deliver what changed; authorise one."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +19,13 @@ from flows.computing import Computed, compute
 from flows.delivery import deliver_owed
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider
-from flows.intake import IntakeRound, intake_round
+from flows.intake import IntakeRound, held_from, intake_round
 from flows.previous import previous_tables, sums_of
-from flows.rendering import on_disk
+from flows.stamps import calculation, libraries
 from flows.statement_files import LAST_FILE, Changes, Statement, Texts, kept_lines, texts_of, write_statement
+from sftp.durable import on_disk
 from sftp.mailbox import MailboxError
 from transforms.statement_tables import changes_table
-from transforms.statements import BANDING
 from transforms.version_changes import version_changes
 
 WRITERS = 2
@@ -72,35 +71,44 @@ class StatementsRound:
     nowhere: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
-def statements_round(house: House, now: datetime) -> StatementsRound:
+def statements_round(house: House, as_of: datetime | None) -> StatementsRound:
     """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
 
-    What arrived before a deadline counts for it, so nothing moves while a mailbox's files wait.
+    What was received by a deadline counts for it, so nothing of a provider's moves while a file of theirs waits, or their
+    mailbox has not been seen since; all others go on. as_of: the instant of a rehearsal; None: now.
     """
     done = StatementsRound(IntakeRound())
     with house.database.only_one("statements") as ours:
         if not ours:
             done.troubles.append("another statements round is at work")
             return done
-        done.intake = intake_round(house, now, patience=INTAKE_SECONDS)
-        if done.intake.busy:
-            done.troubles.append(f"another round is at {', '.join(done.intake.busy)}; run this one again after it")
-            return done
-        if done.intake.stopped:
-            done.troubles.append(
-                f"files of {', '.join(sorted(done.intake.stopped))} could not be judged yet; nothing moves"
-            )
-            return done
+        today = london_day(house.now(as_of))  # of before the looks: what came later cannot be missed by them
+        done.intake = intake_round(house, as_of, patience=INTAKE_SECONDS)
+        providers, now = house.lead_providers(), house.now(as_of)
         with house.database.write() as connection:
-            done.settled = settle_due(connection, london_day(now), now)
+            settled = settle_due(connection, today, now, held_from(house, providers, done.intake))
             keep_paid_units(house.database, connection)
+        done.settled = settled.statement_ids
+        done.troubles += [_held(each, settled.held[each.lead_provider_id], done.intake) for each in providers
+                          if settled.held[each.lead_provider_id]]  # fmt: skip
         with house.database.read() as reader:
             accounts = load_accounts(reader)
             done.nowhere = submitted_without_statement(reader)
-        computed = compute(house, accounts, london_day(now))
+        computed = compute(house, accounts, today)
         done.held_back = computed.held_back
         _deliver_all(house, computed, now, done)
     return done
+
+
+def _held(provider: LeadProvider, statements: int, intake: IntakeRound) -> str:
+    """A line for operators on statements whose deadline has passed and that stay open."""
+    if provider.slug in intake.busy:
+        why = "another round is at its mailbox; run this one again after it"
+    elif provider.slug in intake.unseen:
+        why = "its mailbox could not be looked at since the deadline"
+    else:
+        why = "a file received by the deadline is not judged yet (`ectx submission list`)"
+    return f"{provider.slug}: {statements} statements stay open past their deadline, since {why}"
 
 
 def _deliver_all(house: House, computed: Computed, now: datetime, done: StatementsRound) -> None:
@@ -151,7 +159,8 @@ def _write_versions(
     # Compressing spreadsheets and writing files leave Python free for the next statement's pages.
     with ThreadPoolExecutor(WRITERS) as pool:
         promises = list(pool.map(written, changed))
-    on_disk()
+    own = house.outbox / provider.lead_provider_id
+    on_disk([own / each.path for each in changed], house.outbox)
     return promises
 
 
@@ -208,10 +217,11 @@ def _changes(
 
 def _made_from(house: House, statement: Statement) -> dict[str, Any]:
     return {
-        "calculation": hashlib.sha256(BANDING.encode()).hexdigest()[:12],
+        "calculation": calculation(),
         "contract_id": statement.facts["contract_id"],
         "records_as_of": house.records_as_of,
         "calendar": house.calendar_version,
+        "libraries": libraries(),
     }
 
 

@@ -171,9 +171,15 @@ _TABLES = (
         ("from_participant_id", "to_participant_id", "changed_at"),
         {
             "from_participant_id": ID,
-            "to_participant_id": Column("id", points_at="participants.participant_id"),
+            # Not a link: it may lead to a participant through other changes (schemas.extract, chains).
+            "to_participant_id": ID,
             "changed_at": INSTANT,
         },
+    ),
+    Table(
+        "school_merges",
+        ("from_school_id",),
+        {"from_school_id": ID, "to_school_id": ID, "merged_at": INSTANT},
     ),
     Table(
         "school_periods",

@@ -65,7 +65,7 @@ class Accounts:
         if not path.is_file():
             return []
         found = []
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             with suppress(KeyRefused):  # a comment, or what somebody wrote there by hand: it lets nobody in
                 found.append(parse_key(line))
         return found
@@ -123,5 +123,5 @@ class Accounts:
         path = self.folder / name / KEYS_FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".tmp")
-        unfinished.write_text("".join(f"{key.line}\n" for key in keys))
+        unfinished.write_text("".join(f"{key.line}\n" for key in keys), encoding="utf-8")
         unfinished.replace(path)

@@ -28,7 +28,7 @@ class AuditLog:
         try:
             with self._lock:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                with (self._folder / f"sftp-audit-{now:%Y-%m-%d}.jsonl").open("a") as handle:
+                with (self._folder / f"sftp-audit-{now:%Y-%m-%d}.jsonl").open("a", encoding="utf-8") as handle:
                     handle.write(line + "\n")
         except OSError as error:
             log.error("the audit line could not be written (%s): %s", error.strerror, line)

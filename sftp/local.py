@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sftp.durable import on_disk
 from sftp.mailbox import FOLDERS, TAKING, TO_DFE, Arrival, MailboxError, in_order, is_unfinished, pieces
 
 
@@ -46,7 +47,7 @@ class LocalMailbox:
                 except FileNotFoundError:
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    found.append(Arrival(entry.name, status.st_size, status.st_mtime))
+                    found.append(Arrival(entry.name, status.st_size, status.st_mtime, status.st_ctime))
         return sorted(found, key=lambda arrival: (arrival.modified, arrival.name))
 
     def last_byte(self, arrival: Arrival) -> bytes:
@@ -70,11 +71,26 @@ class LocalMailbox:
             status = target.lstat()
             if (status.st_size, status.st_mtime) == (arrival.size_bytes, arrival.modified):
                 return True
-            if source.exists():  # the sender has put a newer one already
-                target.unlink()
-            else:
-                target.rename(source)
+            self._give_back(source, target)
             return False
+
+    def give_back(self, arrival: Arrival) -> None:
+        with _carrying():
+            self._give_back(self.root / TO_DFE / arrival.name, self.root / TAKING / arrival.name)
+
+    @staticmethod
+    def _give_back(source: Path, target: Path) -> None:
+        try:
+            os.link(target, source, follow_symlinks=False)  # never over what the sender has put there since
+        except FileExistsError:
+            pass  # a newer one
+        except FileNotFoundError:
+            return
+        except OSError:  # a file system without links
+            if not source.exists():
+                target.rename(source)
+                return
+        target.unlink(missing_ok=True)
 
     def read(self, arrival: Arrival) -> Iterator[bytes]:
         with _carrying(), self._open(TAKING, arrival.name) as handle:
@@ -100,6 +116,10 @@ class LocalMailbox:
             unfinished = place.with_name(f".{place.name}.tmp")
             unfinished.write_bytes(content)
             unfinished.replace(place)
+
+    def settle(self, paths: list[str]) -> None:
+        with _carrying():
+            on_disk([self.root / path for path in paths], self.root)
 
     def remove(self, folder: str) -> None:
         with _carrying():

@@ -4,7 +4,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -25,11 +25,13 @@ class MailboxError(Exception):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file in to-dfe at one look: name, size in bytes, time of change (seconds; whole ones over SFTP)."""
+    """A file in to-dfe at one look: name, size in bytes, time of modification (seconds; whole ones over SFTP), and of the
+    last change of whatever kind, which only a folder tells."""
 
     name: str
     size_bytes: int
     modified: float
+    changed: float | None = field(default=None, compare=False)
 
     @property
     def is_sidecar(self) -> bool:
@@ -54,7 +56,11 @@ class Mailbox(Protocol):
         """The last byte of a file in to-dfe; nothing when it is empty."""
 
     def take(self, arrival: Arrival) -> bool:
-        """Move a file out of to-dfe, out of its sender's reach. False when it is gone or has changed since the look."""
+        """Move a file out of to-dfe, out of its sender's reach. False when it is gone or has changed since the look: then
+        it is given back, or its sender has put another in its place, or it stays taken."""
+
+    def give_back(self, arrival: Arrival) -> None:
+        """Put a taken file back into to-dfe, for nobody has seen it there whole; one of its name there is newer."""
 
     def taken(self) -> list[Arrival]:
         """Files taken and not yet discarded: what an interrupted round left."""
@@ -70,6 +76,9 @@ class Mailbox(Protocol):
 
     def put(self, path: str, content: bytes) -> None:
         """Replace one file under from-dfe as a whole."""
+
+    def settle(self, paths: list[str]) -> None:
+        """Wait until these files and folders under from-dfe are on the carrier's disk, as far as it lets us know."""
 
     def remove(self, folder: str) -> None:
         """Remove a folder under from-dfe with the files in it. Harmless when it is gone."""

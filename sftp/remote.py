@@ -73,6 +73,12 @@ class SftpService:
                 channel.settimeout(ANSWER_SECONDS)
         self._folders: set[str] = set()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the connection stands still, as far as this side knows."""
+        transport, channel = self._ssh.get_transport(), self.client.get_channel()
+        return transport is not None and transport.is_active() and channel is not None and not channel.closed
+
     def mailbox(self, name: str) -> "SftpMailbox":
         return SftpMailbox(self.client, posixpath.join(self.folder, name), self._folders)
 
@@ -153,11 +159,33 @@ class SftpMailbox:
             status = self._client.stat(target)
             if (status.st_size, float(status.st_mtime or 0)) == (arrival.size_bytes, arrival.modified):
                 return True
+            self._give_back(source, target)
+            return False
+
+    def give_back(self, arrival: Arrival) -> None:
+        with _carrying():
+            self._give_back(self._at(TO_DFE, arrival.name), self._at(TAKING, arrival.name))
+
+    def _give_back(self, source: str, target: str) -> None:
+        """The taken file is removed only where a newer one of its name is seen to lie in to-dfe; whatever else keeps it
+        from going back (a full quota, say), it stays, for it may be the only one there is."""
+        if not self._is_there(source):
             try:
                 self._client.rename(target, source)
-            except OSError:  # the sender has put a newer one already
-                self._client.remove(target)
+                return
+            except FileNotFoundError:
+                return
+            except OSError:
+                if not self._is_there(source):
+                    raise
+        self._client.remove(target)
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._client.lstat(path)
+        except FileNotFoundError:
             return False
+        return True
 
     def read(self, arrival: Arrival) -> Iterator[bytes]:
         with _carrying(), self._client.open(self._at(TAKING, arrival.name), "rb") as handle:
@@ -182,6 +210,9 @@ class SftpMailbox:
     def put(self, path: str, content: bytes) -> None:
         with _carrying():
             self._write(path, io.BytesIO(content))
+
+    def settle(self, paths: list[str]) -> None:
+        """The protocol has no such question: what the service has answered is taken for kept."""
 
     def remove(self, folder: str) -> None:
         with _carrying():

@@ -14,7 +14,7 @@ from schemas.vocabulary import DECLARATION_TYPE, FACTS
 from transforms.money import MICROS_IN_A_PENNY
 from transforms.pence import rounded, shared_pence, shared_pence_by_group
 
-BANDING = (Path(__file__).parent / "banding.sql").read_text()
+BANDING = (Path(__file__).parent / "banding.sql").read_text(encoding="utf-8")
 SERVICE_FEE_MONTHS = 29
 # What a line is about; `role` is empty where a contract does not part ECTs from mentors.
 LINE_KEY = ["statement_id", "section", "role", "declaration_type", "band"]

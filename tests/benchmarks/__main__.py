@@ -18,10 +18,11 @@ from data.extract import import_records
 from data.sample import write_sample
 from data.statements import load_accounts
 from data.tables import metadata
+from flows.claiming import Claims
 from flows.clock import instant
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider, open_house
-from flows.intake import _claim, process
+from flows.processing import process
 from flows.rehearsal import acceptable
 from flows.settings import Settings
 from flows.statements import statements_round
@@ -167,9 +168,7 @@ def _through(house: House, provider: LeadProvider, kind: str, content: bytes, va
     parse = best(lambda: pl.read_csv(content, try_parse_dates=True))
     mailbox = house.mailbox(provider.slug)
     (house.settings.home / "mailboxes" / provider.slug / "to-dfe" / f"{kind}.csv").write_bytes(content)
-    arrival = mailbox.look()[0]
-    mailbox.take(arrival)
-    _claim(house, provider, mailbox, arrival, now)
+    Claims(house, provider, mailbox, now).take(mailbox.look())
     submission = house.ledger.waiting(provider.lead_provider_id)[0]
 
     def path() -> object:

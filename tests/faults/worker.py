@@ -94,7 +94,6 @@ def main() -> None:
     import xlsxwriter  # noqa: F401
     from pandera.backends.polars.register import register_polars_backends
 
-    import flows.intake
     import flows.statements  # noqa: F401
     import tests.faults.steps  # noqa: F401
 

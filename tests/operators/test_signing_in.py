@@ -134,9 +134,8 @@ def test_nobody_is_answered_without_the_secret(office: Office):
 
 
 class _Hostile(http.server.BaseHTTPRequestHandler):
-    """A page of somebody else's, on another port of this machine. `told` is what it found out."""
+    """A page of somebody else's, on another port of this machine."""
 
-    told: dict[str, object] = {}
     page = ""
 
     def do_GET(self) -> None:

@@ -1,0 +1,124 @@
+"""Taking files out of their senders' reach: stored, written down, told, and only then let go of.
+
+Cut anywhere, the next round finds the taken file and does the rest.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from data.ledger import SubmissionRow
+from flows.house import House, LeadProvider
+from flows.looking import received as seen_since
+from flows.receipts import received
+from flows.rendering import as_json
+from schemas.files import kind_of
+from sftp.mailbox import SIDECAR, Arrival, Mailbox
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A file to be taken, the checksum beside it, and when both lay there as they had to."""
+
+    arrival: Arrival
+    sidecar: Arrival | None
+    received_at: datetime
+
+
+class Claims:
+    """One mailbox's files on their way in. The caller holds the mailbox. as_of: of a rehearsal, received then."""
+
+    def __init__(self, house: House, provider: LeadProvider, mailbox: Mailbox, as_of: datetime | None) -> None:
+        self._house, self._provider, self._mailbox, self._as_of = house, provider, mailbox, as_of
+        self._seen = {
+            arrival: moment
+            for (owner, arrival), moment in house.ledger.sightings().items()
+            if owner == provider.lead_provider_id
+        }
+        self._given_back = False
+
+    def left_over(self) -> None:
+        """What an interrupted round took: claimed, in its order. What nobody had seen whole is given back, and so is a
+        checksum that was taken without its file."""
+        taken = self._mailbox.taken()
+        wanted = [each for each in taken if each.identity in self._seen or self._is_known(each)]
+        ready = self._in_order(wanted)
+        kept = {each for one in ready for each in (one.arrival, one.sidecar)}
+        for arrival in taken:
+            if arrival not in kept:
+                self._mailbox.give_back(arrival)
+                self._given_back = True
+        for each in ready:
+            self._claim(each)
+        # Whoever discarded the others may not have lived to say so.
+        self._house.ledger.all_removed(self._provider.lead_provider_id)
+
+    def _is_known(self, arrival: Arrival) -> bool:
+        """Whether a submission came of it already, and it only has to go."""
+        return self._house.ledger.came_of(self._provider.lead_provider_id, arrival.identity)
+
+    def take(self, settled: list[Arrival]) -> None:
+        """Take and claim what is ready, in the order in which it was received."""
+        if self._given_back:
+            settled = [*settled, *(each for each in self._mailbox.look() if each.is_sidecar and each not in settled)]
+        for ready in self._in_order(settled):
+            if ready.sidecar and not self._mailbox.take(ready.sidecar):
+                continue
+            if self._mailbox.take(ready.arrival):
+                self._claim(ready)
+            elif ready.sidecar:
+                self._mailbox.give_back(ready.sidecar)
+
+    def _in_order(self, arrivals: list[Arrival]) -> list[Ready]:
+        """Files with their checksums, by when they were received, then time of modification, then name; those whose
+        checksum is wanted and missing are left to wait."""
+        sidecars = {each.name.lower(): each for each in arrivals if each.is_sidecar}
+        always = self._house.accounts.wants_checksums(self._provider.slug)
+        ready = []
+        for arrival in arrivals:
+            sidecar = sidecars.get(arrival.name.lower() + SIDECAR)
+            if arrival.is_sidecar or (always and sidecar is None and not self._is_known(arrival)):
+                continue
+            # A file whose checksum nobody demanded was whole before the checksum came.
+            moments = [self._received(each) for each in ((arrival, sidecar) if always and sidecar else (arrival,))]
+            ready.append(Ready(arrival, sidecar, max(moments)))
+        return sorted(ready, key=lambda each: (each.received_at, each.arrival.modified, each.arrival.name))
+
+    def _received(self, arrival: Arrival) -> datetime:
+        if self._as_of:
+            return self._as_of
+        return self._seen.get(arrival.identity) or seen_since(arrival, None, self._house.now())
+
+    def _claim(self, ready: Ready) -> None:
+        house, mailbox, owner = self._house, self._mailbox, self._provider.lead_provider_id
+        arrival, sidecar = ready.arrival, ready.sidecar
+        sha256, size = house.store_upload(mailbox.read(arrival))
+        submission = house.ledger.unremoved(owner, arrival.identity, sha256)
+        if submission is None:
+            expected = b"".join(mailbox.read(sidecar)).split() if sidecar else []
+            told = expected[0].decode("ascii", "replace")[:64].lower() if expected else "nothing" if sidecar else None
+            submission = replace(self._submission(arrival, sha256, size, ready.received_at), expected_sha256=told)
+            came = [each.identity for each in (arrival, sidecar) if each]
+            house.ledger.claim(submission, came)
+        mailbox.put(f"{receipt_path(submission)}/received.json", as_json(received(submission)))
+        for finished in (sidecar, arrival):  # the file last: it is known by itself, a checksum is not
+            if finished:
+                mailbox.discard(finished)
+        house.ledger.removed(submission.submission_id)
+
+    def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> SubmissionRow:
+        kind, owner = kind_of(arrival.name), self._provider.lead_provider_id
+        stamp, name = received_at.strftime("%Y%m%dT%H%M%SZ"), kind.name if kind else "unknown"
+        for attempt in range(1000):
+            text = f"{owner}|{arrival.identity}|{sha256}|{attempt}"
+            submission_id = f"{stamp}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+            if not self._house.ledger.exists(submission_id):
+                break
+        return SubmissionRow(
+            submission_id, owner, kind.name if kind else None, arrival.name, size, sha256, arrival.identity, received_at
+        )
+
+
+def receipt_path(submission: SubmissionRow) -> str:
+    """The receipt's folder in the mailbox."""
+    return f"from-dfe/receipts/{submission.submission_id}"

@@ -1,0 +1,108 @@
+"""One claimed file: read, judged, its accepted rows applied and its receipt owed, in one transaction."""
+
+import json
+import logging
+from datetime import datetime
+
+from data.applying import apply_changes
+from data.database import Reader
+from data.ledger import SubmissionRow
+from data.snapshots import snapshot_for
+from data.tables import rejected_declarations
+from flows.claiming import receipt_path
+from flows.clock import london_day
+from flows.errors import ExchangeError
+from flows.house import House, LeadProvider
+from flows.receipts import LAST_FILE, Outcome, write_receipt
+from flows.stamps import libraries, rule_set
+from schemas.files import KINDS
+from schemas.reading import FileFailure, read_sheet
+from schemas.unread import refused_unread
+from sftp.names import why_refused
+from transforms.changes import Submission
+from transforms.judging import judge
+
+log = logging.getLogger("ectx.intake")
+OPEN_ENDED = (
+    "The file does not end with a line end. If its upload may have been cut short, check that the last row is whole."
+)
+
+
+class Judged(Exception):
+    """Somebody else has judged this file meanwhile: there is nothing to do."""
+
+
+def process(house: House, provider: LeadProvider, submission: SubmissionRow, now: datetime) -> Outcome:
+    """Judge a claimed file, apply what is accepted, owe the receipt: one transaction. Raises Judged."""
+    with house.database.write() as connection:
+        if not house.ledger.is_open(connection, submission.submission_id):
+            raise Judged(submission.submission_id)
+        outcome = _judged(house, house.database.reader(connection), submission, now)
+        if outcome.judgement:
+            changes = outcome.judgement.changes
+            apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events, now)
+            house.database.insert(connection, rejected_declarations, outcome.judgement.rejected)
+        promise_receipt(house, connection, provider, outcome, now)
+    log.info("submission %s %s %s", submission.submission_id, outcome.status, outcome.rows)
+    return outcome.without_rows()
+
+
+def promise_receipt(house: House, connection, provider: LeadProvider, outcome: Outcome, now: datetime) -> None:  # type: ignore[no-untyped-def]
+    """Write the receipt, owe it, and write down what became of the submission, in the transaction that is open."""
+    submission = outcome.submission
+    sha256 = write_receipt(house.outbox / submission.submission_id, outcome, provider.name, _made_from(house))
+    house.ledger.owe(
+        connection, lead_provider_id=provider.lead_provider_id, what="receipt", path=receipt_path(submission),
+        last_file=LAST_FILE, sha256=sha256, owed_since=now,
+    )  # fmt: skip
+    counts = {f"rows_{name}": number for name, number in outcome.rows.items()}
+    house.ledger.settle(
+        connection, submission.submission_id, status=outcome.status, processed_at=outcome.processed_at,
+        duplicate_of=outcome.duplicate_of, rule_counts=json.dumps(outcome.rule_counts), next_try_at=None, **counts,
+    )  # fmt: skip
+
+
+def _made_from(house: House) -> dict[str, object]:
+    return {
+        "rule_set": rule_set(),
+        "records_as_of": house.records_as_of,
+        "calendar": house.calendar_version,
+        "libraries": libraries(),
+    }
+
+
+def _judged(house: House, reader: Reader, submission: SubmissionRow, now: datetime) -> Outcome:
+    """Read and judge one file, in the order of rules section 2."""
+    failure = refused_unread(
+        submission.file_name, why_refused(submission.file_name), submission.size_bytes, submission.sha256,
+        submission.expected_sha256, house.limits,
+    )  # fmt: skip
+    if failure:
+        return Outcome(submission, now, failure=failure)
+    first = house.ledger.taken_whole(submission)
+    if first:
+        return Outcome(submission, now, duplicate_of=first)
+    kind = KINDS[submission.kind or ""]
+    content = _stored(house, submission)
+    notes = [OPEN_ENDED] if content and content[-1:] not in (b"\n", b"\r") else []
+    try:
+        sheet = read_sheet(content, kind, house.limits)
+    except FileFailure as failure:
+        return Outcome(submission, now, failure=failure, notes=notes)
+    snapshot = snapshot_for(reader, kind.name, sheet.values, submission.lead_provider_id)
+    today = london_day(submission.received_at)
+    whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
+    judgement = judge(sheet, kind, snapshot, whose)
+    return Outcome.of_rows(submission, now, sheet, judgement, notes)
+
+
+def _stored(house: House, submission: SubmissionRow) -> bytes:
+    """The stored upload. Raises ExchangeError (UPLOAD-GONE) where it alone is gone; a store that is not there is trouble
+    from outside."""
+    try:
+        return house.stored_upload(submission.sha256).read_bytes()
+    except FileNotFoundError:
+        if not (house.settings.store_folder / "uploads").is_dir():
+            raise
+    # Not from within the handler: what it is chained to would pass for trouble from outside.
+    raise ExchangeError("UPLOAD-GONE", "The stored upload is gone.", "Put it back into the store from a backup.")

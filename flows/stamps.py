@@ -1,0 +1,102 @@
+"""What receipts and statements were made by: digests of the code that decides, and the libraries beside it.
+
+A digest is of parsed code: comments, docstrings, layout and the modules that things stand in change nothing; whatever can
+change a figure (`calculation`), or an answer, its message or its advice (`rule_set`), does.
+"""
+
+import ast
+import hashlib
+import re
+import threading
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from flows.place import PROJECT
+
+OURS = ("transforms", "schemas", "data")
+# Where figures and answers come from; everything of ours that these import is looked at with them.
+FIGURES = ("flows.computing",)
+ANSWERS = ("transforms.judging", "schemas.reading", "schemas.unread", "data.snapshots")
+# CPython 3.11 cannot parse in two threads at once: "AST constructor recursion depth mismatch".
+_PARSING = threading.Lock()
+LIBRARIES = ("duckdb", "pandera", "polars")
+
+
+@cache
+def calculation() -> str:
+    """A short digest of everything that can change a figure of a statement."""
+    return _digest(FIGURES, (".sql", "fee_proportions.csv"))
+
+
+@cache
+def rule_set() -> str:
+    """A short digest of every rule in force: condition, message, advice, and the facts that they speak of."""
+    return _digest(ANSWERS, (".csv",))
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """The versions of the libraries that compute and judge."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def _digest(roots: Iterable[str], beside: tuple[str, ...]) -> str:
+    with _PARSING:
+        return _digested(roots, beside)
+
+
+def _digested(roots: Iterable[str], beside: tuple[str, ...]) -> str:
+    sources = [source_of(name).read_text(encoding="utf-8") for name in sorted(closure(roots))]
+    parts = [part for source in sources for part in parsed(source)]
+    for package in OURS:
+        for path in sorted((PROJECT / package).rglob("*")):
+            if path.is_file() and path.name.endswith(beside):
+                parts.append(without_comments(path.read_text(encoding="utf-8")))
+    return hashlib.sha256("\0".join(sorted(parts)).encode()).hexdigest()[:12]
+
+
+def closure(roots: Iterable[str]) -> set[str]:
+    """These modules of ours and all that they import, of ours."""
+    found: set[str] = set()
+    coming = list(roots)
+    while coming:
+        name = coming.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(source_of(name).read_text(encoding="utf-8"))):
+            named: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                named = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            elif isinstance(node, ast.Import):
+                named = [each.name for each in node.names]
+            coming += [each for each in named if each.split(".")[0] in OURS and source_of(each).is_file()]
+    return found
+
+
+def source_of(name: str) -> Path:
+    """The file of a module of ours; one that is not there where it is none."""
+    path = PROJECT / name.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def parsed(source: str) -> list[str]:
+    """What a module defines, one text a statement, wherever it stands: no comments, docstrings, positions, imports."""
+    body = ast.parse(source).body
+    for node in ast.walk(ast.Module(body, [])):
+        own = getattr(node, "body", None)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and own and _is_text(own[0]):
+            node.body = own[1:] or [ast.Pass()]
+    kept = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom) and not _is_text(node)]
+    return [ast.dump(node, annotate_fields=False) for node in kept]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def without_comments(text: str) -> str:
+    """SQL and tables of facts: `--` comments and layout taken out."""
+    return re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", text)).strip()
