@@ -71,27 +71,45 @@ class SftpService:
             channel = self.client.get_channel()
             if channel is not None:
                 channel.settimeout(ANSWER_SECONDS)
-        self._folders: set[str] = set()
+        self.folders: set[str] = set()  # known to be there, asked for once a connection
+        self._has_failed = False
 
     @property
     def is_alive(self) -> bool:
-        """Whether the connection stands still, as far as this side knows."""
-        transport, channel = self._ssh.get_transport(), self.client.get_channel()
-        return transport is not None and transport.is_active() and channel is not None and not channel.closed
+        """Whether the connection can be used: asked of the service where something has failed on it."""
+        transport = self._ssh.get_transport()
+        if transport is None or not transport.is_active():
+            return False
+        if self._has_failed:
+            try:
+                self.client.normalize(".")
+            except (OSError, EOFError, paramiko.SSHException):
+                return False
+            self._has_failed = False
+        return True
+
+    @contextmanager
+    def carrying(self) -> Iterator[None]:
+        """What fails is the carrier's trouble, and perhaps the connection's end."""
+        try:
+            with _carrying():
+                yield
+        except MailboxError:
+            self._has_failed = True
+            raise
 
     def mailbox(self, name: str) -> "SftpMailbox":
-        return SftpMailbox(self.client, posixpath.join(self.folder, name), self._folders)
+        return SftpMailbox(self, posixpath.join(self.folder, name))
 
     def close(self) -> None:
         self._ssh.close()
 
 
 class SftpMailbox:
-    """See sftp.mailbox.Mailbox. folders: those known to be there, asked for once a connection."""
+    """See sftp.mailbox.Mailbox."""
 
-    def __init__(self, client: paramiko.SFTPClient, root: str, folders: set[str]) -> None:
-        self._client = client
-        self._folders = folders
+    def __init__(self, service: SftpService, root: str) -> None:
+        self._carrying, self._client, self._folders = service.carrying, service.client, service.folders
         self.root = root
 
     def _at(self, *parts: str) -> str:
@@ -120,7 +138,7 @@ class SftpMailbox:
             ) from error
 
     def prepare(self) -> None:
-        with _carrying():
+        with self._carrying():
             for folder in FOLDERS:
                 self._make(folder)
 
@@ -131,7 +149,7 @@ class SftpMailbox:
         return self._plain_files(TAKING)
 
     def _plain_files(self, folder: str) -> list[Arrival]:
-        with _carrying():
+        with self._carrying():
             entries = self._client.listdir_attr(self._at(folder))
         found = [
             Arrival(entry.filename, entry.st_size or 0, float(entry.st_mtime or 0))
@@ -143,13 +161,13 @@ class SftpMailbox:
     def last_byte(self, arrival: Arrival) -> bytes:
         if not arrival.size_bytes:
             return b""
-        with _carrying(), self._client.open(self._at(TO_DFE, arrival.name), "rb") as handle:
+        with self._carrying(), self._client.open(self._at(TO_DFE, arrival.name), "rb") as handle:
             handle.seek(arrival.size_bytes - 1)
             return handle.read(1)
 
     def take(self, arrival: Arrival) -> bool:
         source, target = self._at(TO_DFE, arrival.name), self._at(TAKING, arrival.name)
-        with _carrying():
+        with self._carrying():
             try:
                 self._client.rename(source, target)
             except OSError as error:
@@ -163,7 +181,7 @@ class SftpMailbox:
             return False
 
     def give_back(self, arrival: Arrival) -> None:
-        with _carrying():
+        with self._carrying():
             self._give_back(self._at(TO_DFE, arrival.name), self._at(TAKING, arrival.name))
 
     def _give_back(self, source: str, target: str) -> None:
@@ -188,34 +206,34 @@ class SftpMailbox:
         return True
 
     def read(self, arrival: Arrival) -> Iterator[bytes]:
-        with _carrying(), self._client.open(self._at(TAKING, arrival.name), "rb") as handle:
+        with self._carrying(), self._client.open(self._at(TAKING, arrival.name), "rb") as handle:
             handle.prefetch(arrival.size_bytes)
             while piece := handle.read(PIECE_BYTES):
                 yield piece
 
     def discard(self, arrival: Arrival) -> None:
-        with _carrying():
+        with self._carrying():
             try:
                 self._client.remove(self._at(TAKING, arrival.name))
             except FileNotFoundError:
                 return
 
     def deliver(self, folder: str, source: Path, last: str) -> None:
-        with _carrying():
+        with self._carrying():
             for path in in_order(source, last):
                 place = posixpath.join(folder, path.relative_to(source).as_posix())
                 with path.open("rb") as handle:
                     self._write(place, handle)
 
     def put(self, path: str, content: bytes) -> None:
-        with _carrying():
+        with self._carrying():
             self._write(path, io.BytesIO(content))
 
     def settle(self, paths: list[str]) -> None:
         """The protocol has no such question: what the service has answered is taken for kept."""
 
     def remove(self, folder: str) -> None:
-        with _carrying():
+        with self._carrying():
             self._remove(self._at(folder))
             self._folders.clear()
 

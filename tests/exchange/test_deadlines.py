@@ -1,0 +1,457 @@
+"""A file counts from when it lay there whole, however late a round comes; and one provider's trouble is its own."""
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from data.database import Database
+from flows.backup import backup, restore
+from flows.clock import instant
+from flows.house import House, open_house
+from flows.intake import intake_round
+from flows.looking import received, remember_all
+from flows.settings import Settings
+from flows.statements import statements_round
+from sftp.local import LocalMailbox
+from sftp.mailbox import Arrival
+from sftp.remote import SftpMailbox
+from tests.conftest import NOW
+from tests.exchange.provider import acceptable_rows, box, put, receipts
+from tests.exchange.servers import SERVICES, mailbox_service
+
+AT = instant(NOW)
+BEFORE, AFTER = instant("2026-12-31T23:40:00Z"), instant("2027-01-01T00:05:00Z")
+JANUARY, APRIL = "2027-01", "2027-04"
+
+
+@dataclass
+class World:
+    """What time it is, for the database and for files that are put there."""
+
+    now: datetime
+
+    def put(self, house, provider, name, content) -> Path:
+        path = put(house, provider, name, content)
+        os.utime(path, (self.now.timestamp(), self.now.timestamp()))
+        self.changes[path.name] = self.now.timestamp()
+        return path
+
+
+@pytest.fixture
+def world(monkeypatch) -> World:
+    """A clock that a test sets. A folder's change times cannot be set: they are told as of when a test put the file."""
+    made = World(AT)
+    made.changes = {}
+    plain = LocalMailbox._plain_files
+
+    def told(mailbox: LocalMailbox, folder: str) -> list[Arrival]:
+        found = plain(mailbox, folder)
+        return [replace(each, changed=made.changes.get(each.name, made.now.timestamp())) for each in found]
+
+    monkeypatch.setattr(Database, "now", lambda self: made.now)
+    monkeypatch.setattr(LocalMailbox, "_plain_files", told)
+    return made
+
+
+@pytest.fixture
+def home(small_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def provider(house: House):
+    return house.lead_providers()[0]
+
+
+@contextmanager
+def carried(carrier: str, house: House, folder: Path):
+    """The house, its mailboxes in a folder or on an SFTP service."""
+    if carrier == "folder":
+        yield house
+        return
+    with mailbox_service(carrier, folder) as (url, key, hosts):
+        boxes = house.settings.home / "mailboxes"
+        boxes.mkdir(exist_ok=True)
+        told = {"mailboxes": f"{url}{boxes}", "sftp_key": key, "sftp_known_hosts": hosts}
+        with open_house(house.settings.model_copy(update=told)) as remote:
+            yield remote
+
+
+def month_of(house, provider, name="declarations.csv") -> set[str]:
+    import polars as pl
+
+    receipt = receipts(house, provider)[name]
+    return set(pl.read_csv(receipt["folder"] / "results.csv", infer_schema=False)["statement_month"].drop_nulls())
+
+
+CARRIERS = ["folder", *SERVICES]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("first", ["intake", "statements"])
+def test_a_file_put_there_before_midnight_keeps_its_deadline(carrier, first, house, provider, world, tmp_path):
+    content = acceptable_rows(house, provider).head(2).write_csv()
+    with carried(carrier, house, tmp_path) as there:
+        world.now = BEFORE
+        world.put(house, provider, "declarations.csv", content)
+        world.now = AFTER
+        if first == "intake":
+            intake_round(there, None)
+        done = statements_round(there, None)
+    assert done.troubles == []
+    assert month_of(house, provider) == {JANUARY}
+    told = json.loads((receipts(house, provider)["declarations.csv"]["folder"] / "received.json").read_text())
+    assert told["received_at"] == "2026-12-31T23:40:00Z"
+    assert told["submission_id"].startswith("20261231T234000Z-declarations-")
+    assert done.settled
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_file_put_there_after_midnight_does_not(carrier, house, provider, world, tmp_path):
+    content = acceptable_rows(house, provider).head(2).write_csv()
+    with carried(carrier, house, tmp_path) as there:
+        world.now = instant("2027-01-01T00:00:01Z")
+        world.put(house, provider, "declarations.csv", content)
+        world.now = AFTER
+        statements_round(there, None)
+    assert JANUARY not in month_of(house, provider)
+
+
+def test_in_summer_the_deadline_is_londons_midnight(house, provider, world):
+    rows = acceptable_rows(house, provider)
+    with house.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE statements SET deadline_date = '2027-06-30' WHERE status = 'open' AND fee_type = 'output' AND month = 1 AND year = 2027"
+        )
+    for name, moment, part in (
+        ("declarations-in-time.csv", "2027-06-30T22:59:59Z", rows[:1]),
+        ("declarations-late.csv", "2027-06-30T23:00:00Z", rows[1:2]),
+    ):
+        world.now = instant(moment)
+        world.put(house, provider, name, part.write_csv())
+    world.now = instant("2027-06-30T23:05:00Z")
+    statements_round(house, None)
+    assert month_of(house, provider, "declarations-in-time.csv") == {JANUARY}
+    assert JANUARY not in month_of(house, provider, "declarations-late.csv")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_taking_a_file_is_a_change_that_a_kill_does_not_date_it_by(carrier, house, provider, world, tmp_path, monkeypatch):
+    content = acceptable_rows(house, provider).head(2).write_csv()
+    with carried(carrier, house, tmp_path) as there:
+        world.now = BEFORE
+        world.put(house, provider, "declarations.csv", content)
+        remember_all(there)
+
+        def cut(*_arguments):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr("data.ledger.Ledger.claim", cut)
+            intake_round(there, None)
+        assert [path.name for path in (box(house, provider) / ".taking").iterdir()] == ["declarations.csv"]
+        world.now = AFTER
+        world.changes["declarations.csv"] = AFTER.timestamp()
+        intake_round(there, None)
+    assert month_of(house, provider) == {JANUARY}
+    assert house.ledger.sightings() == {}
+
+
+def test_a_later_chmod_moves_nothing(house, provider, world):
+    world.now = BEFORE
+    path = world.put(house, provider, "declarations.csv", "x\n")
+    remember_all(house)
+    world.now = AFTER
+    path.chmod(0o600)
+    world.changes[path.name] = AFTER.timestamp()
+    [outcome] = intake_round(house, None).outcomes
+    assert outcome.submission.received_at == BEFORE
+
+
+def test_backup_and_restore_move_nothing(house, provider, world, tmp_path):
+    """The file was never looked at before the copy was made: the copy looks first."""
+    world.now = BEFORE
+    world.put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(2).write_csv())
+    world.now = instant("2026-12-31T23:50:00Z")
+    backup(house, tmp_path / "copy", world.now)
+    world.now = AFTER
+    world.changes.clear()  # a restored file is a new one to its folder
+    settings = Settings(home=tmp_path / "again", seconds_between_looks=0)
+    restore(tmp_path / "copy", settings)
+    with open_house(settings) as restored:
+        statements_round(restored, None)
+        assert month_of(restored, provider) == {JANUARY}
+
+
+def test_a_file_that_comes_again_looking_the_same_counts_from_then(house, provider, world):
+    world.now = BEFORE
+    path = world.put(house, provider, "declarations.csv", "x\n")
+    remember_all(house)
+    kept = path.stat()
+    path.unlink()
+    intake_round(house, None)
+    assert house.ledger.sightings() == {}
+    world.now = AFTER
+    world.put(house, provider, "declarations.csv", "x\n")
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    [outcome] = intake_round(house, None).outcomes
+    assert outcome.submission.received_at == AFTER
+
+
+def test_the_order_of_files_is_that_of_when_they_were_received(house, provider, world):
+    """Not that of their times of modification, which their sender may set."""
+    for minutes, name in ((1, "declarations-b.csv"), (2, "declarations-a.csv"), (2, "declarations-c.csv")):
+        world.now = AT + timedelta(minutes=minutes)
+        path = world.put(house, provider, name, f"{name}\n")
+        os.utime(path, (0, 1000 - minutes))
+    done = intake_round(house, None)
+    assert [outcome.submission.file_name for outcome in done.outcomes] == [
+        "declarations-b.csv", "declarations-a.csv", "declarations-c.csv",
+    ]  # fmt: skip
+
+
+def test_a_rehearsal_receives_everything_at_its_instant(house, provider, world):
+    world.now = AFTER
+    world.put(house, provider, "declarations.csv", "x\n")
+    [outcome] = intake_round(house, BEFORE).outcomes
+    assert outcome.submission.received_at == BEFORE
+
+
+def test_a_file_that_waits_for_its_checksum_is_received_when_both_lie_there(house, provider, world):
+    house.accounts.want_checksums(provider.slug, True)
+    content = acceptable_rows(house, provider).head(2).write_csv()
+    world.now = BEFORE
+    world.put(house, provider, "declarations.csv", content)
+    world.now = instant("2027-01-01T00:01:00Z")
+    world.put(house, provider, "declarations.csv.sha256", hashlib.sha256(content.encode()).hexdigest())
+    world.now = AFTER
+    [outcome] = intake_round(house, None).outcomes
+    assert outcome.submission.received_at == instant("2027-01-01T00:01:00Z")
+
+
+def test_a_checksum_that_nobody_demanded_delays_nothing(house, provider, world):
+    world.now = BEFORE
+    world.put(house, provider, "declarations.csv", "x\n")
+    world.now = instant("2027-01-01T00:01:00Z")
+    world.put(house, provider, "declarations.csv.sha256", hashlib.sha256(b"x\n").hexdigest())
+    [outcome] = intake_round(house, None).outcomes
+    assert outcome.submission.received_at == BEFORE
+
+
+@pytest.mark.parametrize("name", ["declarations.csv", "declarations.csv.sha256"])
+def test_a_kill_between_taking_a_file_and_its_checksum_loses_neither(house, provider, world, monkeypatch, name):
+    content = acceptable_rows(house, provider).head(2).write_csv()
+    world.put(house, provider, "declarations.csv", content)
+    world.put(house, provider, "declarations.csv.sha256", hashlib.sha256(content.encode()).hexdigest())
+    taking = LocalMailbox.take
+
+    def cut(mailbox, arrival):
+        answer = taking(mailbox, arrival)
+        if arrival.name == name:
+            raise KeyboardInterrupt
+        return answer
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(LocalMailbox, "take", cut)
+        intake_round(house, None)
+    [outcome] = intake_round(house, None).outcomes
+    assert (outcome.status, outcome.submission.expected_sha256) == ("accepted", outcome.submission.sha256)
+    assert not [*(box(house, provider) / ".taking").iterdir(), *(box(house, provider) / "to-dfe").iterdir()]
+
+
+# Since when a file lies there, by what a carrier tells
+
+SEEN = instant("2027-01-01T00:05:00Z")
+_AN_HOUR_AGO = SEEN - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("modified", "changed", "last_look", "since"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-12-31T23:40:00Z", None, "2026-12-31T23:40:00Z"),
+        ("2026-01-01T00:00:00Z", "2026-12-31T23:40:00Z", "2026-12-31T23:50:00Z", "2026-12-31T23:40:00Z"),
+        ("2027-01-01T00:04:00Z", "2027-01-01T00:06:00Z", None, "2027-01-01T00:05:00Z"),
+        ("2026-12-31T23:40:00Z", None, None, "2026-12-31T23:40:00Z"),
+        ("2026-12-31T23:40:00Z", None, "2026-12-31T23:50:00Z", "2026-12-31T23:50:00Z"),
+        ("2026-12-31T23:55:00Z", None, "2026-12-31T23:50:00Z", "2026-12-31T23:55:00Z"),
+        ("2031-01-01T00:00:00Z", None, "2026-12-31T23:50:00Z", "2027-01-01T00:05:00Z"),
+        ("1970-01-01T00:00:00Z", None, None, "1970-01-01T00:00:00Z"),
+    ],
+    ids=["a folder's change time", "whatever looks there were", "never after the look", "a service's time",
+         "not before the look that did not see it", "between the looks", "a clock that is ahead", "no time at all"],
+)  # fmt: skip
+def test_since_when_a_file_lies_there(modified, changed, last_look, since):
+    def seconds(text):
+        return None if text is None else instant(text).timestamp()
+
+    arrival = Arrival("x.csv", 1, seconds(modified), seconds(changed))
+    assert received(arrival, last_look and instant(last_look), SEEN) == instant(since)
+
+
+@pytest.mark.parametrize("modified", [-1e300, -1.0, 1e300, float(2**63)])
+def test_no_time_that_a_service_reports_breaks_a_look(modified):
+    moment = received(Arrival("x.csv", 1, modified), None, SEEN)
+    assert datetime(1970, 1, 1, tzinfo=UTC) <= moment <= SEEN
+
+
+@pytest.mark.parametrize("carrier", SERVICES)
+def test_looks_at_a_service_are_remembered(carrier, house, provider, world, tmp_path):
+    """A file is not dated before a look that did not see it, whatever time it bears."""
+    with carried(carrier, house, tmp_path) as there:
+        world.now = instant("2026-12-31T23:50:00Z")
+        intake_round(there, None)
+        world.now = instant("2027-01-01T00:02:00Z")
+        path = world.put(house, provider, "declarations.csv", "x\n")
+        os.utime(path, (0, BEFORE.timestamp()))
+        world.now = AFTER
+        [outcome] = intake_round(there, None).outcomes
+        assert outcome.submission.received_at == instant("2026-12-31T23:50:00Z")
+        assert set(there.ledger.looks().values()) == {AFTER}
+
+
+# One provider's trouble is its own
+
+
+def test_a_mailbox_that_cannot_be_seen_holds_its_provider_alone(house, world, monkeypatch):
+    first, second = house.lead_providers()[:2]
+    content = acceptable_rows(house, first).head(2).write_csv()
+    world.now = BEFORE
+    world.put(house, first, "declarations.csv", content)
+    world.now = AFTER
+    look = LocalMailbox.look
+
+    def blind(mailbox):
+        if mailbox.root.name == first.slug:
+            from sftp.mailbox import MailboxError
+
+            raise MailboxError("The mailbox's file system failed.")
+        return look(mailbox)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalMailbox, "look", blind)
+        done = statements_round(house, None)
+    owners = _owners(house, done.settled)
+    assert owners == {second.lead_provider_id}
+    assert any(line.startswith(f"{first.slug}: ") and "could not be looked at" in line for line in done.troubles)
+    # An hour later the mailbox is back: what lay there in time is in time.
+    world.now = AFTER + timedelta(hours=1)
+    done = statements_round(house, None)
+    assert done.troubles == []
+    assert _owners(house, done.settled) == {first.lead_provider_id}
+    assert month_of(house, first) == {JANUARY}
+
+
+def test_a_round_that_began_before_midnight_moves_nothing_of_that_day(house, provider, world, monkeypatch):
+    """Files may have come between its looks and midnight."""
+    statements_round(house, BEFORE)
+    world.now = instant("2026-12-31T23:59:58Z")
+    turn = house.lead_providers
+
+    def slowly():
+        found = turn()
+        world.now = instant("2027-01-01T00:03:00Z")
+        return found
+
+    monkeypatch.setattr(house, "lead_providers", slowly)
+    assert statements_round(house, None).settled == []
+    assert statements_round(house, None).settled != []
+
+
+def test_a_busy_mailbox_holds_its_provider_alone(house, world):
+    first, second = house.lead_providers()[:2]
+    world.now = BEFORE
+    world.put(house, first, "declarations.csv", "x\n")
+    world.now = AFTER
+    with house.database.only_one(f"mailbox-{first.slug}"), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("flows.statements.INTAKE_SECONDS", 0.1)
+        done = statements_round(house, None)
+    assert _owners(house, done.settled) == {second.lead_provider_id}
+    assert any("another round is at its mailbox" in line for line in done.troubles)
+
+
+def _owners(house, statement_ids) -> set[str]:
+    with house.database.read() as reader:
+        found = reader.frame(
+            "SELECT s.statement_id, c.lead_provider_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id"
+        )
+    return {owner for key, owner in found.iter_rows() if key in statement_ids}
+
+
+# What was taken stays somewhere, whatever fails on the way back
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_file_that_cannot_go_back_is_not_removed(carrier, house, provider, tmp_path, monkeypatch):
+    """The take finds a changed file, and giving it back fails (a full quota, say): it stays taken, and goes back later."""
+    path = put(house, provider, "declarations.csv", "whole\n")
+    with carried(carrier, house, tmp_path) as there:
+        mailbox = there.mailbox(provider.slug)
+        [seen] = mailbox.look()
+        stale = replace(seen, size_bytes=seen.size_bytes - 1)
+        with monkeypatch.context() as patched:
+            if carrier == "folder":
+                patched.setattr("os.link", _no_quota)
+                patched.setattr(Path, "rename", _only_into_taking(Path.rename))
+            else:
+                import paramiko
+
+                patched.setattr(paramiko.SFTPClient, "rename", _only_into_taking(paramiko.SFTPClient.rename))
+            with pytest.raises(Exception, match=r"failed"):
+                mailbox.take(stale)
+        assert (box(house, provider) / ".taking" / "declarations.csv").read_text() == "whole\n"
+        first = intake_round(there, AT)  # nobody has seen it whole: it goes back
+        assert (first.outcomes, path.read_text()) == ([], "whole\n")
+        assert len(intake_round(there, AT).outcomes) == 1
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_newer_file_in_its_place_wins(carrier, house, provider, tmp_path):
+    put(house, provider, "declarations.csv", "old\n")
+    with carried(carrier, house, tmp_path) as there:
+        mailbox = there.mailbox(provider.slug)
+        [seen] = mailbox.look()
+        assert mailbox.take(seen)
+        put(house, provider, "declarations.csv", "newer\n")
+        mailbox.give_back(seen)
+        assert mailbox.taken() == []
+    assert (box(house, provider) / "to-dfe" / "declarations.csv").read_text() == "newer\n"
+
+
+def _no_quota(*_arguments, **_named):
+    raise OSError(122, "Disk quota exceeded")
+
+
+def _only_into_taking(rename):
+    def renamed(self, *arguments):
+        if not str(arguments[-1]).endswith(".taking/declarations.csv"):
+            _no_quota()
+        return rename(self, *arguments)
+
+    return renamed
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_a_dead_connection_is_made_anew_for_the_next_mailbox(kind, house, tmp_path, monkeypatch):
+    first, second = house.lead_providers()[:2]
+    for provider in (first, second):
+        put(house, provider, "declarations.csv", "x\n")
+    look, cuts = SftpMailbox.look, []
+
+    def cut_once(mailbox):
+        if not cuts:
+            cuts.append(mailbox._client.get_channel().get_transport().sock.close())
+        return look(mailbox)
+
+    with carried(kind, house, tmp_path) as there:
+        monkeypatch.setattr(SftpMailbox, "look", cut_once)
+        done = intake_round(there, AT)
+    assert [outcome.submission.lead_provider_id for outcome in done.outcomes] == [second.lead_provider_id]
+    assert len(done.troubles) == 1 and first.slug in done.troubles[0]
+

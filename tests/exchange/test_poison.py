@@ -1,0 +1,262 @@
+"""A file that cannot be judged: tried again with growing waits, then put aside by itself; nobody else waits for it."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+from polars.exceptions import PanicException
+
+from data.database import is_from_outside
+from flows.clock import instant
+from flows.house import House, open_house
+from flows.intake import intake_round
+from flows.replay import replay
+from flows.settings import Settings
+from flows.statements import statements_round
+from tests.conftest import NOW
+from tests.exchange.provider import acceptable_rows, box, put, receipts, results
+
+AT = instant(NOW)
+WAITS = [1, 2, 4, 8, 16]  # minutes
+
+
+@pytest.fixture
+def home(small_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def provider(house: House):
+    return house.lead_providers()[0]
+
+
+def claimed(house: House, provider, name: str, content: str, monkeypatch) -> str:
+    """A file taken and not judged yet; its submission id."""
+
+    def cut(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    put(house, provider, name, content)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("flows.intake.try_one", cut)
+        intake_round(house, AT)
+    return house.ledger.waiting(provider.lead_provider_id)[-1].submission_id
+
+
+def lose_upload(house: House, submission_id: str) -> Path:
+    """The stored upload goes; returns where it has to be put back."""
+    path = house.stored_upload(house.ledger.submission(submission_id).sha256)
+    path.rename(path.with_name("lost"))
+    return path
+
+
+def indexed(house: House, provider) -> pl.DataFrame:
+    return pl.read_csv(box(house, provider) / "from-dfe" / "index.csv")
+
+
+def ectx(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "ectx"), *arguments]
+    told = os.environ | {"ECTX_HOME": str(home), "ECTX_SECONDS_BETWEEN_LOOKS": "0"} | environment
+    return subprocess.run(command, env=told, capture_output=True, text=True, timeout=120)
+
+
+def test_a_stored_upload_that_is_gone_is_tried_five_times_more_then_put_aside(house, provider, monkeypatch):
+    rows = acceptable_rows(house, provider)
+    poison = claimed(house, provider, "declarations-1.csv", rows[:2].write_csv(), monkeypatch)
+    lose_upload(house, poison)
+    put(house, provider, "declarations-2.csv", rows[2:4].write_csv())
+    other = house.lead_providers()[1]
+    put(house, other, "declarations.csv", acceptable_rows(house, other).head(1).write_csv())
+    now = AT
+    for failures, minutes in enumerate(WAITS, 1):
+        done = intake_round(house, now)
+        assert [line.split(":")[0] for line in done.troubles] == [poison]
+        assert house.ledger.submission(poison).failures == failures
+        # In the meantime nothing is tried, and what lies behind it waits.
+        quiet = intake_round(house, now + timedelta(minutes=minutes, seconds=-1))
+        assert (quiet.outcomes, quiet.troubles, len(quiet.waits)) == ([], [], 1)
+        now += timedelta(minutes=minutes)
+    assert receipts(house, other)["declarations.csv"]["rows"]["accepted"] == 1
+    assert "declarations-2.csv" not in receipts(house, provider)
+    done = intake_round(house, now)
+    assert "is put aside: tried 6 times; UPLOAD-GONE: The stored upload is gone." in done.troubles[0]
+    assert [outcome.submission.file_name for outcome in done.outcomes] == ["declarations-2.csv"]
+    receipt = receipts(house, provider)["declarations-1.csv"]
+    assert (receipt["status"], receipt["file_errors"], receipt["rows"]["total"]) == ("set-aside", [], 0)
+    assert "put it aside" in receipt["notes"][0]
+    assert "We have put this file aside" in (receipt["folder"] / "receipt.html").read_text()
+    assert intake_round(house, now + timedelta(days=1)).troubles == []
+
+
+def test_a_later_retry_judges_it_as_of_when_it_was_received_and_replaces_the_receipt(house, provider, monkeypatch, tmp_path, sample):
+    rows = acceptable_rows(house, provider)
+    poison = claimed(house, provider, "declarations.csv", rows[:2].write_csv(), monkeypatch)
+    place = lose_upload(house, poison)
+    home = house.settings.home
+    with house.database.write() as connection:
+        connection.exec_driver_sql("UPDATE statements SET status = 'open' WHERE year = 2027 AND month = 4")
+    done = ectx("submission", "set-aside", poison, "--reason", "The store lost it.", "--as-of", NOW, home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = ectx("submission", "list", home=home).stdout
+    assert poison in listed and "set-aside" in listed and "declarations.csv" not in listed
+    # Its deadline passes; it holds nothing up any more.
+    after = statements_round(house, instant("2027-01-01T00:05:00Z"))
+    assert after.settled and after.troubles == []
+    again = ectx("submission", "retry", poison, "--as-of", "2027-01-02T10:00:00Z", home=home)
+    assert again.returncode == 1 and "NOT-JUDGED" in again.stderr and "UPLOAD-GONE" in again.stderr
+    place.with_name("lost").rename(place)
+    again = ectx("submission", "retry", poison, "--as-of", "2027-01-02T10:00:00Z", home=home)
+    assert again.returncode == 0, again.stderr
+    assert "accepted, 2 of 2 rows" in again.stdout
+    receipt = receipts(house, provider)["declarations.csv"]
+    assert (receipt["status"], receipt["received_at"]) == ("accepted", NOW)
+    assert set(results(receipt)["statement_month"]) == {"2027-04"}
+    rows_of = indexed(house, provider).filter(pl.col("path") == f"from-dfe/receipts/{poison}")
+    assert rows_of["replaces"].to_list() == [None, f"from-dfe/receipts/{poison}"]
+    told = ectx("submission", "show", poison, home=home).stdout
+    assert "put aside by dfe_staff_user: The store lost it." in told and "tried again by dfe_staff_user" in told
+    assert ectx("submission", "retry", poison, home=home).returncode == 1
+    assert ectx("submission", "show", "nonsense", home=home).returncode == 1
+    assert ectx("submission", "set-aside", poison, home=home).returncode == 2
+
+
+def test_what_is_put_aside_can_be_replayed(house, provider, monkeypatch, tmp_path, sample):
+    from data.extract import import_records
+
+    with open_house(Settings(home=tmp_path / "own", seconds_between_looks=0)) as own:
+        import_records(own.database, sample, instant("2026-11-20T09:00:00Z"))
+        rows = acceptable_rows(own, provider)
+        aside = claimed(own, provider, "declarations.csv", rows[:2].write_csv(), monkeypatch)
+        lost = lose_upload(own, aside)
+        now = AT
+        for minutes in [*WAITS, 0]:
+            intake_round(own, now)
+            now += timedelta(minutes=minutes)
+        assert own.ledger.submission(aside).status == "set-aside"
+        lost.with_name("lost").rename(lost)
+        assert replay(own, [sample], tmp_path / "again").different == {}
+
+
+def test_statements_of_all_others_move_while_a_poisoned_file_waits(house, provider, monkeypatch):
+    poison = claimed(house, provider, "declarations.csv", "x\n", monkeypatch)
+    lose_upload(house, poison)
+    done = statements_round(house, instant("2027-01-01T00:05:00Z"))
+    assert done.settled
+    assert any(line.startswith(f"{provider.slug}: ") and "is not judged yet" in line for line in done.troubles)
+    with house.database.read() as reader:
+        open_still = reader.frame(
+            "SELECT c.lead_provider_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
+            "WHERE s.status = 'open' AND s.deadline_date = '2026-12-31'"
+        )
+    assert set(open_still["lead_provider_id"]) == {provider.lead_provider_id}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.OperationalError("no such column: x"), ValueError("a fault"), MemoryError(), PanicException("a panic")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_of_our_own_counts_against_the_file(house, provider, monkeypatch, error):
+    if isinstance(error, sqlite3.OperationalError):
+        error.sqlite_errorcode = sqlite3.SQLITE_ERROR
+
+    def broken(*_arguments):
+        raise error
+
+    poison = claimed(house, provider, "declarations.csv", "participant_id,course_identifier,declaration_type,declaration_date\na,b,c,d\n", monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.processing.snapshot_for", broken)
+        done = intake_round(house, AT)
+    assert house.ledger.submission(poison).failures == 1
+    assert type(error).__name__ in done.troubles[0] and "a fault" not in done.troubles[0]
+    intake_round(house, AT + timedelta(minutes=1))
+    assert receipts(house, provider)["declarations.csv"]["status"] == "rejected"
+
+
+def test_a_store_that_is_not_there_is_trouble_from_outside(house, provider, monkeypatch):
+    waiting = claimed(house, provider, "declarations.csv", "x\n", monkeypatch)
+    uploads = house.settings.home / "uploads"
+    uploads.rename(uploads.with_name("unmounted"))
+    assert len(intake_round(house, AT).troubles) == 1
+    assert house.ledger.submission(waiting).failures == 0
+    uploads.with_name("unmounted").rename(uploads)
+    assert intake_round(house, AT).troubles == []
+
+
+SITE = """
+import os, sys
+def watch(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(os.environ["POISON"]):
+        os.kill(os.getpid(), 9)
+sys.addaudithook(watch)
+"""
+
+
+def test_a_file_that_takes_its_process_with_it_takes_nobody_elses_again(house, provider, monkeypatch, tmp_path):
+    """The first try dies with its round. Every later one is a process of its own: the round lives, and the rest is judged."""
+    home, other = house.settings.home, house.lead_providers()[1]
+    poison = claimed(house, provider, "declarations.csv", "x\n", monkeypatch)
+    put(house, other, "declarations.csv", "another\n")
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    deadly = {"PYTHONPATH": str(tmp_path), "POISON": house.ledger.submission(poison).sha256}
+    first = ectx("intake", "--as-of", NOW, home=home, **deadly)
+    assert first.returncode == -signal.SIGKILL
+    second = ectx("intake", "--as-of", NOW, home=home, **deadly)
+    assert second.returncode == 1 and "was killed by signal 9; it is tried again at 2026-12-14T10:01:00Z" in second.stderr
+    assert receipts(house, other)["declarations.csv"]["status"] == "rejected"
+    # Whatever it was is gone: the process apart judges it.
+    third = ectx("intake", "--as-of", "2026-12-14T10:01:00Z", home=home)
+    assert (third.returncode, third.stderr) == (0, "")
+    assert receipts(house, provider)["declarations.csv"]["status"] == "rejected"
+    assert list((home / "trying").iterdir()) == []
+
+
+def test_a_process_apart_judges_as_any_other(house, provider, monkeypatch):
+    rows = acceptable_rows(house, provider)
+    bad = rows[2:3].with_columns(declaration_type=pl.lit("retained1"))
+    waiting = claimed(house, provider, "declarations.csv", pl.concat([rows[:2], bad]).write_csv(), monkeypatch)
+    mark = house.settings.home / "trying" / waiting
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    [outcome] = intake_round(house, AT).outcomes
+    assert (outcome.status, outcome.rows["accepted"], outcome.rule_counts) == ("partially-accepted", 2, {"DECL-010": 1})
+    receipt = receipts(house, provider)["declarations.csv"]
+    assert receipt["processed_at"] == NOW and receipt["rows"] == outcome.rows
+
+
+@pytest.mark.parametrize(
+    ("error", "outside"),
+    [
+        (OSError(errno.ENOSPC, "full"), True),
+        (OSError(errno.EDQUOT, "full"), True),
+        (psycopg.OperationalError("the server closed the connection"), True),
+        (psycopg.errors.ReadOnlySqlTransaction("read-only"), True),
+        (psycopg.errors.DiskFull("full"), True),
+        (psycopg.errors.AdminShutdown("gone"), True),
+        (psycopg.errors.UndefinedColumn("no such column"), False),
+        (psycopg.errors.SyntaxError("what"), False),
+        (MemoryError(), False),
+        (KeyError("x"), False),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else str(each),
+)
+def test_what_comes_from_outside_is_told_from_what_is_ours(error, outside):
+    assert is_from_outside(error) is outside
+
+
+def test_a_mistake_in_our_sql_is_ours(house):
+    with house.database.read() as reader, pytest.raises(sqlite3.OperationalError) as raised:
+        reader.frame("SELECT nothing FROM statements")
+    assert not is_from_outside(raised.value)
+
+
