@@ -14,7 +14,17 @@ from data.database import Database, Reader, as_stored
 from data.reconciling import Reconciled, reconcile, write_down
 from data.settling import Attached, attach_eligible
 from data.tables import RECORD_TABLES, records_imports
-from schemas.extract import LINKED_COLUMNS, ExtractRefused, Fault, form_faults, link_faults, sense_faults
+from schemas.extract import (
+    LINKED_COLUMNS,
+    PRICED,
+    PRICED_BY,
+    ExtractRefused,
+    Fault,
+    form_faults,
+    link_faults,
+    price_faults,
+    sense_faults,
+)
 from schemas.instants import london_day
 from schemas.records import RECORDS, Table
 
@@ -49,6 +59,10 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
                 faults += _of_kept(table, merged[name][1], keys)
             elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
                 faults += _left_hanging(reader, table, keys)
+        if not faults and any(name in cells for name in (*PRICED_BY, *PRICED)):
+            faults += price_faults(
+                _as_they_will_be(reader, {name: rows for name, (rows, _) in merged.items()}), set(cells)
+            )
         if faults:
             raise _refused(faults, folder)
         write_down(database, connection, found, now)
@@ -63,6 +77,15 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
             )
         )
     return Imported(counts, found, attached)
+
+
+def _as_they_will_be(reader: Reader, given: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """What prices are judged by, as text: as given, else as it stands."""
+    found = {}
+    for name in (*PRICED_BY, *PRICED):
+        columns = ", ".join(f'"{column}"' for column in RECORDS[name].columns)
+        found[name] = given[name] if name in given else reader.frame(f'SELECT {columns} FROM "{name}"')
+    return found
 
 
 def _of_kept(table: Table, kept: pl.DataFrame, keys: dict[str, pl.Series]) -> list[Fault]:

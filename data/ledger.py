@@ -112,6 +112,18 @@ class PaidVersion:
     sha256: str
 
 
+@dataclass(frozen=True)
+class DeliveredVersion:
+    """A version of a statement, the SHA-256 of its manifest, and when it was delivered; None while it is owed."""
+
+    version: int
+    status: str
+    path: str
+    total: Decimal
+    sha256: str
+    delivered_at: datetime | None
+
+
 _SUBMISSION = [submissions.c[name] for name in SubmissionRow.__dataclass_fields__]
 _DELIVERY = [deliveries.c[name] for name in DeliveryRow.__dataclass_fields__]
 _VERSION = [statement_versions.c[name] for name in VersionRow.__dataclass_fields__]
@@ -419,6 +431,21 @@ class Ledger:
         if statement_id is not None:
             query = query.where(v.statement_id == statement_id)
         return [PaidVersion(*row) for row in self._all(query)]
+
+    def newest_version(self, statement_id: str) -> DeliveredVersion | None:
+        """The last version of a statement that was made."""
+        v, s, c, d = statement_versions.c, statements.c, contracts.c, deliveries.c
+        query = (
+            select(v.version, v.status, v.path, v.total, d.sha256, d.delivered_at)
+            .join(statements, s.statement_id == v.statement_id)
+            .join(contracts, c.contract_id == s.contract_id)
+            .join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
+            .where(v.statement_id == statement_id)
+            .order_by(v.version.desc())
+            .limit(1)
+        )
+        rows = self._all(query)
+        return DeliveredVersion(*rows[0]) if rows else None
 
     @staticmethod
     def add_version(connection: Connection, **version: Any) -> None:

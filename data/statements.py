@@ -8,6 +8,7 @@ from data.casting import typed
 from data.counting import PAID_FOR, TAKEN_BACK, units_of
 from data.database import Reader
 from data.expectations import Expectations, load_expectations
+from schemas.prices import mismatched_bands
 
 _STATEMENTS = """
 SELECT s.statement_id, s.contract_id, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, s.status,
@@ -53,6 +54,7 @@ class Accounts:
     statements: all of the contract periods concerned, each with its contract's terms and lead provider
     chosen: statement_id of those to compute
     bands: contract_id, band, capacity, fee_per_declaration, output_fee_ratio, service_fee_ratio, by band
+    mismatched: bands without terms and terms without a band (schemas.prices.mismatched_bands)
     units: statement_id, counted_as (`all`, `ect`, `mentor`), declaration_type, billed, refunded: every statement's
     declarations: one row per declaration and capacity in which it is on a chosen statement: line_type (`output`,
         `clawback`, `voided`) and what declarations.csv says of it
@@ -64,6 +66,7 @@ class Accounts:
     statements: pl.DataFrame
     chosen: pl.Series
     bands: pl.DataFrame
+    mismatched: pl.DataFrame
     units: pl.DataFrame
     declarations: pl.DataFrame
     adjustments: pl.DataFrame
@@ -89,6 +92,7 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
         statements=statements,
         chosen=ids,
         bands=typed(reader.frame(_BANDS)).sort("contract_id", "band"),
+        mismatched=_mismatched(reader, statements),
         units=units_of(reader, statements),
         declarations=_declarations(reader),
         adjustments=typed(
@@ -97,6 +101,12 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
         named=named,
         expectations=load_expectations(reader, asked),
     )
+
+
+def _mismatched(reader: Reader, statements: pl.DataFrame) -> pl.DataFrame:
+    bands = typed(reader.frame("SELECT lead_provider_id, contract_period, band FROM bands"))
+    terms = reader.frame("SELECT contract_id, band FROM band_terms")
+    return mismatched_bands(statements.unique("contract_id", maintain_order=True), bands, terms)
 
 
 def _declarations(reader: Reader) -> pl.DataFrame:

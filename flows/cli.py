@@ -150,13 +150,23 @@ def statements(as_of: AsOf = None) -> None:
 
 
 @app.command()
-def authorise(statement_id: str, as_of: AsOf = None) -> None:
-    """Mark a payable statement paid, and deliver its final version."""
+def authorise(
+    statement_id: str,
+    total: Annotated[str, typer.Option(help="What it comes to, VAT included, as last delivered: 1,234.50.")],
+    as_of: AsOf = None,
+) -> None:
+    """Mark a payable statement paid, if it comes to what was last delivered and to what is typed; deliver its final version."""
     from flows.house import open_house
+    from flows.rendering import typed_pounds
     from flows.statements import authorise as authorise_statement
 
+    try:
+        typed = typed_pounds(total)
+    except ValueError as error:
+        raise typer.BadParameter(f"{total} is not an amount like 1,234.50") from error
+    moment = _rehearsed(as_of)
     with open_house() as house:
-        statement, path = authorise_statement(house, statement_id.lower(), _moment(as_of))
+        statement, path = authorise_statement(house, statement_id.lower(), typed, house.now(moment))
     print(f"Paid: £{statement.total:,.2f}, VAT included, for {statement.facts['lead_provider_name']}: {path}")
 
 

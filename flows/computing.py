@@ -17,6 +17,7 @@ from sftp.mailbox import slug
 from transforms.breakdowns import Shares, differences, share
 from transforms.discrepancies import discrepancies
 from transforms.explaining import unit_fees
+from transforms.holding import DOES_NOT_ADD_UP, held_for_prices
 from transforms.overview import counts, differences_by_reason, filling, gross_overflow, partner_sums
 from transforms.statement_tables import StatementTables, statement_tables
 from transforms.statements import Figures, compute_figures
@@ -25,12 +26,24 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """A statement that stays in the house: code (NO-PRICE, DOES-NOT-ADD-UP) and why."""
+
+    statement_id: str
+    code: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.statement_id}: {self.why}"
+
+
+@dataclass(frozen=True)
 class Computed:
-    """statements that add up; held_back: a line for each that does not; tables: by file name, rows of all statements,
+    """statements that can be delivered; held_back: why others cannot; tables: by file name, rows of all statements,
     statement_id in front."""
 
     statements: list[Statement]
-    held_back: list[str]
+    held_back: list[HeldBack]
     tables: dict[str, pl.DataFrame]
 
 
@@ -48,14 +61,14 @@ def compute(house: House, accounts: Accounts, today: date, again: bool = False) 
         )
     )
     shares = share(figures.declarations, ordered)
-    wrong = differences(figures.lines, shares)
+    wrong = _held_back(accounts, figures, shares, again)
     different = _different(accounts, chosen, figures, today)
     versions = house.ledger.versions()
     numbers = {key: last.version + (not again) for key, last in versions.items()}
     tables = statement_tables(chosen, figures.lines, shares, different, numbers)
     shown = _shown(accounts, chosen, figures, shares, different, tables)
     contents = _contents(tables)
-    held, is_ordered = set(wrong["statement_id"]), set(ordered["statement_id"])
+    held, is_ordered = {each.statement_id for each in wrong}, set(ordered["statement_id"])
     statements = [
         Statement(
             facts=facts, version=numbers.get(own, 1), previous=versions.get(own), is_ordered=own in is_ordered,
@@ -69,12 +82,22 @@ def compute(house: House, accounts: Accounts, today: date, again: bool = False) 
     _remember_earlier(statements, accounts.named, versions)
     return Computed(
         statements,
-        [f"{row['statement_id']}: {row['what']} differ by {row['difference']}p" for row in wrong.to_dicts()],
+        wrong,
         {
             "statement": tables.lines, "declarations": tables.declarations, "delivery-partners": tables.partners,
             "discrepancies": tables.discrepancies,
         },
     )  # fmt: skip
+
+
+def _held_back(accounts: Accounts, figures: Figures, shares: Shares, again: bool) -> list[HeldBack]:
+    """What has no price (asked of what is not paid yet alone), and what does not add up."""
+    prices = held_for_prices(accounts.statements, accounts.chosen, accounts.mismatched, accounts.declarations)
+    found = [] if again else [HeldBack(*row) for row in prices.iter_rows()]
+    for row in differences(figures.lines, shares).iter_rows(named=True):
+        why = f"{row['what']} differ by {row['difference']}p"
+        found.append(HeldBack(row["statement_id"], DOES_NOT_ADD_UP, why))
+    return found
 
 
 def _different(accounts: Accounts, chosen: pl.DataFrame, figures: Figures, today: date) -> pl.DataFrame:

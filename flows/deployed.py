@@ -14,6 +14,7 @@ from flows.intake import intake_round
 from flows.keeping import housekeeping as keep
 from flows.kept import end_with_parent
 from flows.operators import intake_report, keeping_report, statements_report, verify_report
+from flows.rendering import typed_pounds
 from flows.settings import Settings
 from flows.statements import authorise, statements_round
 from flows.verifying import verify
@@ -63,11 +64,18 @@ def statements(as_of: str | None = None) -> None:
 @flow(
     name="authorise",
     flow_run_name=_run_name("authorise"),
-    description="Mark one payable statement paid, and freeze its figures.",
+    description="Mark one payable statement paid, if it comes to what was last delivered and to the total typed.",
 )
-def authorise_statement(statement_id: str, as_of: str | None = None) -> str:
+def authorise_statement(statement_id: str, total: str, as_of: str | None = None) -> str:
+    """statement_id: as in the statement's manifest. total: in pounds, VAT included, as last delivered: 1,234.50."""
+    try:
+        typed = typed_pounds(total)
+    except ValueError:
+        raise ExchangeError(
+            "NO-TOTAL", "The total is not an amount of pounds.", "Type it as the statement has it: 1,234.50."
+        ) from None
     with open_house() as house:
-        statement, path = authorise(house, statement_id, instant(as_of))
+        statement, path = authorise(house, statement_id.strip().lower(), typed, house.now(rehearsed(as_of)))
     paid = f"Statement {statement_id} is paid: £{statement.total:,.2f}, VAT included. Delivered as `{path}`."
     create_markdown_artifact(paid, key="authorised", description="One statement authorised")
     return path

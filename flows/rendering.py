@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +31,18 @@ def in_london(moment: datetime) -> str:
 def pounds(amount: Decimal) -> str:
     """£1,234.50; −£12.00 for money owed to DfE."""
     return f"{'−' if amount < 0 else ''}£{abs(amount):,.2f}"
+
+
+_TYPED = re.compile(r"([-−])?\s*£?\s*([-−])?\s*(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{2}))?")
+
+
+def typed_pounds(text: str) -> Decimal:
+    """Pounds as a person types them: 1234.50, £1,234.50, -12.00. Raises ValueError where it is none of these."""
+    found = _TYPED.fullmatch(text.strip())
+    if found is None or (found[1] and found[2]):
+        raise ValueError(text)
+    amount = Decimal(f"{found[3].replace(',', '')}.{found[4] or '00'}")
+    return -amount if found[1] or found[2] else amount
 
 
 def pence_in_pounds(pence: int) -> str:

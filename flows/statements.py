@@ -12,6 +12,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from data.counting import keep_paid_units
+from data.ledger import DeliveredVersion
 from data.settling import mark_paid, settle_due, status_and_deadline
 from data.statements import load_accounts, submitted_without_statement
 from flows.clock import london_day
@@ -21,8 +22,10 @@ from flows.errors import ExchangeError
 from flows.house import House, LeadProvider
 from flows.intake import IntakeRound, held_from, intake_round
 from flows.previous import previous_tables, sums_of
+from flows.rendering import pounds
 from flows.stamps import calculation, libraries
 from flows.statement_files import LAST_FILE, Changes, Statement, Texts, kept_lines, texts_of, write_statement
+from flows.verifying import not_as_delivered
 from sftp.durable import on_disk
 from sftp.mailbox import MailboxError
 from transforms.statement_tables import changes_table
@@ -95,7 +98,7 @@ def statements_round(house: House, as_of: datetime | None) -> StatementsRound:
             accounts = load_accounts(reader)
             done.nowhere = submitted_without_statement(reader)
         computed = compute(house, accounts, today)
-        done.held_back = computed.held_back
+        done.held_back = [str(each) for each in computed.held_back]
         _deliver_all(house, computed, now, done)
     return done
 
@@ -236,10 +239,13 @@ def _deliver(house: House, provider: LeadProvider, now: datetime, troubles: list
             return 0
 
 
-def authorise(house: House, statement_id: str, now: datetime) -> tuple[Statement, str]:
+def authorise(house: House, statement_id: str, total: Decimal, now: datetime) -> tuple[Statement, str]:
     """Mark a payable statement paid, and freeze its figures. Returns it and the path of its paid version.
 
-    Raises ExchangeError: NO-STATEMENT, NOT-PAYABLE, DOES-NOT-ADD-UP. Then nothing is changed.
+    total: pounds, VAT included, as whoever authorises it has read them. It is paid only if it comes to what its newest
+    version said that was delivered, figure by figure, and to that total.
+    Raises ExchangeError: NO-STATEMENT, NOT-PAYABLE, NOT-DELIVERED, NOT-AS-DELIVERED, NOT-THE-TOTAL, NO-PRICE,
+    DOES-NOT-ADD-UP. Then nothing is changed.
     Ours (payments 13.7): service statements, and outputs that carry only fees, are authorised the same way.
     """
     with house.database.only_one("statements") as ours:
@@ -247,18 +253,62 @@ def authorise(house: House, statement_id: str, now: datetime) -> tuple[Statement
             raise ExchangeError("BUSY", "Statements are being made at this moment.", "Try again in a minute.")
         with house.database.write() as connection:
             provider = house.lead_provider(_payable(connection, statement_id, london_day(now)))
+            seen = _delivered(house, statement_id)
             mark_paid(connection, statement_id, now)
             accounts = load_accounts(house.database.reader(connection), [statement_id])
             computed = compute(house, accounts, london_day(now))
-            if computed.held_back:
-                raise ExchangeError(
-                    "DOES-NOT-ADD-UP", computed.held_back[0], "Tell the engineers; nothing was changed."
-                )
+            for held in computed.held_back:
+                raise ExchangeError(held.code, str(held), "Nothing was changed; see what `ectx statements` holds back.")
             statement = computed.statements[0]
+            _demand_as_seen(house, provider, computed, statement, seen, total)
             for promise in _write_versions(house, provider, computed, [statement], now):
                 promise(connection)
     _deliver(house, provider, now, [])
     return statement, statement.path
+
+
+def _delivered(house: House, statement_id: str) -> DeliveredVersion:
+    """The newest version of a payable statement, which has been delivered. Raises ExchangeError (NOT-DELIVERED)."""
+    newest = house.ledger.newest_version(statement_id)
+    if newest is None or newest.status != "payable":
+        raise ExchangeError(
+            "NOT-DELIVERED", f"No payable version of {statement_id} has been made.", "Run `ectx statements` first."
+        )
+    if newest.delivered_at is None:
+        raise ExchangeError(
+            "NOT-DELIVERED",
+            f"Version {newest.version} of {statement_id} is still owed: its lead provider has not got it.",
+            "Run `ectx statements`, read what it delivers, and authorise that.",
+        )
+    return newest
+
+
+def _demand_as_seen(
+    house: House,
+    provider: LeadProvider,
+    computed: Computed,
+    statement: Statement,
+    seen: DeliveredVersion,
+    total: Decimal,
+) -> None:
+    """That a statement comes to what was delivered and to what was typed. Raises ExchangeError."""
+    own = statement.statement_id
+    different = not_as_delivered(house, provider.lead_provider_id, seen.path, seen.sha256, computed, own)
+    if different or statement.total != seen.total:
+        told = "; ".join(different) or "its total differs"
+        raise ExchangeError(
+            "NOT-AS-DELIVERED",
+            f"Statement {own} comes to {pounds(statement.total)} now; version {seen.version}, as delivered, says "
+            f"{pounds(seen.total)}: {told}.",
+            "Nothing was changed. Run `ectx statements`, read the version that it delivers, and authorise that.",
+        )
+    if total != statement.total:
+        raise ExchangeError(
+            "NOT-THE-TOTAL",
+            f"Statement {own} comes to {pounds(statement.total)}, and {pounds(total)} was typed: "
+            f"{pounds(abs(total - statement.total))} {'more' if total > statement.total else 'less'}.",
+            "Nothing was changed. Read the total of the version delivered last, and type that.",
+        )
 
 
 def _payable(connection: Connection, statement_id: str, today: date) -> str:

@@ -63,6 +63,14 @@ def verify(house: House, now: datetime, statement_id: str | None = None) -> Veri
     return done
 
 
+def not_as_delivered(
+    house: House, lead_provider_id: str, version_path: str, sha256: str, computed: Computed, statement_id: str
+) -> list[str]:
+    """What would come out differently now from what a version said that was delivered, figure by figure."""
+    version = PaidVersion(statement_id, lead_provider_id, 0, 0, version_path, sha256)
+    return list(_differences(house, version, computed, statement_id, Verified()))
+
+
 def _differences(
     house: House, version: PaidVersion, computed: Computed, statement_id: str, done: Verified
 ) -> Iterator[str]:

@@ -6,6 +6,15 @@ import pandera.polars as pa
 import polars as pl
 
 from schemas.form import CONTROL_CHARACTERS
+from schemas.prices import (
+    OWNER,
+    PROBLEMS,
+    clashing_statements,
+    counted_declarations,
+    mismatched_bands,
+    unpaid_contracts,
+    unpriced,
+)
 from schemas.records import RECORDS, Column, Table
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -138,6 +147,47 @@ def sense_faults(table: Table, cells: pl.DataFrame) -> list[Fault]:
     return faults
 
 
+PRICED_BY = ("contracts", "bands", "band_terms", "statements")
+PRICED = ("declarations", "training_periods", "school_periods")
+
+
+def price_faults(tables: dict[str, pl.DataFrame], given: set[str]) -> list[Fault]:
+    """What would have no price, or be counted wrong, on statements not yet paid (schemas.prices).
+
+    tables: PRICED_BY and PRICED as they are to be, as text; given: those that the extract holds, whose rows are named.
+    """
+    contracts, statements = tables["contracts"], tables["statements"]
+    unpaid = unpaid_contracts(contracts, statements)
+    owned = statements.join(contracts.select("contract_id", *OWNER), on="contract_id")
+    spells = tables["training_periods"].join(tables["school_periods"], on="school_period_id").select(
+        "training_period_id", "participant_type"
+    )  # fmt: skip
+    counted = counted_declarations(tables["declarations"], statements).join(spells, on="training_period_id")
+    found = [
+        mismatched_bands(unpaid, tables["bands"], tables["band_terms"]),
+        clashing_statements(owned),
+        unpriced(counted, unpaid),
+    ]
+    return [fault for problems in found for fault in _price_faults(problems, tables, given)]
+
+
+def _price_faults(problems: pl.DataFrame, tables: dict[str, pl.DataFrame], given: set[str]) -> list[Fault]:
+    """Each problem at its row; by its key, where the table is not in the extract."""
+    faults = []
+    for (code,), rows in problems.partition_by("code", as_dict=True, maintain_order=True).items():
+        problem = PROBLEMS[code]
+        table = RECORDS[problem.table]
+        places = tables[table.name].select(table.key).with_row_index("row", 1)
+        for row in rows.join(places, on=table.key, how="left").sort("row").head(FAULTS_SHOWN).iter_rows(named=True):
+            reason = problem.words.format_map(row)
+            if table.name in given and row["row"]:
+                faults.append(Fault(table.name, row["row"], problem.column, reason))
+            else:
+                named = ", ".join(str(row[name]) for name in table.key)
+                faults.append(Fault(table.name, 0, problem.column, f"{named}, in the records already: {reason}"))
+    return faults
+
+
 def _both_or_neither(one: str, other: str) -> pl.Expr:
     return pl.col(one).is_null() != pl.col(other).is_null()
 
@@ -145,6 +195,9 @@ def _both_or_neither(one: str, other: str) -> pl.Expr:
 _ENDS_EARLY = (pl.col("finished_on") < pl.col("started_on"), "finished_on", "must not be before started_on")
 _CONTRADICTIONS: dict[str, tuple[tuple[pl.Expr, str, str], ...]] = {
     "contract_periods": (_ENDS_EARLY,),
+    "milestones": (
+        (pl.col("milestone_date") < pl.col("start_date"), "milestone_date", "must not be before start_date"),
+    ),
     "school_periods": (_ENDS_EARLY,),
     "mentorships": (_ENDS_EARLY,),
     "training_periods": (

@@ -12,7 +12,8 @@
 -- In:  statements (statement_id, lead_provider_id, contract_period, contract_type, contract_id, payment_date,
 --      mentor_fee_per_declaration), chosen (statement_id), units, bands, proportions, entries (row, statement_id, line_type,
 --      participant_type, declaration_type, declaration_date, created_at, declaration_id)
--- Out: row, position, band, unit_fee DECIMAL (pounds, six decimals; 0 when dropped or of a type that has no price)
+-- Out: row, position, band, unit_fee DECIMAL (pounds, six decimals; 0 when dropped), nothing_because (why it is worth
+--      nothing: over-volume, nothing-left of what was billed to give back, no-price: such a statement is held back)
 WITH before AS (
     SELECT now.statement_id, u.counted_as, u.declaration_type,
            SUM(u.billed) AS billed_before, SUM(u.refunded) AS refunded_before
@@ -70,7 +71,13 @@ SELECT p.row,
             THEN COALESCE(CAST(f.fee_proportion AS DECIMAL(3, 2)) * CAST(l.output_fee_ratio AS DECIMAL(3, 2))
                           * CAST(l.fee_per_declaration AS DECIMAL(12, 2)), 0)
             ELSE COALESCE(CAST(f.fee_proportion AS DECIMAL(3, 2)) * CAST(p.mentor_fee_per_declaration AS DECIMAL(12, 2)), 0)
-       END::DECIMAL(18, 6) AS unit_fee
+       END::DECIMAL(18, 6) AS unit_fee,
+       CASE WHEN f.fee_proportion IS NULL THEN 'no-price'
+            WHEN p.calculator = 'flat_rate' AND p.mentor_fee_per_declaration IS NULL THEN 'no-price'
+            WHEN p.calculator = 'banded' AND p.capacity IS NULL THEN 'no-price'
+            WHEN p.calculator = 'banded' AND l.band IS NULL AND p.line_type = 'output' THEN 'over-volume'
+            WHEN p.calculator = 'banded' AND l.band IS NULL THEN 'nothing-left'
+       END AS nothing_because
 FROM positioned p
 LEFT JOIN places l
        ON p.calculator = 'banded' AND l.contract_id = p.contract_id AND p.position BETWEEN l.first AND l.last

@@ -80,7 +80,7 @@ def _both_sides(statements: pl.DataFrame, declarations: pl.DataFrame, expected: 
 def _due(declarations: pl.DataFrame) -> pl.DataFrame:
     """What the statements hold for each key: their billable and refundable declarations together."""
     billable, refund = pl.col("line_type") == "output", pl.col("line_type") == "clawback"
-    over = billable & pl.col("band").is_null() & (pl.col("rate_micros") == 0)
+    over = billable & (pl.col("nothing_because") == "over-volume").fill_null(False)
     rows = declarations.filter(billable | refund).sort("line_type", "declaration_id", descending=[True, False])
     return rows.group_by(KEY, maintain_order=True).agg(
         (pl.col("pence") + pl.col("uplift_pence")).sum().alias("due_pence"),

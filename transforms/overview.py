@@ -9,12 +9,12 @@ ORDER = pl.col("declaration_type").cast(DECLARATION_TYPE)
 
 def over_volume() -> pl.Expr:
     """A billable declaration beyond the last band: it is listed, and worth nothing."""
-    return (pl.col("line_type") == "output") & pl.col("band").is_null() & (pl.col("rate_micros") == 0)
+    return (pl.col("nothing_because") == "over-volume").fill_null(False)
 
 
 def unrefunded() -> pl.Expr:
     """A refund that finds nothing left to give back: it is listed, and takes nothing (handbook: payments 3)."""
-    return (pl.col("line_type") == "clawback") & (pl.col("rate_micros") == 0)
+    return (pl.col("nothing_because") == "nothing-left").fill_null(False)
 
 
 def counts(declarations: pl.DataFrame) -> pl.DataFrame:

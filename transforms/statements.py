@@ -38,7 +38,8 @@ class Figures:
 
     lines: LINES, in the order of statement.csv; rate_micros in millionths of a pound, pence negative for money owed to
         DfE; label says what an adjustment is for
-    declarations: the accounts' declarations with band, position, rate_micros, pence, uplift_pence, role
+    declarations: the accounts' declarations with band, position, rate_micros, pence, uplift_pence, role, nothing_because
+        (why a declaration is worth nothing: transforms/banding.sql)
     """
 
     lines: pl.DataFrame
@@ -97,7 +98,8 @@ def _priced(
         for name, frame in frames.items():
             connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
         answer = connection.sql(
-            f"SELECT row, position, band, CAST(unit_fee * 1000000 AS BIGINT) AS unit_micros FROM ({BANDING})"
+            "SELECT row, position, band, CAST(unit_fee * 1000000 AS BIGINT) AS unit_micros, nothing_because "
+            f"FROM ({BANDING})"
         ).to_arrow_table()
     units_priced = pl.DataFrame(pl.from_arrow(answer))
     joined = declarations.join(units_priced.cast({"row": pl.UInt32}), on="row", how="left", maintain_order="left")

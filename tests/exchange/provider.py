@@ -1,6 +1,8 @@
 """What a lead provider does, for tests: rows that DfE would accept, files in to-dfe, receipts collected."""
 
 import json
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import polars as pl
 from flows.clock import instant
 from flows.house import House, LeadProvider
 from flows.rehearsal import acceptable
+from flows.statement_files import Statement
+from flows.statements import authorise
 from tests.conftest import NOW
 
 _TRAINED = """
@@ -58,3 +62,9 @@ def receipts(house: House, provider: LeadProvider) -> dict[str, dict[str, Any]]:
 
 def results(receipt: dict[str, Any], name: str = "results.csv") -> pl.DataFrame:
     return pl.read_csv(receipt["folder"] / name, infer_schema=False)
+
+
+def pay(house: House, statement_id: str, now: datetime) -> tuple[Statement, str]:
+    """Authorise a statement as somebody does who has read what was last delivered."""
+    newest = house.ledger.newest_version(statement_id)
+    return authorise(house, statement_id, newest.total if newest else Decimal(), now)

@@ -143,7 +143,9 @@ def test_in_summer_the_deadline_is_londons_midnight(house, provider, world):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_taking_a_file_is_a_change_that_a_kill_does_not_date_it_by(carrier, house, provider, world, tmp_path, monkeypatch):
+def test_taking_a_file_is_a_change_that_a_kill_does_not_date_it_by(
+    carrier, house, provider, world, tmp_path, monkeypatch
+):
     content = acceptable_rows(house, provider).head(2).write_csv()
     with carried(carrier, house, tmp_path) as there:
         world.now = BEFORE
@@ -454,4 +456,3 @@ def test_a_dead_connection_is_made_anew_for_the_next_mailbox(kind, house, tmp_pa
         done = intake_round(there, AT)
     assert [outcome.submission.lead_provider_id for outcome in done.outcomes] == [second.lead_provider_id]
     assert len(done.troubles) == 1 and first.slug in done.troubles[0]
-

@@ -305,7 +305,11 @@ def _with_code(code: int) -> sqlite3.OperationalError:
     return error
 
 
-OUTSIDE = [OSError(errno.ENOSPC, "No space left on device"), _with_code(sqlite3.SQLITE_FULL), _with_code(sqlite3.SQLITE_IOERR_READ)]
+OUTSIDE = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    _with_code(sqlite3.SQLITE_FULL),
+    _with_code(sqlite3.SQLITE_IOERR_READ),
+]
 
 
 @pytest.mark.parametrize("error", OUTSIDE, ids=lambda error: str(getattr(error, "sqlite_errorcode", "disk")))

@@ -20,9 +20,9 @@ from flows.intake import intake_round
 from flows.keeping import housekeeping
 from flows.replay import replay
 from flows.settings import Settings
-from flows.statements import authorise, statements_round
+from flows.statements import statements_round
 from tests.conftest import IMPORTED_AT, NOW
-from tests.exchange.provider import acceptable_rows, box, put, receipts
+from tests.exchange.provider import acceptable_rows, box, pay, put, receipts
 from tests.exchange.servers import SERVICES, mailbox_service
 from tests.faults.state import harm, state_of
 
@@ -303,7 +303,7 @@ def test_a_replay_ends_where_we_are(small_home, tmp_path):
         house.forget()
         done = statements_round(house, LATER)
         assert done.settled
-        authorise(house, done.settled[0], LATER + timedelta(hours=2))
+        pay(house, done.settled[0], LATER + timedelta(hours=2))
         put(house, first, "declarations-2.csv", rows[6:9].write_csv())
         put(house, first, "declarations.csv", rows.head(2).write_csv())
         intake_round(house, LATER + timedelta(days=1))

@@ -1,7 +1,6 @@
 """A file that cannot be judged: tried again with growing waits, then put aside by itself; nobody else waits for it."""
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -98,7 +97,9 @@ def test_a_stored_upload_that_is_gone_is_tried_five_times_more_then_put_aside(ho
     assert intake_round(house, now + timedelta(days=1)).troubles == []
 
 
-def test_a_later_retry_judges_it_as_of_when_it_was_received_and_replaces_the_receipt(house, provider, monkeypatch, tmp_path, sample):
+def test_a_later_retry_judges_it_as_of_when_it_was_received_and_replaces_the_receipt(
+    house, provider, monkeypatch, tmp_path, sample
+):
     rows = acceptable_rows(house, provider)
     poison = claimed(house, provider, "declarations.csv", rows[:2].write_csv(), monkeypatch)
     place = lose_upload(house, poison)
@@ -173,7 +174,13 @@ def test_a_fault_of_our_own_counts_against_the_file(house, provider, monkeypatch
     def broken(*_arguments):
         raise error
 
-    poison = claimed(house, provider, "declarations.csv", "participant_id,course_identifier,declaration_type,declaration_date\na,b,c,d\n", monkeypatch)
+    poison = claimed(
+        house,
+        provider,
+        "declarations.csv",
+        "participant_id,course_identifier,declaration_type,declaration_date\na,b,c,d\n",
+        monkeypatch,
+    )
     with monkeypatch.context() as patched:
         patched.setattr("flows.processing.snapshot_for", broken)
         done = intake_round(house, AT)
@@ -212,7 +219,9 @@ def test_a_file_that_takes_its_process_with_it_takes_nobody_elses_again(house, p
     first = ectx("intake", "--as-of", NOW, home=home, **deadly)
     assert first.returncode == -signal.SIGKILL
     second = ectx("intake", "--as-of", NOW, home=home, **deadly)
-    assert second.returncode == 1 and "was killed by signal 9; it is tried again at 2026-12-14T10:01:00Z" in second.stderr
+    assert (
+        second.returncode == 1 and "was killed by signal 9; it is tried again at 2026-12-14T10:01:00Z" in second.stderr
+    )
     assert receipts(house, other)["declarations.csv"]["status"] == "rejected"
     # Whatever it was is gone: the process apart judges it.
     third = ectx("intake", "--as-of", "2026-12-14T10:01:00Z", home=home)
@@ -258,5 +267,3 @@ def test_a_mistake_in_our_sql_is_ours(house):
     with house.database.read() as reader, pytest.raises(sqlite3.OperationalError) as raised:
         reader.frame("SELECT nothing FROM statements")
     assert not is_from_outside(raised.value)
-
-

@@ -15,11 +15,11 @@ from flows.house import House, open_house
 from flows.intake import intake_round
 from flows.payments import payment_schedule
 from flows.settings import Settings
-from flows.statements import authorise, statements_round
+from flows.statements import statements_round
 from flows.verifying import verify
 from schemas.records import RECORDS
 from tests.conftest import IMPORTED_AT, NOW
-from tests.exchange.provider import acceptable_rows, box, put, receipts, results
+from tests.exchange.provider import acceptable_rows, box, pay, put, receipts, results
 
 AT, BEFORE, AFTER = instant(NOW), instant("2026-12-20T10:00:00Z"), instant("2027-01-01T00:10:00Z")
 
@@ -71,7 +71,7 @@ def the_whole_job(settings: Settings, sample: Path, out: Path) -> dict[str, str]
                 "WHERE s.status = 'payable' AND c.lead_provider_id = ? AND c.contract_period = 2026 AND s.month = 1",
                 provider.lead_provider_id,
             )["statement_id"][0]
-        authorise(house, chosen, instant("2027-01-02T10:00:00Z"))
+        pay(house, chosen, instant("2027-01-02T10:00:00Z"))
         again = verify(house, instant("2027-01-02T11:00:00Z"))
         assert (again.statements, again.alarms, again.moved_on) == (1, [], 0)
         payment_schedule(house, "2027-01").write_csv(out.with_suffix(".csv"))

@@ -18,11 +18,11 @@ from flows.house import House, open_house
 from flows.operators import statements_report, verify_report
 from flows.payments import payment_schedule
 from flows.settings import Settings
-from flows.statements import authorise, statements_round
+from flows.statements import statements_round
 from flows.verifying import verify
 from schemas.statement_files import MODELS
 from tests.conftest import NOW
-from tests.exchange.provider import acceptable_rows, box, put
+from tests.exchange.provider import acceptable_rows, box, pay, put
 from tests.exchange.test_statements import money, read
 
 AT, LATER, AFTER_IT = instant(NOW), instant("2026-12-15T10:00:00Z"), instant("2027-01-01T00:00:00Z")
@@ -275,7 +275,7 @@ def paid(house: House, provider, busy) -> str:
     """The id of January's statement, paid."""
     statements_round(house, AFTER_IT)
     statement_id = json.loads((latest(house, provider, "2026") / "manifest.json").read_text())["statement_id"]
-    authorise(house, statement_id, PAID_AT)
+    pay(house, statement_id, PAID_AT)
     return statement_id
 
 

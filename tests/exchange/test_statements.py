@@ -15,9 +15,9 @@ from flows.house import House, open_house
 from flows.intake import intake_round
 from flows.rendering import digest
 from flows.settings import Settings
-from flows.statements import authorise, statements_round
+from flows.statements import statements_round
 from tests.conftest import IMPORTED_AT, NOW
-from tests.exchange.provider import acceptable_rows, box, put
+from tests.exchange.provider import acceptable_rows, box, pay, put
 
 AT = instant(NOW)
 ON_THE_DEADLINE, AFTER_IT = instant("2026-12-31T23:59:59Z"), instant("2027-01-01T00:00:00Z")
@@ -129,7 +129,7 @@ def test_deadlines_pass_on_the_london_day(home, sample, tmp_path):
     with open_house(Settings(home=home, seconds_between_looks=0)) as house:
         statements = pl.read_csv(sample / "statements.csv", infer_schema=False)
         summer = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-07-31")).otherwise("deadline_date")
-        paid = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-08-25")).otherwise("payment_date")
+        paid = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-08-27")).otherwise("payment_date")
         (tmp_path / "in").mkdir()
         changed = statements.with_columns(summer.alias("deadline_date"), paid.alias("payment_date"))
         changed.write_csv(tmp_path / "in" / "statements.csv")
@@ -153,7 +153,7 @@ def payable(house: House, provider) -> str:
 
 def test_authorising_pays_freezes_and_delivers(house, provider, delivered):
     chosen = payable(house, provider)
-    statement, path = authorise(house, chosen, instant("2026-12-16T10:00:00Z"))
+    statement, path = pay(house, chosen, instant("2026-12-16T10:00:00Z"))
     assert path.endswith("-paid")
     assert set(read(box(house, provider) / path / "statement.csv")["status"]) == {"paid"}
     with house.database.read() as reader:
@@ -167,22 +167,22 @@ def test_authorising_pays_freezes_and_delivers(house, provider, delivered):
 @pytest.mark.parametrize("moment", ["2026-12-16T10:00:00Z"])
 def test_what_is_not_payable_cannot_be_authorised(house, provider, delivered, moment):
     chosen = payable(house, provider)
-    authorise(house, chosen, instant(moment))
+    pay(house, chosen, instant(moment))
     with pytest.raises(ExchangeError, match=r"NOT-PAYABLE.*It is paid already"):
-        authorise(house, chosen, instant(moment))
+        pay(house, chosen, instant(moment))
     with house.database.read() as reader:
         still_open = reader.frame("SELECT statement_id FROM statements WHERE status = 'open'")["statement_id"][0]
     with pytest.raises(ExchangeError, match="NOT-PAYABLE"):
-        authorise(house, still_open, instant(moment))
+        pay(house, still_open, instant(moment))
     with pytest.raises(ExchangeError, match="NO-STATEMENT"):
-        authorise(house, "nothing", instant(moment))
+        pay(house, "nothing", instant(moment))
 
 
 def test_a_service_statement_is_authorised_the_same_way(house):
     statements_round(house, instant("2026-12-01T10:00:00Z"))
     with house.database.read() as reader:
         service = reader.frame("SELECT statement_id FROM statements WHERE status = 'payable' AND fee_type = 'service'")
-    statement, _ = authorise(house, service["statement_id"][0], instant("2026-12-02T10:00:00Z"))
+    statement, _ = pay(house, service["statement_id"][0], instant("2026-12-02T10:00:00Z"))
     assert statement.facts["status"] == "paid"
 
 

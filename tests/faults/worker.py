@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def _round(job: Job) -> None:
             done = statements_round(house, now)
             troubles = done.troubles + done.intake.troubles + done.held_back
         else:
-            authorise(house, job["statement_id"], now)
+            newest = house.ledger.newest_version(job["statement_id"])
+            authorise(house, job["statement_id"], newest.total if newest else Decimal(), now)
             troubles = []
     _tell(job, {"steps": steps.count, "troubles": troubles, "by_kind": steps.by_kind})
 
