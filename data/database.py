@@ -301,6 +301,8 @@ class Reader:
 def _parsed(text: bytes | None, columns: list[str]) -> pl.DataFrame:
     if text is None:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    if len(columns) == 1:
+        text += ROW_END.encode()  # or a null in the last row would be no row at all
     return pl.read_csv(
         io.BytesIO(text),
         has_header=False,

@@ -1,8 +1,9 @@
 """DfE's records extract in and out: a folder with one CSV or Parquet file a table (handbook: interface 6)."""
 
 import json
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,10 +12,13 @@ from sqlalchemy import Connection, delete, text
 from data.casting import typed
 from data.counting import forget_paid_units
 from data.database import Database, Reader, as_stored
+from data.doubts import NEEDED, Doubt, doubts_of
+from data.merging import move_with_schools, survivors, write_moves
 from data.reconciling import Reconciled, reconcile, write_down
 from data.settling import Attached, attach_eligible
 from data.tables import RECORD_TABLES, records_imports
 from schemas.extract import (
+    FAULTS_SHOWN,
     LINKED_COLUMNS,
     PRICED,
     PRICED_BY,
@@ -28,14 +32,18 @@ from schemas.extract import (
 from schemas.instants import london_day
 from schemas.records import RECORDS, Table
 
+AS_OF_FILE = "extract.json"
+
 
 @dataclass(frozen=True)
 class Imported:
-    """What a load did. counts: rows by table, as the extract has them."""
+    """What a load did. counts: rows by table, as the extract has them. doubts: what the records say that somebody has to
+    look at (data.doubts)."""
 
     counts: dict[str, int]
     reconciled: Reconciled
     attached: Attached
+    doubts: list[Doubt] = field(default_factory=list)
 
 
 def import_records(database: Database, folder: Path, now: datetime) -> Imported:
@@ -44,14 +52,15 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
 
     Raises ExtractRefused, naming file, row, column and reason, when anything is wrong; then nothing is changed.
     """
-    cells = read_extract(folder)
+    cells, as_of = read_extract(folder), extract_as_of(folder)
     faults = [fault for name, rows in cells.items() for fault in form_faults(RECORDS[name], rows)]
     if faults:
         raise _refused(faults, folder)
     counts = {name: rows.height for name, rows in cells.items()}
     with database.write() as connection:
         reader, found = database.reader(connection), Reconciled()
-        merged = {name: reconcile(reader, RECORDS[name], rows, found) for name, rows in cells.items()}
+        merged = {name: reconcile(reader, RECORDS[name], rows, found, as_of or now) for name, rows in cells.items()}
+        move_with_schools(reader, cells, merged, found)
         keys = _keys(reader, {name: rows for name, (rows, _) in merged.items()})
         for name, table in RECORDS.items():
             if name in cells:
@@ -59,13 +68,13 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
                 faults += _of_kept(table, merged[name][1], keys)
             elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
                 faults += _left_hanging(reader, table, keys)
+        faults += _broken_chains(reader, merged)
         if not faults and any(name in cells for name in (*PRICED_BY, *PRICED)):
-            faults += price_faults(
-                _as_they_will_be(reader, {name: rows for name, (rows, _) in merged.items()}), set(cells)
-            )
+            faults += price_faults(_as_they_will_be(reader, merged, (*PRICED_BY, *PRICED)), set(cells))
         if faults:
             raise _refused(faults, folder)
         write_down(database, connection, found, now)
+        write_moves(database, connection, found, now)
         for name, (rows, _) in merged.items():
             _replace(database, connection, name, rows)
         forget_paid_units(connection)
@@ -73,18 +82,55 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
         told = {"kept": found.kept.height, "overruled": found.overruled.height, "eligible": attached.eligible}
         connection.execute(
             records_imports.insert().values(
-                imported_at=now, rows=json.dumps(counts), reconciled=json.dumps(told | {"nowhere": attached.nowhere})
+                imported_at=now,
+                as_of=as_of,
+                rows=json.dumps(counts),
+                reconciled=json.dumps(told | {"nowhere": attached.nowhere}),
             )
         )
-    return Imported(counts, found, attached)
+        doubts = doubts_of(_as_they_will_be(reader, merged, NEEDED), london_day(now))
+    return Imported(counts, found, attached, doubts)
 
 
-def _as_they_will_be(reader: Reader, given: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """What prices are judged by, as text: as given, else as it stands."""
+_CHAINS = (
+    (
+        "participant_id_changes",
+        "from_participant_id",
+        "to_participant_id",
+        "changed_at",
+        "participants",
+        "participant_id",
+    ),
+    ("school_merges", "from_school_id", "to_school_id", "merged_at", "schools", "school_id"),
+)
+
+
+def _broken_chains(reader: Reader, merged: dict[str, tuple[pl.DataFrame, pl.DataFrame]]) -> list[Fault]:
+    """Merges that lead, at once or through others, to nobody who is there."""
+    faults = []
+    for name, old, new, at, target, key in _CHAINS:
+        if name not in merged and target not in merged:
+            continue
+        stands = "" if name in merged else ", in the records already,"
+        rows = _as_they_will_be(reader, merged, [name])[name].with_row_index("row", 1)
+        there = merged[target][0][key] if target in merged else reader.frame(f'SELECT "{key}" FROM "{target}"')[key]
+        led = survivors(rows.select(old=old, new=new, at=at), there)
+        ends = pl.Series([*there, *led], dtype=pl.String)
+        lost = rows.filter(~pl.col(new).is_in(ends.implode()))
+        for row, value in lost.select("row", old).head(FAULTS_SHOWN).iter_rows():
+            reason = f"{value}{stands} leads, through other rows or at once, to no row in {target}"
+            faults.append(Fault(name, 0 if stands else row, new, reason))
+    return faults
+
+
+def _as_they_will_be(
+    reader: Reader, merged: dict[str, tuple[pl.DataFrame, pl.DataFrame]], names: Iterable[str]
+) -> dict[str, pl.DataFrame]:
+    """Tables as text: as given, else as they stand."""
     found = {}
-    for name in (*PRICED_BY, *PRICED):
+    for name in names:
         columns = ", ".join(f'"{column}"' for column in RECORDS[name].columns)
-        found[name] = given[name] if name in given else reader.frame(f'SELECT {columns} FROM "{name}"')
+        found[name] = merged[name][0] if name in merged else reader.frame(f'SELECT {columns} FROM "{name}"')
     return found
 
 
@@ -117,6 +163,19 @@ def read_extract(folder: Path) -> dict[str, pl.DataFrame]:
     if twice:
         raise ExtractRefused([Fault(stem, 0, "", "is there both as CSV and as Parquet; keep one") for stem in twice])
     return {path.stem: _read(path) for path in files}
+
+
+def extract_as_of(folder: Path) -> datetime | None:
+    """The instant of which an extract speaks, where its extract.json says so."""
+    path = folder / AS_OF_FILE
+    try:
+        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        return datetime.fromisoformat(said["as_of"]).astimezone(UTC) if said.get("as_of") else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = 'is not {"as_of": "2026-11-20T09:00:00Z"}, with the instant of which the records speak'
+        raise ExtractRefused([Fault(path.name, 0, "as_of", reason)]) from error
 
 
 def _read(path: Path) -> pl.DataFrame:

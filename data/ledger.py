@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from data.database import Database
 from data.tables import (
     RECORD_TABLES,
+    Instant,
     deliveries,
     events,
     lead_providers,
@@ -25,6 +26,7 @@ from data.tables import (
 
 contracts = RECORD_TABLES["contracts"]
 CLAIMED, SET_ASIDE = "claimed", "set-aside"
+REPEATED = "FILE-013"
 
 
 @dataclass(frozen=True)
@@ -293,19 +295,25 @@ class Ledger:
         query = select(*_SUBMISSION).where(c.lead_provider_id == lead_provider_id, c.status == CLAIMED)
         return [SubmissionRow(*row) for row in self._all(query.order_by(c.number))]
 
-    def taken_whole(self, row: SubmissionRow) -> str | None:
-        """The first submission of the same bytes and kind of which no row was rejected (rule FILE-013).
+    def taken_whole(self, row: SubmissionRow) -> SubmissionRow | None:
+        """The first submission of the same bytes and kind, if no row of them was ever rejected (rule FILE-013, whose own
+        rejections do not count: the same bytes get the same answer every time).
 
         What is expected to be paid is replaced by later files: there, only if no other has been taken since (ours).
         """
         c = submissions.c
         kind = (c.lead_provider_id == row.lead_provider_id, c.kind == row.kind, c.submission_id != row.submission_id)
-        same = (*kind, c.sha256 == row.sha256, c.status == "accepted")
-        found = self._all(select(c.submission_id, c.number).where(*same).order_by(c.number))
-        if found and row.kind == "expected-payments":
+        same = select(c.rule_counts, c.rows_rejected, c.status, c.number, *_SUBMISSION).where(
+            *kind, c.sha256 == row.sha256
+        )
+        before = self._all(same.order_by(c.number))
+        if any(each[1] and set(json.loads(each[0] or "{}")) - {REPEATED} for each in before):
+            return None
+        whole = [each for each in before if each[2] == "accepted"]
+        if whole and row.kind == "expected-payments":
             last = self._all(select(func.max(c.number)).where(*kind, c.rows_accepted > 0))[0][0]
-            found = found if found[-1][1] == last else []
-        return found[0][0] if found else None
+            whole = whole if whole[-1][3] == last else []
+        return SubmissionRow(*whole[0][4:]) if whole else None
 
     @staticmethod
     def settle(connection: Connection, submission_id: str, **outcome: Any) -> None:
@@ -454,11 +462,12 @@ class Ledger:
     # Records
 
     def records_as_of(self) -> datetime | None:
-        """When DfE's records were last loaded."""
+        """The instant of which DfE's records speak: as their last extract says, else when it was loaded."""
         found = self._all(select(func.max(records_imports.c.import_id)))[0][0]
         if found is None:
             return None
-        query = select(records_imports.c.imported_at).where(records_imports.c.import_id == found)
+        moment = func.coalesce(records_imports.c.as_of, records_imports.c.imported_at, type_=Instant())
+        query = select(moment).where(records_imports.c.import_id == found)
         return self._all(query)[0][0]
 
     def calendar_version(self) -> str:

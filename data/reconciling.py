@@ -34,12 +34,19 @@ class Reconciled:
     """What was found in one load. Each: table, record_id, column (`*` for the whole record), before, after.
 
     seen: ours, and now DfE's too. kept: ours, which the extract does not know yet (after: what the extract says).
-    overruled: ours, given up to DfE's word (before: ours, after: the extract's).
+    overruled: ours, given up to DfE's word (before: ours, after: the extract's). rehoused: partnerships that moved with
+    their school (school_id) or into another one (`*`); moved: the latter, old id and new (data.merging).
     """
 
     seen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
     kept: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
     overruled: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
+    rehoused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
+    moved: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(
+            schema=dict.fromkeys(("from_partnership_id", "to_partnership_id"), pl.String)
+        )
+    )
 
     def add(self, which: str, table: str, rows: pl.DataFrame) -> None:
         """rows: record_id, column, before, after."""
@@ -56,6 +63,13 @@ class _Table:
     ours: pl.DataFrame
     theirs: pl.DataFrame
     own: pl.DataFrame
+    as_of: datetime
+
+    @property
+    def is_older(self) -> pl.Expr:
+        """Whether the extract speaks of an instant before our change, as far as it has never shown it: then what it says
+        is what stood before."""
+        return pl.col("seen_at").is_null() | (pl.lit(self.as_of, INSTANT) < pl.col("changed_at"))
 
     @property
     def key(self) -> str:
@@ -63,15 +77,18 @@ class _Table:
 
 
 def reconcile(
-    reader: Reader, spec: Table, theirs: pl.DataFrame, found: Reconciled
+    reader: Reader, spec: Table, theirs: pl.DataFrame, found: Reconciled, as_of: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(the table as it is to be, the records of ours that the extract lacks and that are kept), both as text cells."""
+    """(the table as it is to be, the records of ours that the extract lacks and that are kept), both as text cells.
+
+    as_of: the instant of which the extract speaks.
+    """
     own = reader.frame(_OWN, spec.name) if len(spec.key) == 1 else pl.DataFrame()
     if own.is_empty():
         return theirs, theirs.clear()
     own = own.with_columns(parse_instant(pl.col("changed_at")), parse_instant(pl.col("seen_at")))
     theirs = theirs.select(list(spec.columns))
-    side = _Table(spec, _ours(reader, spec, own["record_id"].unique()), theirs, own)
+    side = _Table(spec, _ours(reader, spec, own["record_id"].unique()), theirs, own, as_of)
     kept_rows = _missing(side, found)
     merged = _made_here_and_shown(side, theirs, found)
     changed = own.filter(pl.col("column_name") != WHOLE_ROW)
@@ -89,20 +106,12 @@ def _ours(reader: Reader, spec: Table, ids: pl.Series) -> pl.DataFrame:
     return as_stored(rows.with_columns(pl.col(flags).cast(pl.String))).select(pl.all().cast(pl.String))
 
 
-def _newest(theirs: pl.DataFrame) -> pl.Expr:
-    """The last instant that the extract's table speaks of."""
-    names = [name for name in ("updated_at", "created_at") if name in theirs.columns]
-    instants = [theirs.select(parse_instant(pl.col(name)).max()).item() for name in names]
-    return pl.lit(max((each for each in instants if each is not None), default=None), INSTANT)
-
-
 def _missing(side: _Table, found: Reconciled) -> pl.DataFrame:
     """Records of our own that the extract lacks: those kept. The others DfE has removed."""
     gone = side.own.join(side.theirs.select(record_id=side.key), on="record_id", how="anti")
     gone = gone.join(side.ours.select(record_id=side.key), on="record_id", how="semi")
     made = gone.filter(pl.col("column_name") == WHOLE_ROW)
-    keeps = pl.col("seen_at").is_null() | (_newest(side.theirs) < pl.col("changed_at")).fill_null(True)
-    kept = made.filter(keeps)
+    kept = made.filter(side.is_older)
     nothing = pl.lit(None, pl.String)
     whole = {"column": pl.lit(WHOLE_ROW), "before": nothing, "after": nothing}
     found.add("kept", side.spec.name, kept.select("record_id", **whole))
@@ -143,15 +152,10 @@ def _one_column(side: _Table, merged: pl.DataFrame, column: str, found: Reconcil
     if side.spec.columns[column].kind == "instant":
         own = own.with_columns(instant_text(parse_instant(pl.col("before"))).alias("before"))
     has_moved = "updated_at" in side.spec.columns
-    moved = parse_instant(pl.col("updated_at")) if has_moved else pl.lit(None, INSTANT)
-    pairs = own.join(
-        side.theirs.select(side.key, moved.alias("moved"), theirs=pl.col(column)), on=side.key
-    ).join(side.ours.select(side.key, ours=pl.col(column)), on=side.key)  # fmt: skip
+    theirs, ours = side.theirs.select(side.key, theirs=pl.col(column)), side.ours.select(side.key, ours=pl.col(column))
+    pairs = own.join(theirs, on=side.key).join(ours, on=side.key)
     agrees = pl.col("theirs").eq_missing(pl.col("ours"))
-    # An extract from before the change says what stood then; a record that does not tell its own age has its table's.
-    last_moved = pl.coalesce("moved", _newest(side.theirs))
-    older = pl.col("seen_at").is_null() | (last_moved < pl.col("changed_at")).fill_null(True)
-    stale = ~agrees & pl.col("theirs").eq_missing(pl.col("before")) & older
+    stale = ~agrees & pl.col("theirs").eq_missing(pl.col("before")) & side.is_older
     told = {
         "record_id": pl.col(side.key),
         "column": pl.lit(column),

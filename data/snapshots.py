@@ -4,17 +4,18 @@ import polars as pl
 
 from data.casting import typed
 from data.database import Reader
+from data.merging import surviving_participants
 from schemas.form import UUID_ANY_CASE
 from schemas.snapshot import FRAMES, Snapshot
 
 # What judging reads of each table, its rows chosen by ids lent to the database.
 _PARTICIPANTS = "SELECT {columns} FROM named n CROSS JOIN participants t WHERE t.participant_id = n.id"
-_MERGED = "SELECT {columns} FROM named n CROSS JOIN participant_id_changes t WHERE t.from_participant_id = n.id"
 _SCHOOL_PERIODS = "SELECT {columns} FROM named n CROSS JOIN school_periods t WHERE t.participant_id = n.id"
 _TRAINING_PERIODS = "SELECT {columns} FROM named n CROSS JOIN training_periods t WHERE t.school_period_id = n.id"
 _OF_PARTNERSHIPS = "SELECT {columns} FROM named n CROSS JOIN training_periods t WHERE t.partnership_id = n.id"
 _THEIR_SCHOOL_PERIODS = "SELECT {columns} FROM named n CROSS JOIN school_periods t WHERE t.school_period_id = n.id"
 _PARTNERSHIPS = "SELECT {columns} FROM named n CROSS JOIN partnerships t WHERE t.partnership_id = n.id"
+_MOVED = "SELECT {columns} FROM named n CROSS JOIN partnership_moves t WHERE t.from_partnership_id = n.id"
 _AT_SCHOOLS = """
 SELECT {columns} FROM named n CROSS JOIN partnerships t WHERE t.school_id = n.id AND t.lead_provider_id = ?
 """
@@ -47,16 +48,22 @@ _ASKED = """
 SELECT {columns} FROM named n CROSS JOIN events t
 WHERE t.{link} = n.id AND t.lead_provider_id = ? AND t.submission_id IS NOT NULL AND t.type IN ({types})
 """
-_MEMORY = {
-    "declarations": ("declaration_id", "teacher_declaration_created"),
-    "voids": ("declaration_id", "teacher_declaration_voided", "teacher_declaration_awaiting_clawback"),
+MEMORY = {
+    "declarations": (
+        "declaration_id", "teacher_declaration_created", "teacher_declaration_voided",
+        "teacher_declaration_awaiting_clawback",
+    ),
+    "voids": (
+        "declaration_id", "teacher_declaration_voided", "teacher_declaration_awaiting_clawback",
+        "mentor_completion_status_change",
+    ),
     "deferrals": ("participant_id", "teacher_defers_training_period"),
     "withdrawals": ("participant_id", "teacher_withdraws_training_period"),
     "resumptions": ("participant_id", "teacher_resumes_training_period"),
     "schedule-changes": ("participant_id", "teacher_changes_schedule_training_period"),
     "partnerships": ("partnership_id", "school_partnership_created"),
     "partnership-changes": ("partnership_id", "school_partnership_updated"),
-}
+}  # fmt: skip
 
 
 class _Loader:
@@ -80,7 +87,7 @@ class _Loader:
 
     def remember(self, ids: pl.Series) -> None:
         """What was asked for before about these records."""
-        link, *types = _MEMORY[self._kind]
+        link, *types = MEMORY[self._kind]
         listed = ", ".join(f"'{each}'" for each in types)
         sql = _ASKED.replace("{link}", link).replace("{types}", listed)
         self.ask("events", sql, ids, self._owner)
@@ -96,9 +103,11 @@ class _Loader:
         ids = ids.unique()
         owner = self._owner
         self.ask("participants", _PARTICIPANTS, ids)
-        self.ask("participant_id_changes", _MERGED, ids)
-        if self.frames["participant_id_changes"].height:
-            ids = pl.concat([ids, self.frames["participant_id_changes"]["to_participant_id"]])
+        merged = surviving_participants(self._reader, ids)
+        self.frames["participant_id_changes"] = merged.rename(
+            {"participant_id": "from_participant_id", "merged_into": "to_participant_id"}
+        )
+        ids = pl.concat([ids, merged["merged_into"]])
         spells = self.ask("school_periods", _SCHOOL_PERIODS, ids)
         periods = self.ask("training_periods", _TRAINING_PERIODS, spells["school_period_id"])
         partnerships = self.ask("partnerships", _PARTNERSHIPS, periods["partnership_id"])
@@ -142,7 +151,8 @@ def snapshot_for(reader: Reader, kind: str, values: pl.DataFrame, lead_provider_
         load.participants(people)
         if kind == "declarations":
             load.mentors_and_uplifts()
-            load.remember(_sent_without_being_kept(load.frames["declarations"]))
+            load.whole("delivery_partners")
+            load.remember(_worth_remembering(load.frames["declarations"]))
         else:
             load.remember(people)
     return load.snapshot()
@@ -154,11 +164,12 @@ def ids_in(column: pl.Series) -> pl.Series:
     return cells.filter(cells.str.contains(UUID_ANY_CASE)).str.to_lowercase().unique().sort()
 
 
-def _sent_without_being_kept(declarations: pl.DataFrame) -> pl.Series:
-    """Only a live `started` can have been sent with evidence that was not kept (handbook: rules 4.2)."""
+def _worth_remembering(declarations: pl.DataFrame) -> pl.Series:
+    """Only a live `started` can have been sent with evidence that was not kept (handbook: rules 4.2); and of what was
+    voided or taken back a new declaration says so."""
     unkept = (pl.col("declaration_type") == "started") & pl.col("evidence_held").is_null()
     live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
-    return declarations.filter(unkept & live)["declaration_id"]
+    return declarations.filter((unkept & live) | ~live)["declaration_id"]
 
 
 def _of_schools(load: _Loader, urns: pl.Series, lead_provider_id: str) -> None:
@@ -175,7 +186,8 @@ def _of_schools(load: _Loader, urns: pl.Series, lead_provider_id: str) -> None:
 def _of_partnerships(load: _Loader, ids: pl.Series, lead_provider_id: str) -> None:
     """What corrections of these partnerships need: the provider's others at the school, who trains under them."""
     load.own_terms()
-    named = load.ask("partnerships", _PARTNERSHIPS, ids)
+    moved = load.ask("partnership_moves", _MOVED, ids)
+    named = load.ask("partnerships", _PARTNERSHIPS, pl.concat([ids, moved["to_partnership_id"]]))
     own = named.filter(pl.col("lead_provider_id") == lead_provider_id)
     beside = load.ask("partnerships", _AT_SCHOOLS, own["school_id"], lead_provider_id)
     load.frames["partnerships"] = pl.concat([named, beside]).unique("partnership_id")

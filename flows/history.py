@@ -139,6 +139,12 @@ def _replaced(event: Values, before: Values, after: Values) -> str:
     return f"DfE's extract replaced an accepted update: {before.get('column')} of {record} is now as DfE has it"
 
 
+def _moved(event: Values, before: Values, after: Values) -> str:
+    if before.get("column") == "*":
+        return f"DfE merged the school into another: partnership {before.get('value')} went into {after.get('value')}"
+    return f"DfE merged the school into another: partnership {event['partnership_id']} moved there with it"
+
+
 _SENTENCES: dict[str, Callable[[Values, Values, Values], str]] = {
     "teacher_declaration_created": _created,
     "teacher_declaration_eligible": _statused,
@@ -160,5 +166,6 @@ _SENTENCES: dict[str, Callable[[Values, Values, Values], str]] = {
         f"{_role(event)} training that waited on an expression of interest joined partnership {event['partnership_id']}"
     ),
     "school_partnership_updated": _corrected,
+    "school_partnership_moved_with_school": _moved,
     "accepted_update_replaced_by_records": _replaced,
 }

@@ -85,6 +85,18 @@ def import_report(done: Imported) -> str:
             "Given up to DfE's word, which differs from what was accepted here:\n"
             + "\n".join([*_changes_by_table(overruled), *_listed(overruled)])
         )
+    if done.reconciled.rehoused.height:
+        moved = done.reconciled.rehoused.select("record_id", "column", "after").iter_rows()
+        lines = [
+            f"  {record} {'into partnership' if column == '*' else 'to school'} {after}"
+            for record, column, after in moved
+        ]
+        more = [f"  … and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+        parts.append("Partnerships that moved with schools that DfE has merged:\n" + "\n".join(lines[:SHOWN] + more))
+    for doubt in done.doubts:
+        more = [f"  … and {len(doubt.cases) - SHOWN:,} more"] if len(doubt.cases) > SHOWN else []
+        lines = [f"  {case}" for case in doubt.cases[:SHOWN]]
+        parts.append(f"To be looked at. {doubt.what} ({len(doubt.cases):,}):\n" + "\n".join(lines + more))
     if done.attached.eligible:
         parts.append(f"Submitted declarations that became eligible, now on a statement: {done.attached.eligible:,}")
     nowhere = done.attached.nowhere

@@ -7,7 +7,8 @@ from datetime import datetime
 from data.applying import apply_changes
 from data.database import Reader
 from data.ledger import SubmissionRow
-from data.snapshots import snapshot_for
+from data.repeats import undone_since
+from data.snapshots import MEMORY, snapshot_for
 from data.tables import rejected_declarations
 from flows.claiming import receipt_path
 from flows.clock import london_day
@@ -21,6 +22,7 @@ from schemas.unread import refused_unread
 from sftp.names import why_refused
 from transforms.changes import Submission
 from transforms.judging import judge
+from transforms.repeats import First, judge_again, still_stands
 
 log = logging.getLogger("ectx.intake")
 OPEN_ENDED = (
@@ -80,9 +82,9 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     if failure:
         return Outcome(submission, now, failure=failure)
     first = house.ledger.taken_whole(submission)
-    if first:
-        return Outcome(submission, now, duplicate_of=first)
     kind = KINDS[submission.kind or ""]
+    if first and kind.name not in MEMORY:  # what is expected is replaced, never undone
+        return Outcome(submission, now, duplicate_of=first.submission_id)
     content = _stored(house, submission)
     notes = [OPEN_ENDED] if content and content[-1:] not in (b"\n", b"\r") else []
     try:
@@ -92,7 +94,14 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     snapshot = snapshot_for(reader, kind.name, sheet.values, submission.lead_provider_id)
     today = london_day(submission.received_at)
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
-    judgement = judge(sheet, kind, snapshot, whose)
+    if first is None:
+        return Outcome.of_rows(submission, now, sheet, judge(sheet, kind, snapshot, whose), notes)
+    stands = still_stands(sheet, kind, snapshot, whose)
+    if stands.all():
+        return Outcome(submission, now, duplicate_of=first.submission_id)
+    causes = undone_since(reader, kind.name, first.submission_id, submission.lead_provider_id)
+    sent_first = First(first.submission_id, first.received_at, causes)
+    judgement = judge_again(sheet, kind, snapshot, whose, sent_first, stands)
     return Outcome.of_rows(submission, now, sheet, judgement, notes)
 
 

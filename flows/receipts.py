@@ -16,6 +16,7 @@ from schemas.reading import FileFailure, Sheet
 from sftp.durable import on_disk
 from transforms.judging import Judgement
 from transforms.receipts import outcome_counts, rule_counts, told
+from transforms.updates.declarations import DECLARED_AGAIN
 
 LAST_FILE = "receipt.json"
 ROWS_ON_THE_PAGE = 100
@@ -128,6 +129,7 @@ def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page(outcome: Outcome, provider_name: str) -> str:
+    again = _declared_again(outcome)
     rules: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
     if outcome.judgement and outcome.sheet and outcome.judgement.findings.height:
@@ -153,4 +155,15 @@ def _page(outcome: Outcome, provider_name: str) -> str:
         rows=outcome.rows,
         rules=rules,
         shown=shown,
+        again=again.head(ROWS_ON_THE_PAGE).to_dicts(),
+        again_count=again.height,
     )
+
+
+def _declared_again(outcome: Outcome) -> pl.DataFrame:
+    """line_number and notes of accepted rows that declare again what had been taken back."""
+    if not outcome.judgement or not outcome.sheet:
+        return pl.DataFrame()
+    told = outcome.judgement.verdicts.filter(pl.col("notes").str.contains(DECLARED_AGAIN, literal=True))
+    lines = outcome.sheet.values.select("row_number", "line_number")
+    return told.select("row_number", "notes").join(lines, on="row_number", maintain_order="left")

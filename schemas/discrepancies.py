@@ -43,8 +43,24 @@ DIFFERENT_AMOUNT = Reason(
 DIFFERENT_PARTNER = Reason(
     "different-delivery-partner",
     "Another delivery partner",
-    "It was declared with {due_partner_name}, not with the delivery partner you name.",
-    "Nothing, if that was right when you declared it: a partnership corrected later does not reach earlier declarations.",
+    "It counts for {due_partner_name}, not for {expected_partner_name}. {partner_words}",
+    "Nothing, if that was right when you declared it. If it was not, ask DfE: a declaration keeps its delivery partner.",
+)
+# What made the delivery partner another one: said only where the records show it.
+MOVED_SCHOOL = (
+    "The participant trained with {expected_partner_name} at {trained_at} until {trained_until}; when it was declared, "
+    "at {due_school}."
+)
+CORRECTED_BEFORE = (
+    "You corrected the partnership from {expected_partner_name} to {due_partner_name} on {corrected_on}, "
+    "before it was declared."
+)
+CORRECTED_AFTER = (
+    "You corrected the partnership to {expected_partner_name} on {corrected_on}, after it was declared: "
+    "a correction does not reach earlier declarations."
+)
+SIMPLY_ANOTHER = (
+    "That is the delivery partner of the partnership under which the participant trained when it was declared."
 )
 AGREED = Reason("agreed", "Agreed", "Due as you expected.", "Nothing.")
 NOT_EXPECTED = Reason(

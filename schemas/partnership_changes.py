@@ -37,7 +37,13 @@ RULES: tuple[Rule, ...] = (
         field="partnership_id",
         broken=~pl.col("is_your_partnership"),
         message="We do not recognise this partnership_id as one of your partnerships.",
-        advice="Check the id against your partnerships extract.",
+        advice=pl.when(pl.col("moved_into").is_not_null())
+        .then(
+            pl.format(
+                "DfE has merged the school into another, and this partnership into {}: use that id.", "moved_into"
+            )
+        )
+        .otherwise(pl.lit("Check the id against your partnerships extract.")),
         source=UPDATE,
         silenced_by=("partnership_id",),
     ),

@@ -24,6 +24,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "partnerships": (
         "partnership_id", "lead_provider_id", "delivery_partner_id", "school_id", "contract_period", "created_at",
     ),
+    "partnership_moves": ("from_partnership_id", "to_partnership_id"),
     "declarations": (
         "declaration_id", "training_period_id", "declaration_type", "declaration_date", "evidence_held",
         "payment_status", "clawback_status", "payment_statement_id", "clawback_statement_id",
@@ -44,7 +45,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "statement_id", "contract_period", "year", "month", "fee_type", "deadline_date", "status",
     ),
     "events": (
-        "type", "happened_at", "participant_id", "declaration_id", "training_period_id", "partnership_id", "after",
+        "type", "happened_at", "participant_id", "declaration_id", "training_period_id", "partnership_id", "submission_id",
+        "before", "after",
     ),
     "expected_payments": (
         "statement_month", "contract_period", "participant_id", "participant_type", "declaration_type",
@@ -57,7 +59,8 @@ class Snapshot:
     """DfE's records about what a file names, and this lead provider's own terms. Columns: FRAMES, or more.
 
     training_periods, declarations: any lead provider's, of the participants named. mentorships: mentor_id is the
-    mentor's participant id. provider_delivery_partners, statements: this lead provider's alone. events: of accepted
+    mentor's participant id. participant_id_changes: to_participant_id is the surviving record's, at the end
+    of any chain. provider_delivery_partners, statements: this lead provider's alone. events: of accepted
     rows of this lead provider, the memory of what was asked for before. expected_payments: of this very file.
     """
 
@@ -66,6 +69,7 @@ class Snapshot:
     school_periods: pl.DataFrame
     training_periods: pl.DataFrame
     partnerships: pl.DataFrame
+    partnership_moves: pl.DataFrame
     declarations: pl.DataFrame
     mentorships: pl.DataFrame
     contract_periods: pl.DataFrame

@@ -140,6 +140,7 @@ class World:
             school_periods=frame("school_periods", self._school_periods()),
             training_periods=frame("training_periods", [self._training_period(each) for each in self.training]),
             partnerships=frame("partnerships", self._partnerships()),
+            partnership_moves=frame("partnership_moves", []),
             declarations=frame("declarations", [self._declaration(each) for each in self.declared]),
             mentorships=frame("mentorships", self._mentorships()),
             contract_periods=self._contract_periods(),

@@ -36,11 +36,13 @@ def discrepancies(
     rejected: pl.DataFrame,
     named: pl.DataFrame,
     today: date,
+    partners: pl.DataFrame,
 ) -> pl.DataFrame:
     """Every expected or due declaration of the statements for which something was expected.
 
     statements, bands, named: as in data.statements.Accounts, the statements chosen alone. declarations: as in
-    transforms.statements.Figures. expected, trained, merges, declared, rejected: as in data.expectations.Expectations.
+    transforms.statements.Figures. expected, trained, merges, declared, rejected, partners: as in
+    data.expectations.Expectations.
     Returns DIFFERENCES, by statement, reason and participant; expected_pence is null where no amount was sent, and 0 for
     what was not expected at all; difference_pence = due − expected.
     """
@@ -50,6 +52,7 @@ def discrepancies(
     rows = _with_declared(rows, declared, named)
     rows = rows.join(rejected, on=DECLARED, how="left", maintain_order="left")
     rows = rows.join(_next_deadlines(named, today), on=["lead_provider_id", "contract_period"], how="left")
+    rows = _with_partner_words(rows, partners)
     rows = rows.join(guesses(rows, concerned, bands), on=KEY, how="left", maintain_order="left")
     return _judged(rows.with_columns(**_words()))
 
@@ -90,6 +93,8 @@ def _due(declarations: pl.DataFrame) -> pl.DataFrame:
         pl.col("declaration_id", "band", "rate_micros", "uplift_pence").first(),
         pl.col("delivery_partner_id").first().alias("due_partner_id"),
         pl.col("delivery_partner_name").first().alias("due_partner_name"),
+        pl.col("school_name").first().alias("due_school"),
+        pl.col("created_at").first().alias("due_created_at"),
         pl.col("trn", "full_name").first(),
         pl.col("your_reference").first().alias("held_reference"),
         pl.col("payment_statement_id").filter(refund).first().alias("paid_statement_id"),
@@ -129,6 +134,29 @@ def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFra
         names = named.select(pl.col("statement_id").alias(f"{link}_statement_id"), _statement_words().alias(words))
         rows = rows.join(names, on=f"{link}_statement_id", how="left", maintain_order="left")
     return rows
+
+
+def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
+    """expected_partner_name, and partner_words: what made the delivery partner another one, as far as the records show."""
+    key = ["lead_provider_id", "participant_id", "participant_type", "expected_partner_id"]
+    rows = rows.join(partners, on=key, how="left", maintain_order="left").with_columns(
+        pl.col("expected_partner_name").fill_null("the delivery partner you name"),
+        pl.col("corrected_at").dt.convert_time_zone("Europe/London").dt.date().alias("corrected_on"),
+    )
+    from_expected = (pl.col("corrected_from") == pl.col("expected_partner_id")) & (
+        pl.col("corrected_to") == pl.col("due_partner_id")
+    )
+    to_expected = pl.col("corrected_to") == pl.col("expected_partner_id")
+    declared_later = pl.col("due_created_at") >= pl.col("corrected_at")
+    left = pl.col("trained_until").is_not_null() & (pl.col("trained_at") != pl.col("due_school"))
+    words = (
+        pl.when((from_expected & declared_later).fill_null(False)).then(in_words(reasons.CORRECTED_BEFORE, rows))
+        .when((to_expected & ~declared_later).fill_null(False)).then(in_words(reasons.CORRECTED_AFTER, rows))
+        .when((left & (pl.col("trained_until") <= pl.col("due_created_at").dt.date())).fill_null(False))
+        .then(in_words(reasons.MOVED_SCHOOL, rows))
+        .otherwise(pl.lit(reasons.SIMPLY_ANOTHER))
+    )  # fmt: skip
+    return rows.with_columns(words.alias("partner_words"))
 
 
 def _statement_words() -> pl.Expr:

@@ -80,14 +80,12 @@ def statement_month() -> pl.Expr:
 
 
 def next_statements(statements: pl.DataFrame, today: date, *statuses: str) -> pl.DataFrame:
-    """Where the next thing of each contract period goes: output, earliest deadline not yet past; of these statuses
-    if any are named.
+    """Where the next thing of each contract period goes: output, of these statuses, earliest deadline not yet past.
 
     Returns contract_period, next_statement_id, next_statement_month (YYYY-MM), next_deadline.
     """
-    able = statements.filter((pl.col("fee_type") == "output") & (pl.col("deadline_date") >= today))
-    if statuses:
-        able = able.filter(pl.col("status").is_in(statuses))
+    is_next = (pl.col("fee_type") == "output") & (pl.col("deadline_date") >= today) & pl.col("status").is_in(statuses)
+    able = statements.filter(is_next)
     able = able.sort("deadline_date").unique("contract_period", keep="first", maintain_order=True)
     return able.select(
         "contract_period",

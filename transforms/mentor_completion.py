@@ -8,10 +8,11 @@ from datetime import timedelta
 import polars as pl
 
 from schemas.snapshot import Snapshot
-from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant
+from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, said
 from transforms.facts import confirmed, latest, trained
 
 REASON = "completed_declaration_received"
+CHANGED = "mentor_completion_status_change"
 _ENDED = ("mentor_funding_end_date", "mentor_funding_end_reason")
 ONE_DAY = timedelta(days=1)
 
@@ -39,41 +40,85 @@ def mentor_completion(rows: pl.DataFrame, snapshot: Snapshot, submission: Submis
         "schedule_identifier", "started_on", "finished_on",
     )  # fmt: skip
     people = people.join(last, on="participant_id", how="left", maintain_order="left")
+    people = people.join(_before(snapshot), on="declaration_id", how="left", maintain_order="left")
+    live = _live_completed(snapshot)["declaration_id"]
+    people = people.with_columns(stands=pl.col("declaration_id").is_in(live.implode()))
     found = pl.col("completed_at").is_not_null()
-    return _ended(people.filter(found), submission).then(_reopened(people.filter(~found), submission))
+    return _ended(people.filter(found), submission).then(_reopened(_put_back(people.filter(~found)), submission))
+
+
+def _before(snapshot: Snapshot) -> pl.DataFrame:
+    """declaration_id, told_date, told_reason: the end of funding that stood before a completed declaration was made."""
+    told = snapshot.events.filter(pl.col("type") == CHANGED).unique("declaration_id", keep="first", maintain_order=True)
+    return told.select(
+        "declaration_id",
+        told_date=said("mentor_funding_end_date", "before").str.to_date("%Y-%m-%d", strict=False),
+        told_reason=said("mentor_funding_end_reason", "before"),
+    )
+
+
+def _with_what_was_there(people: pl.DataFrame) -> pl.DataFrame:
+    """is_dfes: the end of funding that is recorded is not the doing of a completed declaration. When one is made, none has
+    stood before it (rule DECL-011); when one is taken back, the trail knows what stood before it."""
+    recorded, other = pl.col("mentor_funding_end_date").is_not_null(), pl.col("mentor_funding_end_reason") != REASON
+    return people.with_columns(is_dfes=recorded & (pl.col("stands") | other | pl.col("told_date").is_not_null()))
+
+
+def _put_back(people: pl.DataFrame) -> pl.DataFrame:
+    """date_before, reason_before: what stood before the declaration that is taken back, as the trail knows it; else an end
+    for another reason than a completed declaration stays."""
+    other = pl.col("mentor_funding_end_reason") != REASON
+    return people.with_columns(
+        date_before=pl.when(pl.col("told_date").is_not_null()).then("told_date")
+        .when(other).then("mentor_funding_end_date"),
+        reason_before=pl.when(pl.col("told_date").is_not_null()).then("told_reason")
+        .when(other).then("mentor_funding_end_reason"),
+    )  # fmt: skip
 
 
 def latest_completed(snapshot: Snapshot) -> pl.DataFrame:
     """participant_id, completed_at (instant), completed_on (London day): each mentor's live completed declaration
     with the latest date, any lead provider's."""
-    spells = snapshot.school_periods.filter(pl.col("participant_type") == "mentor")
-    whose = snapshot.training_periods.join(spells, on="school_period_id").select("training_period_id", "participant_id")
-    live = snapshot.declarations.filter(
-        (pl.col("declaration_type") == "completed")
-        & (pl.col("payment_status") != "voided")
-        & (pl.col("clawback_status") == "no_clawback")
-    ).join(whose, on="training_period_id")
+    live = _live_completed(snapshot)
     day = pl.col("declaration_date").max().dt.convert_time_zone("Europe/London").dt.date()
     return live.group_by("participant_id").agg(
         pl.col("declaration_date").max().alias("completed_at"), day.alias("completed_on")
     )
 
 
+def _live_completed(snapshot: Snapshot) -> pl.DataFrame:
+    """Mentors' live completed declarations, with participant_id."""
+    spells = snapshot.school_periods.filter(pl.col("participant_type") == "mentor")
+    whose = snapshot.training_periods.join(spells, on="school_period_id").select("training_period_id", "participant_id")
+    return snapshot.declarations.filter(
+        (pl.col("declaration_type") == "completed")
+        & (pl.col("payment_status") != "voided")
+        & (pl.col("clawback_status") == "no_clawback")
+    ).join(whose, on="training_period_id")
+
+
 def _ended(people: pl.DataFrame, submission: Submission) -> ChangeSet:
     """Funded training is over from the day of the declaration, and the training period with it if it ran on."""
+    people = _with_what_was_there(people)
     runs_on = pl.col("finished_on").is_null() | (pl.col("finished_on") > submission.today)
     after_start = pl.col("completed_at") > pl.col("started_on").cast(UTC_INSTANT)
     end = pl.when(after_start).then("completed_on").otherwise(pl.col("started_on") + pl.lit(ONE_DAY))
     people = people.with_columns(pl.when(runs_on).then(end).otherwise("finished_on").alias("new_end"))
+    # An end that DfE had recorded stays as it is (handbook: domain 7.6, ours).
+    people = people.with_columns(
+        new_date=pl.when("is_dfes").then("mentor_funding_end_date").otherwise("completed_on"),
+        new_reason=pl.when("is_dfes").then("mentor_funding_end_reason").otherwise(pl.lit(REASON)),
+    )
     changed = people.filter(
-        pl.col("mentor_funding_end_date").ne_missing(pl.col("completed_on"))
-        | pl.col("mentor_funding_end_reason").ne_missing(pl.lit(REASON))
+        pl.col("mentor_funding_end_date").ne_missing(pl.col("new_date"))
+        | pl.col("mentor_funding_end_reason").ne_missing(pl.col("new_reason"))
         | pl.col("new_end").ne_missing(pl.col("finished_on"))
+        | pl.col("is_dfes")
     )
     new = changed.select(
         "participant_id",
-        pl.col("completed_on").alias("mentor_funding_end_date"),
-        pl.lit(REASON).alias("mentor_funding_end_reason"),
+        pl.col("new_date").alias("mentor_funding_end_date"),
+        pl.col("new_reason").alias("mentor_funding_end_reason"),
         instant(submission.received_at).alias("updated_at"),
     )
     periods = changed.filter(pl.col("new_end").ne_missing(pl.col("finished_on"))).select(
@@ -81,23 +126,24 @@ def _ended(people: pl.DataFrame, submission: Submission) -> ChangeSet:
     )
     before = {name: pl.col(name) for name in (*_ENDED, "finished_on")}
     after = {
-        "mentor_funding_end_date": pl.col("completed_on"),
-        "mentor_funding_end_reason": pl.lit(REASON),
+        "mentor_funding_end_date": pl.col("new_date"),
+        "mentor_funding_end_reason": pl.col("new_reason"),
         "finished_on": pl.col("new_end"),
     }
-    happened = events(changed, "mentor_completion_status_change", submission, before, after)
+    happened = events(changed, CHANGED, submission, before, after)
     return ChangeSet(updates=(("participants", new), ("training_periods", periods)), events=happened)
 
 
 def _reopened(people: pl.DataFrame, submission: Submission) -> ChangeSet:
-    """Nothing says any more that funded training is over. Training that had ended goes on in a new period.
+    """What ended funded training is taken back: what was recorded before stands again, nothing where that was nothing.
+    Training that had ended goes on in a new period.
 
     Withdrawn and deferred mentors too, as in the source: their receipt says so.
     """
     cleared = people.select(
         "participant_id",
-        pl.lit(None, pl.Date).alias("mentor_funding_end_date"),
-        pl.lit(None, pl.String).alias("mentor_funding_end_reason"),
+        pl.col("date_before").alias("mentor_funding_end_date"),
+        pl.col("reason_before").alias("mentor_funding_end_reason"),
         instant(submission.received_at).alias("updated_at"),
     )
     closed = people.filter(is_closed(submission)).with_columns(opens_on=pl.col("finished_on") + pl.lit(ONE_DAY))
@@ -124,8 +170,9 @@ def _reopened(people: pl.DataFrame, submission: Submission) -> ChangeSet:
     )
     before = {name: pl.col(name) for name in _ENDED}
     opens = pl.when(is_closed(submission)).then(pl.col("finished_on") + pl.lit(ONE_DAY))
-    after = {name: pl.lit(None, pl.String) for name in _ENDED} | {"training_reopened_on": opens}
-    happened = events(told, "mentor_completion_status_change", submission, before, after)
+    after = {"mentor_funding_end_date": pl.col("date_before"), "mentor_funding_end_reason": pl.col("reason_before")}
+    after |= {"training_reopened_on": opens}
+    happened = events(told, CHANGED, submission, before, after)
     return ChangeSet({"training_periods": opened} if opened.height else {}, (("participants", cleared),), happened)
 
 

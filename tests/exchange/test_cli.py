@@ -24,7 +24,12 @@ WRONG = [
     (("statments",), 2, "statements"),
     (("intake", "--as-of", "yesterday"), 2, "not an instant"),
     (("authorise",), 2, "statement_id"),
-    (("authorise", "nothing"), 1, "NO-STATEMENT"),
+    (("authorise", "nothing"), 2, "--total"),
+    (("authorise", "nothing", "--total", "a lot"), 2, "not an amount like 1,234.50"),
+    (("authorise", "nothing", "--total", "£1,234.50"), 1, "NO-STATEMENT"),
+    (("authorise", "nothing", "--total", "-1234"), 1, "NO-STATEMENT"),
+    (("submission", "show", "nothing"), 1, "NO-SUBMISSION"),
+    (("submission", "set-aside", "nothing"), 2, "--reason"),
     (("records", "import", "nowhere"), 1, "holds no .csv"),
     (("provider", "add", "nobody"), 1, "NO-PROVIDER"),
     (("payments", "January"), 1, "NO-MONTH"),
@@ -74,7 +79,11 @@ def test_a_month_is_paid_and_proved(home, tmp_path):
     assert schedule.returncode == 0 and schedule.stdout.startswith("line,lead_provider_id,")
     rows = pl.read_csv(schedule.stdout.encode(), infer_schema=False)
     chosen = rows.filter(line="statement")["statement_id"][0]
-    done = ectx(home, "authorise", chosen, "--as-of", "2027-01-20T10:00:00Z")
+    total = rows.filter(line="statement")["total"][0]
+    other = ectx(home, "authorise", chosen, "--total", "1.00", "--as-of", "2027-01-20T10:00:00Z")
+    assert other.returncode == 1 and "£1.00 was typed" in other.stderr and len(other.stderr.splitlines()) == 1
+    typed = f"£{float(total):,.2f}"
+    done = ectx(home, "authorise", chosen, "--total", typed, "--as-of", "2027-01-20T10:00:00Z")
     assert done.returncode == 0, done.stderr
     proof = ectx(home, "verify")
     assert proof.returncode == 0, proof.stdout + proof.stderr

@@ -13,7 +13,7 @@ from flows.intake import intake_round
 from flows.operators import import_report
 from flows.statements import statements_round
 from schemas.extract import ExtractRefused
-from tests.conftest import NOW
+from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, put
 from tests.exchange.records import differences, exported
 
@@ -51,7 +51,7 @@ def load(house, tmp_path):
         folder = tmp_path / "fresh"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        for path in source.glob("*.csv"):
+        for path in [*source.glob("*.csv"), *source.glob("*.json")]:
             shutil.copy(path, folder)
         for table, cells in (changes or {}).items():
             rows = pl.read_csv(folder / f"{table}.csv", infer_schema=False)
@@ -81,9 +81,41 @@ def test_an_extract_that_shows_everything_settles_it(house, sample, accepted, lo
     assert done.reconciled.kept.is_empty() and done.reconciled.overruled.is_empty()
     assert done.reconciled.seen["record_id"].n_unique() == 4
     assert "Kept" not in import_report(done)
-    stale_again = load(sample)
+    old = tmp_path / "old"
+    shutil.copytree(sample, old)
+    (old / "extract.json").write_text(json.dumps({"as_of": IMPORTED_AT}))
+    stale_again = load(old)
     assert stale_again.reconciled.overruled.is_empty(), "an older extract, loaded by mistake, undoes nothing either"
     assert stale_again.reconciled.kept["record_id"].n_unique() == 4
+
+
+def test_a_quiet_extract_is_not_taken_for_an_old_one(house, sample, accepted, load, tmp_path):
+    """What DfE has shown and then shows no more, it has taken back, though nothing else has changed since: an extract that
+    does not say how old it is, is as old as its load."""
+    exported(house, tmp_path / "own")
+    load(tmp_path / "own")
+    done = load(sample)
+    assert done.reconciled.kept.is_empty()
+    assert done.reconciled.overruled["record_id"].n_unique() == 4
+    with house.database.read() as reader:
+        period = reader.frame("SELECT deferred_at FROM training_periods WHERE training_period_id = ?", accepted)
+    assert period["deferred_at"][0] is None
+
+
+@pytest.mark.parametrize("said", ["not JSON", '{"as_of": "yesterday"}', '["2026-11-20T09:00:00Z"]'])
+def test_an_extract_json_that_cannot_be_read_refuses_the_load(house, sample, tmp_path, said):
+    folder = Path(shutil.copytree(sample, tmp_path / "fresh"))
+    (folder / "extract.json").write_text(said)
+    with pytest.raises(ExtractRefused, match=r"extract.json, column as_of: is not "):
+        import_records(house.database, folder, LATER)
+
+
+def test_the_records_speak_of_when_the_extract_says(house, sample, tmp_path):
+    folder = Path(shutil.copytree(sample, tmp_path / "fresh"))
+    (folder / "extract.json").write_text('\ufeff{"as_of": "2026-11-19T18:00:00Z"}')
+    import_records(house.database, folder, LATER)
+    house.forget()
+    assert house.records_as_of == "2026-11-19T18:00:00Z"
 
 
 def test_dfes_later_word_wins_and_is_reported(house, sample, accepted, load, tmp_path):

@@ -175,3 +175,11 @@ def test_the_sample_keeps_the_fields_invariants():
         (pl.col("contract_period") != pl.col("contract_period_s"))
         | (pl.col("lead_provider_id") != pl.col("lead_provider_id_s"))
     ).is_empty()
+
+
+@pytest.mark.parametrize("cells", [[None], ["a", None], [None, "a"], [None, None], ["a"]])
+def test_a_null_is_a_row(house, cells):
+    """In an answer of one column, at its end too."""
+    asked = " UNION ALL ".join(f"SELECT {'NULL' if cell is None else repr(cell)} AS x" for cell in cells)
+    with house.database.read() as reader:
+        assert reader.frame(asked)["x"].to_list() == cells

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.casting import INSTANT, MONEY
+from data.expectations import PARTNERS
 from schemas.discrepancies import REASONS
 from tests.payments.accounts import PROVIDER, Account, Unit
 from tests.payments.test_laws import accounts
@@ -32,6 +33,7 @@ ROWS = {
     "declared": {**dict.fromkeys(WHO, pl.String), "declaration_id": pl.String, "created_at": INSTANT,
                  **dict.fromkeys(("payment_status", "clawback_status", "payment_statement_id",
                                   "clawback_statement_id"), pl.String)},
+    "partners": PARTNERS,
     "rejected": {**dict.fromkeys((*WHO, "submission_id"), pl.String), "row_number": pl.Int64, "rule_codes": pl.String},
 }  # fmt: skip
 
@@ -39,6 +41,14 @@ ROWS = {
 def expect(amount: str | None = None, **cells: Any) -> dict[str, Any]:
     value = None if amount is None else Decimal(amount)
     return {"statement_id": "s00", **WHO, "expected_amount": value, **cells}
+
+
+def partner(**cells: Any) -> dict[str, Any]:
+    """What the records say of the delivery partner that was expected."""
+    return {
+        **dict.fromkeys(PARTNERS), "lead_provider_id": PROVIDER, "participant_id": "t000000", "participant_type": "ect",
+        "expected_partner_id": "p2", "expected_partner_name": "Second Partner", **cells,
+    }  # fmt: skip
 
 
 def declare(status: str = "eligible", clawback: str = "no_clawback", **cells: Any) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def compared(account: Account, *expected: dict[str, Any], **records: list[dict[s
     named = pl.concat([frames["statements"], elsewhere, before])
     return discrepancies(
         chosen, figures.declarations, frames["bands"], held["expected"], held["trained"], held["merges"],
-        held["declared"], held["rejected"], named, date(2024, 12, 1),
+        held["declared"], held["rejected"], named, date(2024, 12, 1), held["partners"],
     )  # fmt: skip
 
 
@@ -79,7 +89,26 @@ CASES = {
         "different-amount", "Due at band A, £119.40, with an uplift of £100.00. Your amount is what it would be with no uplift.",
     ),
     "another delivery partner": (
-        ONE, [expect("119.40", delivery_partner_id="p2")], {}, "different-delivery-partner", "declared with p1",
+        ONE, [expect("119.40", delivery_partner_id="p2")], {}, "different-delivery-partner",
+        "It counts for p1, not for the delivery partner you name. That is the delivery partner of the partnership under which",
+    ),
+    "another delivery partner since a move to another school": (
+        ONE, [expect("119.40", delivery_partner_id="p2")], {"partners": [partner(trained_at="Low School", trained_until=date(2020, 1, 1))]},
+        "different-delivery-partner", "The participant trained with Second Partner at Low School until 1 January 2020; when it was declared, at Hill School.",
+    ),
+    "another delivery partner, with whom they train still": (
+        ONE, [expect("119.40", delivery_partner_id="p2")], {"partners": [partner(trained_at="Low School")]},
+        "different-delivery-partner", "not for Second Partner. That is the delivery partner of the partnership",
+    ),
+    "another delivery partner since a correction before": (
+        ONE, [expect("119.40", delivery_partner_id="p2")],
+        {"partners": [partner(corrected_from="p2", corrected_to="p1", corrected_at=datetime(2020, 1, 1, tzinfo=UTC))]},
+        "different-delivery-partner", "You corrected the partnership from Second Partner to p1 on 1 January 2020, before it was declared.",
+    ),
+    "another delivery partner since a correction after": (
+        ONE, [expect("119.40", delivery_partner_id="p2")],
+        {"partners": [partner(corrected_from="p1", corrected_to="p2", corrected_at=datetime(2030, 1, 1, tzinfo=UTC))]},
+        "different-delivery-partner", "You corrected the partnership to Second Partner on 1 January 2030, after it was declared",
     ),
     "another amount comes before another partner": (
         ONE, [expect("1.00", delivery_partner_id="p2")], {}, "different-amount", "Due at",

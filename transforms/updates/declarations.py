@@ -30,6 +30,8 @@ from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
 # Declarations of contract periods from this year on must follow one another (handbook: rules 4.3).
 SEQUENCE_ENFORCED_FROM = 2025
 CREATED = "teacher_declaration_created"
+UNDOING = ("teacher_declaration_voided", "teacher_declaration_awaiting_clawback")
+DECLARED_AGAIN = "it is now declared again."
 
 
 def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
@@ -47,6 +49,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     rows = _with_training(rows, snapshot, periods, own, submission)
     live = _live_declarations(snapshot, periods)
     rows = _with_sequence(_with_live(rows, snapshot, live), live)
+    rows = _with_voided(rows, snapshot, periods, submission)
     return _with_already_done(_with_evidence(rows), snapshot, submission)
 
 
@@ -58,6 +61,8 @@ def _with_training(
         "contract_period", "schedule_identifier", "withdrawn_at", training_status().alias("training_status"),
     )  # fmt: skip
     rows = rows.join(period, on=ROLE, how="left", maintain_order="left")
+    partners = snapshot.delivery_partners.select("delivery_partner_id", delivery_partner_name="name")
+    rows = rows.join(partners, on="delivery_partner_id", how="left", maintain_order="left")
     flags = snapshot.contract_periods.select(
         "contract_period", "mentor_funding_enabled", "detailed_evidence_types_enabled", "uplift_fees_enabled"
     )
@@ -131,6 +136,25 @@ def _with_sequence(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("declared_at") > pl.col("earliest_of_later_types")).then(after).otherwise(pl.lit("")),
         ).alias("sequence_facts")
     )
+
+
+def _with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, submission: Submission) -> pl.DataFrame:
+    """undone: where this very declaration of this provider's was made before and taken back: `voided` or `taken back`, with
+    undone_on: the London day on which a file of theirs did it; null where it was not their doing."""
+    own = periods.filter(pl.col("lead_provider_id") == submission.lead_provider_id).select("training_period_id", *ROLE)
+    gone = (pl.col("payment_status") == "voided") | (pl.col("clawback_status") != "no_clawback")
+    events_of = snapshot.events.filter(pl.col("type").is_in(UNDOING)).select("declaration_id", undone_at="happened_at")
+    taken = (
+        snapshot.declarations.filter(gone)
+        .join(own, on="training_period_id")
+        .join(events_of.sort("undone_at").unique("declaration_id", keep="last"), on="declaration_id", how="left")
+    )
+    was_voided = pl.col("payment_status") == "voided"
+    last = taken.sort("undone_at", nulls_last=False).unique([*ROLE, "declaration_type", "declaration_date"], keep="last").select(
+        *ROLE, "declaration_type", pl.col("undone_at").dt.convert_time_zone("Europe/London").dt.date().alias("undone_on"),
+        undone=pl.when(was_voided).then(pl.lit("voided")).otherwise(pl.lit("taken back")), declared_at="declaration_date",
+    )  # fmt: skip
+    return rows.join(last, on=[*ROLE, "declaration_type", "declared_at"], how="left", maintain_order="left")
 
 
 def _place(column: str) -> pl.Expr:
@@ -242,6 +266,7 @@ def told(rows: pl.DataFrame, submission: Submission) -> pl.DataFrame:
     return verdicts(
         rows,
         note(eligible, "On the statement of {next_statement_month}, which closes on {next_deadline}.", rows),
+        note(ACCEPTED & pl.col("delivery_partner_name").is_not_null(), "It counts for {delivery_partner_name}.", rows),
         note(
             waiting & ect,
             "Kept as submitted: no induction start is recorded yet. Ask the school and its appropriate body.",
@@ -250,6 +275,12 @@ def told(rows: pl.DataFrame, submission: Submission) -> pl.DataFrame:
         note(waiting & mentor, "Kept as submitted: the mentor is not recorded as eligible yet. Ask DfE.", rows),
         note(dropped, "Evidence is not kept for this type in this contract period.", rows),
         note(ACCEPTED & extended, "Extended declarations are not meant for mentors: please check.", rows),
+        note(ACCEPTED & pl.col("undone_on").is_not_null(), f"You voided this on {{undone_on}}; {DECLARED_AGAIN}", rows),
+        note(
+            ACCEPTED & pl.col("undone").is_not_null() & pl.col("undone_on").is_null(),
+            f"This had been {{undone}}; {DECLARED_AGAIN}",
+            rows,
+        ),
         note(DONE, "This declaration has been made already: nothing to do.", rows),
         declaration_id=pl.when(ACCEPTED).then("new_id").when(DONE).then("live_declaration_id"),
         state=pl.when(eligible)

@@ -30,6 +30,11 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
         is_your_partnership=pl.lit(True),
     )  # fmt: skip
     rows = rows.join(present, on="partnership_id", how="left", maintain_order="left")
+    yours = own.select(moved_into="partnership_id")
+    moved = snapshot.partnership_moves.select(partnership_id="from_partnership_id", moved_into="to_partnership_id")
+    rows = rows.join(
+        moved.join(yours, on="moved_into", how="semi"), on="partnership_id", how="left", maintain_order="left"
+    )
     rows = rows.with_columns(pl.col("is_your_partnership").fill_null(False))
     names = snapshot.delivery_partners.select(present_partner="delivery_partner_id", present_name="name")
     rows = rows.join(names, on="present_partner", how="left", maintain_order="left")

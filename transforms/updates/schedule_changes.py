@@ -235,8 +235,13 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
         ),
         note(ACCEPTED, "Declarations already made stay as they are; new ones follow the new schedule.", rows),
         note(
-            ACCEPTED & pl.col("is_other_contract_period"),
+            ACCEPTED & pl.col("is_other_contract_period") & ~pl.col("target_is_frozen"),
             "New ones are paid under contract period {target_contract_period}.",
+            rows,
+        ),
+        note(
+            ACCEPTED & pl.col("target_is_frozen"),
+            "Contract period {target_contract_period} is closed for payment: no new declaration can be made under it.",
             rows,
         ),
         note(DONE, "A row of yours has made this change already: nothing to do.", rows),

@@ -32,7 +32,8 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     )
     declared = snapshot.declarations.join(own, on="training_period_id").with_columns(is_your_declaration=pl.lit(True))
     rows = lower(rows, "declaration_id").join(declared, on="declaration_id", how="left", maintain_order="left")
-    following = next_statements(snapshot.statements, submission.today)
+    # Money sent to a paid statement would never come back: it is frozen (handbook: rules CLAW-003, ours).
+    following = next_statements(snapshot.statements, submission.today, "open", "payable")
     rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
     rows = rows.with_columns(
         pl.col("is_your_declaration").fill_null(False), (pl.col("payment_status") == "paid").alias("is_paid")
@@ -45,7 +46,27 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     rows = rows.with_columns((pl.col("asked_before") & stands).fill_null(False).alias("asks_for_what_is_done"))
     months = snapshot.statements.select(clawback_statement_id="statement_id", clawback_month=statement_month())
     rows = rows.join(months, on="clawback_statement_id", how="left", maintain_order="left")
+    rows = _with_others(rows, snapshot)
     return _with_reopening(rows, snapshot, submission)
+
+
+def _with_others(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """has_another: another live declaration of the same participant, role and type stands, whoever made it."""
+    live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
+    whose = trained(snapshot).select("training_period_id", *ROLE)
+    others = snapshot.declarations.filter(live).join(whose, on="training_period_id").select(
+        *ROLE, "declaration_type", other_id="declaration_id"
+    )  # fmt: skip
+    pairs = rows.select("row_number", *ROLE, "declaration_type", "declaration_id").join(
+        others, on=[*ROLE, "declaration_type"]
+    )
+    marks = (
+        pairs.filter(pl.col("other_id") != pl.col("declaration_id"))
+        .select("row_number", has_another=pl.lit(True))
+        .unique()
+    )
+    rows = rows.join(marks, on="row_number", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("has_another").fill_null(False))
 
 
 def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
@@ -105,6 +126,7 @@ def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) 
 def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     """The declaration's new state, and the statement that takes the money back."""
     voided, refunded = ACCEPTED & ~pl.col("is_paid"), ACCEPTED & pl.col("is_paid")
+    alone = ~pl.col("has_another")
     standing = (
         pl.when(pl.col("payment_status") == "voided")
         .then(pl.lit("voided"))
@@ -112,11 +134,20 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
     return verdicts(
         rows,
-        note(voided, "Voided: it will not be paid, and {declaration_type} may be declared again.", rows),
+        note(voided & alone, "Voided: it will not be paid, and {declaration_type} may be declared again.", rows),
         note(
-            refunded,
+            refunded & alone,
             "It was paid: the money is taken back on the statement of {next_statement_month}, and {declaration_type} "
             "may be declared again.",
+            rows,
+        ),
+        note(voided & ~alone, "Voided: it will not be paid.", rows),
+        note(
+            refunded & ~alone, "It was paid: the money is taken back on the statement of {next_statement_month}.", rows
+        ),
+        note(
+            ACCEPTED & ~alone,
+            "Another {declaration_type} declaration stands for this participant: until it is taken back too, none can be made.",
             rows,
         ),
         note(ACCEPTED & pl.col("reopens_on").is_not_null(), "The mentor's training goes on from {reopens_on}.", rows),

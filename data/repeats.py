@@ -1,0 +1,56 @@
+"""What became of the rows of a file that is sent again: what they brought about, and the events about it since."""
+
+import polars as pl
+
+from data.casting import typed
+from data.database import Reader
+from data.snapshots import MEMORY
+from schemas.repeats import UNDONE_BY
+
+# By what a row's effects are known afterwards.
+_LINKS = {"declaration_id": ("declarations", "voids"), "partnership_id": ("partnerships", "partnership-changes")}
+_TRAINING = ("participant_id", "training_period_id")
+_MADE = """
+SELECT e.row_number, e.event_id, e.participant_id, e.declaration_id, e.training_period_id, e.partnership_id
+FROM events e WHERE e.submission_id = ? AND e.type IN ({types})
+"""
+_SINCE = """
+SELECT e.event_id, e.happened_at, e.type, e.author, e.submission_id, e.row_number, e.participant_id, e.declaration_id,
+       e.training_period_id, e.partnership_id
+FROM events e
+WHERE e.event_id > ? AND (e.lead_provider_id = ? OR e.lead_provider_id IS NULL) AND e.type IN ({types})
+  AND (e.submission_id IS NULL OR e.submission_id <> ?) AND (e.participant_id IN (SELECT id FROM made)
+  OR e.declaration_id IN (SELECT id FROM made) OR e.training_period_id IN (SELECT id FROM made)
+  OR e.partnership_id IN (SELECT id FROM made))
+"""
+CAUSES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "row_number": pl.Int64,
+    "type": pl.String,
+    "author": pl.String,
+    "happened_at": pl.Datetime("us", "UTC"),
+    "by_submission_id": pl.String,
+    "by_row_number": pl.String,
+}
+
+
+def undone_since(reader: Reader, kind: str, submission_id: str, lead_provider_id: str) -> pl.DataFrame:
+    """Of each row of a submission that brought something about, the first event since that touched it: CAUSES.
+
+    Only this lead provider's events, DfE's and the system's: what others do is not told. Rows without one are left out.
+    """
+    listed = ", ".join(f"'{each}'" for each in MEMORY[kind][1:])
+    made = reader.frame(_MADE.format(types=listed), submission_id).cast({"row_number": pl.Int64, "event_id": pl.Int64})
+    if made.is_empty():
+        return pl.DataFrame(schema=CAUSES)
+    links = next(((link,) for link, kinds in _LINKS.items() if kind in kinds), _TRAINING)
+    ids = pl.concat([made[link] for link in links]).drop_nulls().unique().sort()
+    reader.lend("made", "id", ids)
+    types = ", ".join(f"'{each}'" for each in UNDONE_BY)
+    sql = _SINCE.format(types=types)
+    since = typed(reader.frame(sql, int(made["event_id"].min()), lead_provider_id, submission_id))  # type: ignore[arg-type]
+    since = since.cast({"event_id": pl.Int64}).rename({"event_id": "later_id", "row_number": "by_row_number"})
+    since = since.rename({"submission_id": "by_submission_id"})
+    pairs = [made.select("row_number", "event_id", link).drop_nulls().join(since, on=link) for link in links]
+    found = pl.concat([pair.select("event_id", "later_id", *CAUSES) for pair in pairs])
+    after = found.filter(pl.col("later_id") > pl.col("event_id")).sort("later_id")
+    return after.unique("row_number", keep="first", maintain_order=True).select(list(CAUSES))

@@ -1,0 +1,85 @@
+"""A file that is sent again: do its rows still stand? Nothing is applied, whatever the answer (rule FILE-013)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from schemas.files import Kind
+from schemas.form import with_owners
+from schemas.reading import Sheet
+from schemas.repeats import UNDONE_BY, UNDONE_SINCE, UNKNOWN_CAUSE
+from schemas.rules import FINDINGS, findings
+from schemas.snapshot import Snapshot
+from transforms.changes import DFE_STAFF, LEAD_PROVIDER, ChangeSet, Submission
+from transforms.judging import ROWS_AT_ONCE, Judgement
+from transforms.update import VERDICTS
+from transforms.updates import UPDATES
+
+# Kinds of which a row replaces what an earlier one of the same file did: of one owner, the last row tells for all.
+_REPLACED_IN_FILE = ("schedule-changes", "partnership-changes")
+
+
+@dataclass(frozen=True)
+class First:
+    """The first submission of these bytes, and what touched its rows since (data.repeats.CAUSES)."""
+
+    submission_id: str
+    received_at: datetime
+    causes: pl.DataFrame
+
+
+def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) -> pl.Series:
+    """For each row, in order, whether what it brought about still stands."""
+    update = UPDATES[kind.name]
+    whose = update.owner(sheet.values, snapshot) if update.owner else None
+    rows = with_owners(kind, sheet.values, whose)
+    stands = [
+        update.facts(portion, snapshot, submission).sort("row_number")["asks_for_what_is_done"].fill_null(False)
+        for portion in rows.iter_slices(ROWS_AT_ONCE)
+    ]
+    answers = rows.select("row_number", "owner").with_columns(pl.concat(stands).alias("stands"))
+    if kind.name in _REPLACED_IN_FILE:
+        last = pl.col("stands").sort_by("row_number").last().over("owner")
+        answers = answers.with_columns(
+            pl.when(pl.col("owner").is_null()).then("stands").otherwise(last).alias("stands")
+        )
+    return answers["stands"]
+
+
+def judge_again(
+    sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission, first: First, stands: pl.Series
+) -> Judgement:
+    """Rows that stand are done already, the others rejected, by what and when. Changes nothing."""
+    update = UPDATES[kind.name]
+    rows = sheet.values.with_columns(is_undone=~stands)
+    verdicts, found = [pl.DataFrame(schema=VERDICTS)], [pl.DataFrame(schema=FINDINGS)]
+    for portion in rows.iter_slices(ROWS_AT_ONCE):
+        joined = update.facts(portion, snapshot, submission)
+        outcome = pl.when("is_undone").then(pl.lit("rejected")).otherwise(pl.lit("already-done"))
+        joined = joined.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
+        verdicts.append(update.told(joined, submission).select(list(VERDICTS)))
+        told = _with_causes(portion, first)
+        found.append(findings([UNDONE_SINCE], told, told.select("is_undone")))
+    return Judgement(pl.concat(verdicts), pl.concat(found), ChangeSet(), pl.DataFrame())
+
+
+def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
+    """first_submission_id, first_sent_on, undone (in words)."""
+    rows = rows.select("row_number", "is_undone").join(first.causes, on="row_number", how="left", maintain_order="left")
+    day = pl.col("happened_at").dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y")
+    by_file = pl.format(", by row {} of your file {}", "by_row_number", "by_submission_id")
+    who = (
+        pl.when((pl.col("author") == LEAD_PROVIDER) & pl.col("by_submission_id").is_not_null()).then(by_file)
+        .when(pl.col("author") == DFE_STAFF).then(pl.lit(", by DfE"))
+        .otherwise(pl.lit(""))
+    )  # fmt: skip
+    what = pl.col("type").replace_strict(UNDONE_BY, default=UNKNOWN_CAUSE, return_dtype=pl.String)
+    on = pl.format(" on {}", day).fill_null("")
+    return rows.select(
+        "row_number",
+        "is_undone",
+        pl.lit(first.submission_id).alias("first_submission_id"),
+        pl.lit(first.received_at).dt.convert_time_zone("Europe/London").dt.date().alias("first_sent_on"),
+        pl.concat_str(what, on, who).alias("undone"),
+    )
