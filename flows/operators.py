@@ -130,6 +130,10 @@ def statements_report(done: StatementsRound, names: dict[str, str]) -> str:
         f"{len(done.settled)} statements became payable; {len(done.made)} new versions, {done.unchanged} unchanged, "
         f"{done.delivered} delivered."
     ]
+    if done.not_wanted:
+        parts.append(
+            f"{done.not_wanted} open statements are not delivered yet: nothing is on them, and their deadlines are far."
+        )
     if done.held_back:
         parts += ["## Held back", "\n".join(f"- {line}" for line in done.held_back)]
     if done.standing:

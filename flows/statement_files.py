@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,10 @@ _ROW_IN_PARTNERS_PAGE = (
 
 
 Rows = list[dict[str, Any]]
+
+
+# How long before its deadline an open statement is first delivered, though nothing is on it yet.
+FIRST_DELIVERED = timedelta(days=62)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,13 @@ class Statement:
     @property
     def has_changed(self) -> bool:
         return self.previous is None or self.previous.content_sha256 != self.content
+
+    def is_wanted(self, today: date) -> bool:
+        """Whether it is time to deliver it: it was delivered before, is no longer open, something is on it or expected of
+        it, or its deadline is near (interface 4)."""
+        is_bare = not (self.declarations or self.reasons or any(line["section"] == "adjustment" for line in self.lines))
+        is_far = self.facts["deadline_date"] > today + FIRST_DELIVERED
+        return self.previous is not None or self.facts["status"] != "open" or not (is_bare and is_far)
 
     @property
     def sums(self) -> dict[str, int]:

@@ -59,7 +59,8 @@ class Made:
 class StatementsRound:
     """What one round did.
 
-    made: new versions; standing: every statement not yet paid, as it is now; nowhere: declarations that are submitted, and
+    made: new versions; not_wanted: open statements that are not delivered yet, for nothing is on them and their deadlines
+    are far; standing: every statement not yet paid, as it is now; nowhere: declarations that are submitted, and
     on no statement (data.statements.submitted_without_statement).
     """
 
@@ -67,6 +68,7 @@ class StatementsRound:
     settled: list[str] = field(default_factory=list)
     made: list[Made] = field(default_factory=list)
     unchanged: int = 0
+    not_wanted: int = 0
     delivered: int = 0
     held_back: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -99,7 +101,7 @@ def statements_round(house: House, as_of: datetime | None) -> StatementsRound:
             done.nowhere = submitted_without_statement(reader)
         computed = compute(house, accounts, today)
         done.held_back = [str(each) for each in computed.held_back]
-        _deliver_all(house, computed, now, done)
+        _deliver_all(house, computed, today, now, done)
     return done
 
 
@@ -114,18 +116,19 @@ def _held(provider: LeadProvider, statements: int, intake: IntakeRound) -> str:
     return f"{provider.slug}: {statements} statements stay open past their deadline, since {why}"
 
 
-def _deliver_all(house: House, computed: Computed, now: datetime, done: StatementsRound) -> None:
+def _deliver_all(house: House, computed: Computed, today: date, now: datetime, done: StatementsRound) -> None:
     by_provider: dict[str, list[Statement]] = {}
     for statement in computed.statements:
         by_provider.setdefault(statement.facts["lead_provider_id"], []).append(statement)
     for provider in house.lead_providers():
         own = by_provider.get(provider.lead_provider_id, [])
-        changed = [statement for statement in own if statement.has_changed]
+        changed = [statement for statement in own if statement.has_changed and statement.is_wanted(today)]
+        done.not_wanted += sum(not statement.is_wanted(today) for statement in own)
         promises = _write_versions(house, provider, computed, changed, now)
         with house.database.write() as connection:
             for promise in promises:
                 promise(connection)
-        done.unchanged += len(own) - len(changed)
+        done.unchanged += sum(not statement.has_changed for statement in own)
         done.made += [_made(statement) for statement in changed]
         done.standing += [_made(statement) for statement in own]
         done.delivered += _deliver(house, provider, now, done.troubles)

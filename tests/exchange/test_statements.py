@@ -47,11 +47,14 @@ def read(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, infer_schema=False)
 
 
-def test_every_statement_not_yet_paid_is_delivered_whole(house, provider, delivered):
+def test_every_statement_that_is_wanted_is_delivered_whole(house, provider, delivered):
+    """Those with something on them, those no longer open, those whose deadline is near (62 days from 14 December)."""
     with house.database.read() as reader:
         unpaid = reader.frame(
             "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
-            "WHERE s.status <> 'paid' AND c.lead_provider_id = ?",
+            "WHERE s.status <> 'paid' AND c.lead_provider_id = ? AND (s.status <> 'open' OR s.deadline_date <= '2027-02-14' "
+            "OR EXISTS (SELECT 1 FROM declarations d WHERE s.statement_id IN (d.payment_statement_id, d.clawback_statement_id)) "
+            "OR EXISTS (SELECT 1 FROM adjustments a WHERE a.statement_id = s.statement_id))",
             provider.lead_provider_id,
         )
     manifests = [json.loads(path.read_text()) for path in delivered.glob("*/*/*/manifest.json")]
@@ -258,3 +261,69 @@ def test_settling_changes_statuses_and_nothing_else(house, tmp_path):
         if path.stem == "declarations":
             before, after = (rows.drop("payment_status", "updated_at") for rows in (before, after))
         assert before.equals(after), path.stem
+
+
+# When an open statement is first delivered
+
+
+@pytest.fixture
+def far(home: Path, provider_id: str) -> str:
+    """An open output statement of 2026 with nothing on it, whose deadline is far."""
+    with open_house(Settings(home=home)) as house, house.database.write() as connection:
+        chosen = connection.exec_driver_sql(
+            "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id WHERE c.lead_provider_id = ? "
+            "AND c.contract_period = 2026 AND s.fee_type = 'output' AND s.year = 2027 AND s.month = 4 AND NOT EXISTS "
+            "(SELECT 1 FROM declarations d WHERE s.statement_id IN (d.payment_statement_id, d.clawback_statement_id))", (provider_id,),
+        ).scalar_one()  # fmt: skip
+        connection.exec_driver_sql("UPDATE statements SET status = 'open' WHERE statement_id = ?", (chosen,))
+        connection.exec_driver_sql("DELETE FROM adjustments WHERE statement_id = ?", (chosen,))
+    return str(chosen)
+
+
+@pytest.fixture
+def provider_id(home: Path) -> str:
+    with open_house(Settings(home=home)) as house:
+        return house.lead_providers()[0].lead_provider_id
+
+
+def versions_of(house: House, statement_id: str) -> list[str]:
+    with house.database.read() as reader:
+        return reader.frame(
+            "SELECT status FROM statement_versions WHERE statement_id = ? ORDER BY version", statement_id
+        )["status"].to_list()
+
+
+def test_an_open_statement_comes_62_days_before_its_deadline(far, house):
+    """The deadline is 31 March 2027."""
+    assert statements_round(house, instant("2027-01-27T12:00:00Z")).not_wanted > 0
+    assert versions_of(house, far) == []
+    statements_round(house, instant("2027-01-28T00:00:00Z"))
+    assert versions_of(house, far) == ["open"]
+
+
+def test_an_open_statement_comes_when_something_is_expected_of_it(far, house, provider):
+    who = acceptable_rows(house, provider)["participant_id"][0]
+    put(house, provider, "expected-payments.csv",
+        f"statement_month,contract_period,participant_id,course_identifier,declaration_type\n2027-04,2026,{who},ecf-induction,started\n")  # fmt: skip
+    statements_round(house, AT)
+    assert versions_of(house, far) == ["open"]
+
+
+def test_an_open_statement_comes_when_it_is_adjusted_and_stays(far, house):
+    with house.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO adjustments VALUES (?, ?, 'a correction', '-10.00')",
+            ("dddddddd-0000-4000-8000-000000000001", far),
+        )
+    statements_round(house, AT)
+    with house.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM adjustments WHERE statement_id = ?", (far,))
+    statements_round(house, AT)
+    assert versions_of(house, far) == ["open", "open"]
+
+
+def test_what_became_payable_comes_whatever_is_on_it(far, house):
+    with house.database.write() as connection:
+        connection.exec_driver_sql("UPDATE statements SET status = 'payable' WHERE statement_id = ?", (far,))
+    statements_round(house, AT)
+    assert versions_of(house, far) == ["payable"]

@@ -11,6 +11,7 @@ from tests.builders import (
     NOW,
     OTHERS,
     PARTICIPANT,
+    SECOND_PARTNER,
     STRANGER,
     Declared,
     Training,
@@ -286,6 +287,17 @@ def test_the_mentor_of_the_time_is_the_one_whose_mentorship_covers_the_day():
 def test_without_a_covering_mentorship_the_nearest_counts():
     far, near = (MENTOR, date(2025, 9, 1), date(2025, 9, 20)), (STRANGER, date(2025, 11, 6), None)
     assert effects(World(mentors=(far, near)))["mentor_id"] == STRANGER
+
+
+def test_an_accepted_declaration_says_whose_it_counts_for():
+    assert "It counts for First Partner." in judged(World(), a_row()).verdicts["notes"][0]
+    moved = World(
+        training=(
+            Training(finished_on=date(2025, 10, 1)),
+            Training(started_on=date(2025, 10, 2), partner=SECOND_PARTNER),
+        )
+    )
+    assert "It counts for Second Partner." in judged(moved, a_row()).verdicts["notes"][0]
 
 
 COMPLETION = {

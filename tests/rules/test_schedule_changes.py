@@ -210,6 +210,8 @@ def test_into_a_frozen_contract_period_only_those_who_came_from_it():
     assert codes(judgement) == []
     (person,) = updated(judgement, "participants")
     assert person["ect_payments_frozen_year"] is None
+    told = judgement.verdicts["notes"][0]
+    assert "Contract period 2024 is closed for payment" in told and "are paid under" not in told
     wrong_role = replace(world, person={"mentor_payments_frozen_year": 2024})
     assert codes(change(year="2024", world=wrong_role)) == ["SCHED-015"]
 

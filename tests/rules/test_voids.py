@@ -212,3 +212,55 @@ def test_a_51st_void_of_one_participants_declarations_is_refused():
     assert [codes(judgement, n) for n in (50, 51)] == [["VOID-004"], ["FILE-014"]]
     strangers = judged(World(), *[{"declaration_id": an_id(str(n))} for n in range(51)], kind="voids")
     assert codes(strangers, 51) == ["VOID-003"]
+
+
+# What is in the records already
+
+
+def test_a_clawback_never_goes_to_a_paid_statement():
+    """A paid statement and a payable one with deadlines ahead, then an open one: what a paid one takes never comes back."""
+    paid, payable, still_open = date(2025, 11, 28), date(2025, 12, 10), date(2025, 12, 31)
+    deadlines = ((paid, "output", "paid"), (payable, "output", "payable"), (still_open, "output", "open"))
+    [change] = updated(void(PAID, world=World(deadlines=deadlines)), "declarations")
+    assert change["clawback_statement_id"] == a_statement(2025, payable)
+    assert codes(void(PAID, world=World(deadlines=deadlines[:1]))) == ["CLAW-003"]
+
+
+@pytest.mark.parametrize("status", ["eligible", "paid"])
+def test_a_void_of_one_of_two_promises_nothing(status):
+    one = replace(STARTED, status=status)
+    other = Declared("started", "2025-10-02T09:00:00Z", training=Training(provider=OTHERS))
+    world = World(training=(Training(), Training(provider=OTHERS, finished_on=date(2025, 9, 30))))
+    told = notes(void(one, other, world=world))[0]
+    assert "may be declared again" not in told and "Another started declaration stands for this participant" in told
+    assert "may be declared again" in notes(void(one))[0]
+
+
+DFES_END = {
+    "mentor_funding_end_date": date(2021, 4, 19),
+    "mentor_funding_end_reason": "completed_during_early_roll_out",
+}
+
+
+@pytest.mark.parametrize("recorded", [DFES_END, DFES_END | {"mentor_funding_end_reason": "completed_declaration_received"}],
+                         ids=["early roll-out", "a completed declaration elsewhere"])  # fmt: skip
+def test_an_end_of_funding_that_dfe_recorded_stays_through_a_completed_and_its_void(recorded):
+    world = World(training=(replace(MENTORING, finished_on=None),), person=recorded)
+    row = a_row(
+        course_identifier="ecf-mentor", declaration_type="completed", declaration_date="2025-11-03T12:00:00Z",
+        evidence_held="75-percent-engagement-met",
+    )  # fmt: skip
+    declared = judged(world, row)
+    records = after(world, declared)
+    assert {name: records.participants[name][0] for name in recorded} == recorded
+    assert records.training_periods["finished_on"].to_list() == [date(2025, 11, 3)]
+    made = declared.verdicts["declaration_id"][0]
+    voided = judged(records, {"declaration_id": made}, kind="voids", now=NOW + timedelta(hours=1))
+    records = after(records, voided)
+    assert {name: records.participants[name][0] for name in recorded} == recorded
+
+
+def test_a_completed_of_dfes_that_is_voided_leaves_another_reason():
+    """No trail of ours: an end for another reason than a completed declaration is not taken away."""
+    judgement = void(COMPLETED, world=World(training=(MENTORING,), person=DFES_END))
+    assert updated(judgement, "participants")[0]["mentor_funding_end_date"] == DFES_END["mentor_funding_end_date"]
