@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test faults test-tools lint bench lock audit clean install
+.PHONY: demo test test-long faults test-tools lint bench lock audit clean install
 
 install: .venv/installed
 
@@ -21,6 +21,10 @@ demo: install
 
 test: install
 	POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n auto $(ARGS)
+
+# Every law on many more examples.
+test-long: install
+	LAWS=long POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n auto $(ARGS)
 
 # Every step boundary, not a choice of them: FAULTS_SEED=2 makes the rest differ.
 faults: install

@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.casting import INSTANT, MONEY
 from data.expectations import PARTNERS
 from schemas.discrepancies import REASONS
+from tests.laws import tried
 from tests.payments.accounts import PROVIDER, Account, Unit
 from tests.payments.test_laws import accounts
 from transforms.discrepancies import DIFFERENCES, discrepancies
@@ -208,7 +209,7 @@ def test_without_expectations_there_is_nothing_to_compare():
 offsets = st.sampled_from([None, "0.00", "0.01", "-0.02", "50.00", "-119.40"])
 
 
-@settings(max_examples=80, deadline=None)
+@tried(80)
 @given(accounts, st.lists(offsets, max_size=40), st.integers(0, 5))
 def test_the_reasons_explain_the_whole_difference_to_the_penny(account, chosen, strangers):
     held = account.figures().declarations.filter(pl.col("line_type") != "voided")

@@ -5,10 +5,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.vocabulary import DECLARATION_TYPES
+from tests.laws import tried
 from tests.payments.accounts import Account, Unit
 from transforms.breakdowns import differences
 
@@ -46,7 +47,7 @@ accounts = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@tried(80)
 @given(accounts, st.booleans())
 def test_everything_adds_up(account, ordered):
     figures, shares = account.shares(ordered)
@@ -55,7 +56,7 @@ def test_everything_adds_up(account, ordered):
     assert shares.declarations.filter(worthless)["share_pence"].sum() == 0
 
 
-@settings(max_examples=80, deadline=None)
+@tried(80)
 @given(accounts)
 def test_an_independent_calculation_agrees(account):
     lines = account.figures().lines
@@ -66,7 +67,7 @@ def test_an_independent_calculation_agrees(account):
     assert abs(Fraction(int(lines.filter(section="vat")["pence"][0]), 100) - vat) <= cents
 
 
-@settings(max_examples=40, deadline=None)
+@tried(40)
 @given(accounts, st.booleans())
 def test_moving_a_declaration_between_partners_changes_those_two_alone(account, ordered):
     last = [place for place, unit in enumerate(account.units) if unit.month == MONTHS - 1 and unit.partner == "p1"]
@@ -84,7 +85,7 @@ def test_moving_a_declaration_between_partners_changes_those_two_alone(account, 
         assert abs(one["pence"] - other["pence"]) <= len(DECLARATION_TYPES) * 2
 
 
-@settings(max_examples=80, deadline=None)
+@tried(80)
 @given(accounts)
 def test_without_overflow_bands_fill_from_the_bottom_with_what_is_live(account):
     account = replace(account, contract_type="ecf", bands=((100, "900.00", "0.60"), (100, "800.00", "0.60")))

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.laws import tried
 from tests.payments.accounts import Account, Unit
 from tests.payments.test_laws import KINDS, MONTHS, _add, _remove, accounts
 from transforms.discrepancies import DIFFERENCES
@@ -39,7 +40,7 @@ def total(rows: StatementTables) -> int:
     return int(rows.lines.filter(section="total")["amount"][0].replace(".", ""))
 
 
-@settings(max_examples=40, deadline=None)
+@tried(40)
 @given(accounts, accounts)
 def test_the_changes_add_up_to_what_the_total_moved_by(before, now):
     was, is_now = tables(before), tables(now)
@@ -48,7 +49,7 @@ def test_the_changes_add_up_to_what_the_total_moved_by(before, now):
     changes_table(rows)
 
 
-@settings(max_examples=20, deadline=None)
+@tried(20)
 @given(accounts)
 def test_nothing_has_changed_from_a_version_to_itself(account):
     assert changed(account, account).is_empty()
@@ -74,7 +75,7 @@ def test_a_declaration_that_moves_to_another_band_says_so():
     assert "band was B, now A" in row["what_changed"] and row["difference"] == 11940 - 11748
 
 
-@settings(max_examples=60, deadline=None)
+@tried(60)
 @given(accounts)
 def test_bands_fill_as_they_do_one_by_one(account):
     account = replace(account, contract_type="ecf")
@@ -113,7 +114,7 @@ def test_billing_beyond_all_bands_that_a_refund_makes_room_for_is_told():
     assert gross_overflow(asked[0], pl.Series(["s02"]), *asked[2:]).is_empty()
 
 
-@settings(max_examples=40, deadline=None)
+@tried(40)
 @given(accounts, st.booleans())
 def test_partners_sums_are_their_lines(account, ordered):
     _, shares = account.shares(ordered)

@@ -7,13 +7,14 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flows.clock import london_day
 from schemas.files import KINDS
 from schemas.reading import FileFailure, Limits, Sheet, read_sheet
 from tests.builders import NOW, US, World, a_row
+from tests.laws import tried
 from transforms.changes import Submission
 from transforms.judging import judge
 from transforms.receipts import told
@@ -63,21 +64,21 @@ def safe_to_show(text: str) -> None:
     assert not [c for c in text if unicodedata.category(c) in UNSEEN], ascii(text)
 
 
-@settings(max_examples=300, deadline=None)
+@tried(300)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join), st.sampled_from(sorted(KINDS)), st.booleans())
 def test_any_mixture_of_pieces_is_taken_safely(content, kind, with_header):
     head = ",".join(KINDS[kind].columns).encode() + b"\n" if with_header else b""
     taken_safely(head + content, kind)
 
 
-@settings(max_examples=200, deadline=None)
+@tried(200)
 @given(st.binary(max_size=300), st.booleans())
 @example(b"\x1e\x1f", True)
 def test_any_bytes_are_taken_safely(content, with_header):
     taken_safely((HEADER if with_header else b"") + content, "declarations")
 
 
-@settings(max_examples=300, deadline=None)
+@tried(300)
 @given(st.data())
 def test_a_good_file_damaged_anywhere_is_taken_safely(data):
     content = VALID

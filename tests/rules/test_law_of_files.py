@@ -6,7 +6,7 @@ And what was accepted is already done, or refused as the rules say, when it come
 from datetime import date, timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.snapshot import Snapshot
@@ -29,6 +29,7 @@ from tests.builders import (
     judged,
     utc,
 )  # fmt: skip
+from tests.laws import tried
 
 LEFT = Training(participant=MENTOR, role="mentor", finished_on=date(2025, 10, 1), deferred_at=utc("2025-10-01T09:00:00Z"),
                 deferral_reason="other")  # fmt: skip
@@ -112,7 +113,7 @@ def content(records: Snapshot) -> dict[str, list[tuple]]:
     return {name: sorted(repr([told(v) for v in row]) for row in getattr(records, name).rows()) for name in names}
 
 
-@settings(max_examples=150, deadline=None)
+@tried(150)
 @given(SEQUENCES, st.data())
 def test_any_sequence_of_files_is_the_same_rows_one_at_a_time(sequence, data):
     together = apart = WORLD.snapshot()
@@ -131,7 +132,7 @@ def test_any_sequence_of_files_is_the_same_rows_one_at_a_time(sequence, data):
         assert content(together) == content(apart)
 
 
-@settings(max_examples=100, deadline=None)
+@tried(100)
 @given(SEQUENCES)
 def test_a_file_sent_again_does_nothing_twice(sequence):
     """Whatever each row of the second sending is told, no declaration is made twice, no period opened twice."""

@@ -2,10 +2,11 @@
 
 from datetime import date
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import MENTOR, PARTICIPANT, STRANGER, Training, World, a_row, after, codes, judged
+from tests.laws import tried
 
 WORLD = World(
     training=(
@@ -30,7 +31,7 @@ ROWS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@tried(60)
 @given(st.lists(ROWS, min_size=1, max_size=8))
 def test_one_file_of_many_rows_is_many_files_of_one_row(rows):
     together = judged(WORLD, *rows)
@@ -43,7 +44,7 @@ def test_one_file_of_many_rows_is_many_files_of_one_row(rows):
     assert [(*verdict, codes(together, number)) for number, verdict in enumerate(verdicts, 1)] == apart
 
 
-@settings(max_examples=30, deadline=None)
+@tried(30)
 @given(st.lists(ROWS, min_size=1, max_size=6))
 def test_twice_is_once(rows):
     """What was accepted is already done when the same rows come again."""
