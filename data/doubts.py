@@ -9,6 +9,8 @@ from datetime import date
 
 import polars as pl
 
+from data.casting import parse_instant
+
 ROLE = ["participant_id", "participant_type"]
 LAST_DAY = date(9999, 12, 31)
 NEEDED = (
@@ -124,9 +126,7 @@ def _misplaced(
 
 
 def _paid_early(statements: pl.DataFrame, today: date) -> list[str]:
-    marked = pl.col("marked_as_paid_at").str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC", strict=False
-    )
+    marked = parse_instant(pl.col("marked_as_paid_at"))
     day = marked.dt.convert_time_zone("Europe/London").dt.strftime("%Y-%m-%d").fill_null(today.isoformat())
     rows = statements.filter((pl.col("status") == "paid") & (day <= pl.col("deadline_date"))).sort("statement_id")
     return [f"{row['statement_id']}, deadline {row['deadline_date']}" for row in rows.iter_rows(named=True)]

@@ -1,5 +1,7 @@
 """The same on PostgreSQL, by its address alone."""
 
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +15,7 @@ from flows.dfe import void
 from flows.history import history
 from flows.house import House, open_house
 from flows.intake import intake_round
+from flows.looking import remember_all
 from flows.payments import payment_schedule
 from flows.settings import Settings
 from flows.statements import statements_round
@@ -20,6 +23,7 @@ from flows.verifying import verify
 from schemas.records import RECORDS
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put, receipts, results
+from tests.exchange.test_updates import _ACTIVE
 
 AT, BEFORE, AFTER = instant(NOW), instant("2026-12-20T10:00:00Z"), instant("2027-01-01T00:10:00Z")
 
@@ -189,6 +193,26 @@ def every_update(settings: Settings, sample: Path) -> dict[str, object]:
         done = import_records(house.database, sample, instant("2026-12-21T10:00:00Z"))
         found["kept"] = sorted(done.reconciled.kept.group_by("table", "column").len().rows())
         found["overruled"] = done.reconciled.overruled.height
+        # The same files again: duplicates, and rows undone since; then a part of the records alone, judged with the rest.
+        for hour, kind in enumerate((*_ROWS, *_CELLS)):
+            content = (house.stored_upload(receipts(house, provider)[f"{kind}.csv"]["sha256"])).read_bytes()
+            put(house, provider, f"{kind}-again.csv", content)
+            assert intake_round(house, instant(f"2026-12-22T1{hour}:00:00Z")).troubles == []
+            again = receipts(house, provider)[f"{kind}-again.csv"]
+            told = (
+                results(again).select(_TOLD)
+                if again["rows"]["total"]
+                else pl.DataFrame(schema=dict.fromkeys(_TOLD, pl.String))
+            )
+            words = pl.col("messages").str.replace_all(f"{made_id}|[0-9TZ]+-[a-z-]+-[0-9a-f]{{6}}", "ID")
+            found[f"{kind} again"] = (again["status"], again["rows"], told.with_columns(words).rows())
+        (settings.home / "part").mkdir()
+        for name in ("statements", "school_merges"):
+            shutil.copy(sample / f"{name}.csv", settings.home / "part")
+        part = import_records(house.database, settings.home / "part", instant("2026-12-23T10:00:00Z"))
+        found["doubts"] = part.doubts
+        house.forget()
+        found["as of"] = house.records_as_of
         with house.database.read() as reader:
             found["history"] = len(history(reader, chosen))
             counted = reader.frame("SELECT type, COUNT(*) AS n FROM events GROUP BY type")
@@ -202,7 +226,63 @@ def test_every_kind_of_update_ends_the_same_on_both(postgres_again, sample, tmp_
     great = every_update(settings, sample)
     for name, told in lite.items():
         assert great[name] == told, name
-    assert lite["overruled"] == 0 and lite["kept"]
+    assert lite["overruled"] == 0 and lite["kept"] and lite["doubts"] == []
+
+
+def test_a_part_that_is_poison_and_the_clock(postgres_third, sample, tmp_path, monkeypatch):
+    """Tries, sightings and looks are kept there as well; and the time is the server's."""
+    settings = Settings(home=tmp_path / "great", seconds_between_looks=0, database_url=postgres_third)
+    with open_house(settings) as house:
+        import_records(house.database, sample, instant(IMPORTED_AT))
+        assert abs((house.now() - datetime.now(UTC)).total_seconds()) < 60
+        moments = []
+        monkeypatch.setattr("data.database.datetime", None)  # no clock of this process is asked
+        moments.append(house.now())
+        monkeypatch.undo()
+        provider = house.lead_providers()[0]
+        put(house, provider, "declarations.csv", "x\n")
+        remember_all(house)
+        [received] = house.ledger.sightings().values()
+        assert received <= house.now()
+        house.ledger.saw([], {provider.lead_provider_id: AT})
+        house.ledger.saw([], {provider.lead_provider_id: BEFORE})
+        house.ledger.saw([], {provider.lead_provider_id: AT})
+        assert house.ledger.looks() == {provider.lead_provider_id: BEFORE}
+
+        def broken(*_arguments):
+            with house.database.engine.connect() as connection:
+                connection.exec_driver_sql("SELECT nothing FROM statements")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("flows.processing.refused_unread", broken)
+            done = intake_round(house, None)
+        [waiting] = house.ledger.unsettled()
+        assert (waiting.failures, waiting.received_at, house.ledger.sightings()) == (1, received, {})
+        assert "ProgrammingError" in done.troubles[0]
+        assert intake_round(house, house.now() + timedelta(minutes=2)).troubles == []
+
+        # A deferral sent again after the participant was resumed.
+        with house.database.read() as reader:
+            person = reader.frame(_ACTIVE, provider.lead_provider_id, "ect")["participant_id"][0]
+        rows = f"participant_id,course_identifier\n{person},ecf-induction\n"
+        deferral = f"participant_id,course_identifier,reason\n{person},ecf-induction,other\n"
+        for day, name, content in (
+            (14, "deferrals", deferral),
+            (15, "resumptions", rows),
+            (16, "deferrals-again", deferral),
+        ):
+            put(house, provider, f"{name}.csv", content)
+            assert intake_round(house, instant(f"2026-12-{day}T10:00:00Z")).troubles == []
+        told = results(receipts(house, provider)["deferrals-again.csv"])
+        assert told["rule_codes"].to_list() == ["FILE-013"]
+        assert (
+            "since then the participant was resumed on 15 December 2026, by row 1 of your file" in told["messages"][0]
+        )
+
+
+@pytest.fixture
+def postgres_third(postgres_again):
+    return postgres_again
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from data.tables import metadata
 from flows.house import open_house
 from flows.settings import Settings
 
-# Numbers that a database gives out and never takes back, whoever was cut off in between.
-GIVEN_OUT = {"deliveries": "delivery_id", "events": "event_id", "records_imports": "import_id"}
+# Numbers that a database gives out and never takes back, whoever was cut off in between; and when a look began, by the clock.
+GIVEN_OUT = {"deliveries": "delivery_id", "events": "event_id", "records_imports": "import_id", "looks": "looked_at"}
 
 
 @dataclass
