@@ -286,6 +286,16 @@ class Ledger:
         """An event of the audit trail."""
         connection.execute(insert(events).values(**event))
 
+    def last_judged(self, lead_provider_id: str, file_name: str) -> tuple[SubmissionRow, datetime] | None:
+        """The last submission of a file of this name (in any case of letters) that was judged, and when."""
+        c = submissions.c
+        query = select(c.processed_at, *_SUBMISSION).where(
+            c.lead_provider_id == lead_provider_id, func.lower(c.file_name) == file_name.lower(), c.processed_at.is_not(None),
+            c.purged_at.is_(None),
+        )  # fmt: skip
+        rows = self._all(query.order_by(c.number.desc()).limit(1))
+        return (SubmissionRow(*rows[0][1:]), rows[0][0]) if rows else None
+
     def exists(self, submission_id: str) -> bool:
         return bool(self._all(select(submissions.c.submission_id).where(submissions.c.submission_id == submission_id)))
 

@@ -5,15 +5,17 @@ Cut anywhere, the next round finds the taken file and does the rest.
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from data.ledger import SubmissionRow
 from flows.house import House, LeadProvider
 from flows.looking import received as seen_since
-from flows.receipts import received
+from flows.receipts import LAST_FILE, add_note, received
 from flows.rendering import as_json
 from schemas.files import kind_of
 from sftp.mailbox import SIDECAR, Arrival, Mailbox
+
+LATE_CHECKSUM = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,45 @@ class Claims:
             elif ready.sidecar:
                 self._mailbox.give_back(ready.sidecar)
 
+    def late_checksums(self, settled: list[Arrival]) -> list[str]:
+        """Compare checksums that came within a minute after their files were judged, and note it on the receipts. Returns a
+        line for operators for each that does not agree."""
+        files = {each.name.lower() for each in settled if not each.is_sidecar}
+        lines = []
+        for sidecar in settled:
+            name = sidecar.name[: -len(SIDECAR)]
+            judged = (
+                self._house.ledger.last_judged(self._provider.lead_provider_id, name) if sidecar.is_sidecar else None
+            )
+            if not judged or name.lower() in files or not self._mailbox_has_just(sidecar, judged[1]):
+                continue
+            if self._mailbox.take(sidecar):
+                submission = judged[0]
+                if _told(b"".join(self._mailbox.read(sidecar))) == submission.sha256:
+                    note = "A checksum that came after the file was judged agrees with it."
+                else:
+                    note = (
+                        "A checksum that came after the file was judged does not agree with it: the upload may have been cut "
+                        "short or changed on the way. If so, send the file and its checksum again."
+                    )
+                    lines.append(f"{submission.submission_id}: a checksum that came after it was judged does not agree")
+                self._note(submission, note)
+                self._mailbox.discard(sidecar)
+                self._house.ledger.forget_sightings(self._provider.lead_provider_id, [sidecar.identity])
+        return lines
+
+    def _mailbox_has_just(self, sidecar: Arrival, judged_at: datetime) -> bool:
+        return judged_at <= self._received(sidecar) <= judged_at + LATE_CHECKSUM
+
+    def _note(self, submission: SubmissionRow, note: str) -> None:
+        house = self._house
+        sha256 = add_note(house.outbox / submission.submission_id, note)
+        with house.database.write() as connection:
+            house.ledger.owe(
+                connection, lead_provider_id=submission.lead_provider_id, what="receipt", path=receipt_path(submission),
+                last_file=LAST_FILE, sha256=sha256, owed_since=house.now(self._as_of),
+            )  # fmt: skip
+
     def _in_order(self, arrivals: list[Arrival]) -> list[Ready]:
         """Files with their checksums, by when they were received, then time of modification, then name; those whose
         checksum is wanted and missing are left to wait."""
@@ -95,8 +136,7 @@ class Claims:
         sha256, size = house.store_upload(mailbox.read(arrival))
         submission = house.ledger.unremoved(owner, arrival.identity, sha256)
         if submission is None:
-            expected = b"".join(mailbox.read(sidecar)).split() if sidecar else []
-            told = expected[0].decode("ascii", "replace")[:64].lower() if expected else "nothing" if sidecar else None
+            told = _told(b"".join(mailbox.read(sidecar))) if sidecar else None
             submission = replace(self._submission(arrival, sha256, size, ready.received_at), expected_sha256=told)
             came = [each.identity for each in (arrival, sidecar) if each]
             house.ledger.claim(submission, came)
@@ -117,6 +157,12 @@ class Claims:
         return SubmissionRow(
             submission_id, owner, kind.name if kind else None, arrival.name, size, sha256, arrival.identity, received_at
         )
+
+
+def _told(checksum: bytes) -> str:
+    """The SHA-256 that a checksum file says; `nothing` where it says none."""
+    words = checksum.split()
+    return words[0].decode("ascii", "replace")[:64].lower() if words else "nothing"
 
 
 def receipt_path(submission: SubmissionRow) -> str:

@@ -114,11 +114,13 @@ def _in_turn(
             mailbox = house.mailbox(provider.slug)
             claims = Claims(house, provider, mailbox, as_of)
             claims.left_over()
-            claims.take(looks.settled.get(provider.slug, []))
+            settled = looks.settled.get(provider.slug, [])
+            claims.take(settled)
             if provider.slug in looks.stale:
                 forget_gone(house, provider, looks.stale[provider.slug])
             all_is_claimed = True
             _judge_waiting(house, provider, as_of, done)
+            done.troubles += claims.late_checksums(settled)
             done.delivered += deliver_owed(house, provider, mailbox, house.now(as_of))
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)

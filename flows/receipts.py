@@ -1,5 +1,6 @@
 """What became of a file, written out as the receipt's folder."""
 
+import json
 import shutil
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -92,6 +93,21 @@ def write_receipt(folder: Path, outcome: Outcome, provider_name: str, made_from:
     write(folder / "receipt.html", _page(outcome, provider_name))
     write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
     on_disk([folder], folder.parent)
+    return digest(folder / LAST_FILE)
+
+
+ABOUT = "<h2>About this submission</h2>"
+
+
+def add_note(folder: Path, note: str) -> str:
+    """Add a note to a receipt that was written before. Returns the SHA-256 of receipt.json. Adding it again does nothing."""
+    receipt = json.loads((folder / LAST_FILE).read_text(encoding="utf-8"))
+    if note not in receipt["notes"]:
+        told = (folder / "receipt.html").read_text(encoding="utf-8")
+        write(folder / "receipt.html", told.replace(ABOUT, f"<h2>Checksum</h2>\n<p>{note}</p>\n\n{ABOUT}", 1))
+        changed = receipt | {"notes": [*receipt["notes"], note], "files": listing(folder, LAST_FILE)}
+        write(folder / LAST_FILE, as_json(changed))
+        on_disk([folder], folder.parent)
     return digest(folder / LAST_FILE)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from sftp.mailbox import Arrival
 from sftp.remote import SftpMailbox
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts
-from tests.exchange.servers import SERVICES, mailbox_service
+from tests.exchange.servers import SERVICES, mailbox_service, our_server
 
 AT = instant(NOW)
 BEFORE, AFTER = instant("2026-12-31T23:40:00Z"), instant("2027-01-01T00:05:00Z")
@@ -456,3 +457,49 @@ def test_a_dead_connection_is_made_anew_for_the_next_mailbox(kind, house, tmp_pa
         done = intake_round(there, AT)
     assert [outcome.submission.lead_provider_id for outcome in done.outcomes] == [second.lead_provider_id]
     assert len(done.troubles) == 1 and first.slug in done.troubles[0]
+
+
+# A checksum that comes late
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+@pytest.mark.parametrize(("seconds", "is_late"), [(59, False), (61, True)])
+def test_a_checksum_that_comes_within_a_minute_is_compared_and_noted(house, provider, world, agrees, seconds, is_late):
+    world.put(house, provider, "declarations.csv", "x\n")
+    intake_round(house, None)
+    world.now += timedelta(seconds=seconds)
+    said = hashlib.sha256(b"x\n" if agrees else b"y\n").hexdigest()
+    sidecar = world.put(house, provider, "declarations.csv.sha256", said)
+    done = intake_round(house, None)
+    receipt = receipts(house, provider)["declarations.csv"]
+    noted = [note for note in receipt["notes"] if "checksum" in note]
+    assert sidecar.exists() is is_late
+    assert (len(noted), len(done.troubles)) == ((0, 0) if is_late else (1, 0 if agrees else 1))
+    if not is_late:
+        assert ("does not agree" in noted[0]) is not agrees
+        assert noted[0] in (receipt["folder"] / "receipt.html").read_text()
+        listed = {each["name"]: each["sha256"] for each in receipt["files"]}
+        assert hashlib.sha256((receipt["folder"] / "receipt.html").read_bytes()).hexdigest() == listed["receipt.html"]
+        assert intake_round(house, None).delivered == 0
+
+
+# On our own server, with a real client
+
+
+def test_on_our_own_server_it_is_the_clock_when_the_file_was_closed(home, tmp_path):
+    """Whatever time of modification the client sets, and however late the round."""
+    old = tmp_path / "declarations.csv"
+    old.write_text("x\n")
+    os.utime(old, (0, 0))
+    with open_house(Settings(home=home, seconds_between_looks=0)) as house:
+        provider = house.lead_providers()[0]
+        with our_server(home / "mailboxes", tmp_path, provider.slug) as (_, client, _):
+            before = datetime.now(UTC)
+            client.sftp(
+                f"put -p {old} to-dfe/declarations.part\nrename to-dfe/declarations.part to-dfe/declarations.csv"
+            )
+            after = datetime.now(UTC)
+        time.sleep(1.5)
+        [outcome] = intake_round(house, None).outcomes
+        # The kernel's clock for files is some milliseconds behind.
+        assert before - timedelta(milliseconds=20) <= outcome.submission.received_at <= after

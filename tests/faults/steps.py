@@ -32,7 +32,7 @@ class Steps:
         self.fault = fault or {}
         self.count = 0
         self.by_kind: Counter[str] = Counter()
-        self.is_watching = True
+        self.is_watching, self.has_struck = True, False
 
     def tick(self, kind: str, client: paramiko.SFTPClient | None = None) -> None:
         if not self.is_watching:
@@ -46,6 +46,7 @@ class Steps:
         if self.fault["do"] == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif client is not None:
+            self.has_struck = True
             client.get_channel().get_transport().sock.close()  # type: ignore[union-attr]
 
 

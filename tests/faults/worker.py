@@ -45,7 +45,7 @@ def _round(job: Job) -> None:
             newest = house.ledger.newest_version(job["statement_id"])
             authorise(house, job["statement_id"], newest.total if newest else Decimal(), now)
             troubles = []
-    _tell(job, {"steps": steps.count, "troubles": troubles, "by_kind": steps.by_kind})
+    _tell(job, {"steps": steps.count, "troubles": troubles, "by_kind": steps.by_kind, "struck": steps.has_struck})
 
 
 def _tell(job: Job, told: dict[str, Any]) -> None:
