@@ -480,6 +480,11 @@ class Ledger:
         query = select(moment).where(records_imports.c.import_id == found)
         return self._all(query)[0][0]
 
+    def first_loaded(self) -> datetime | None:
+        """When DfE's records were loaded for the first time."""
+        first: datetime | None = self._all(select(func.min(records_imports.c.imported_at)))[0][0]
+        return first
+
     def calendar_version(self) -> str:
         """A short digest of contract periods and milestones as they stand in the records."""
         import hashlib

@@ -77,7 +77,7 @@ class Claims:
         files = {each.name.lower() for each in settled if not each.is_sidecar}
         lines = []
         for sidecar in settled:
-            name = sidecar.name[: -len(SIDECAR)]
+            name = sidecar.shown_name[: -len(SIDECAR)]
             judged = (
                 self._house.ledger.last_judged(self._provider.lead_provider_id, name) if sidecar.is_sidecar else None
             )
@@ -147,7 +147,7 @@ class Claims:
         house.ledger.removed(submission.submission_id)
 
     def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> SubmissionRow:
-        kind, owner = kind_of(arrival.name), self._provider.lead_provider_id
+        kind, owner = kind_of(arrival.shown_name), self._provider.lead_provider_id
         stamp, name = received_at.strftime("%Y%m%dT%H%M%SZ"), kind.name if kind else "unknown"
         for attempt in range(1000):
             text = f"{owner}|{arrival.identity}|{sha256}|{attempt}"
@@ -155,7 +155,14 @@ class Claims:
             if not self._house.ledger.exists(submission_id):
                 break
         return SubmissionRow(
-            submission_id, owner, kind.name if kind else None, arrival.name, size, sha256, arrival.identity, received_at
+            submission_id,
+            owner,
+            kind.name if kind else None,
+            arrival.shown_name,
+            size,
+            sha256,
+            arrival.identity,
+            received_at,
         )
 
 

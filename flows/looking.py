@@ -68,7 +68,9 @@ def remember_all(house: House) -> None:
 
 def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str, list[Arrival]]:
     """The files of every mailbox that can be seen; those not seen before are written down."""
-    known, before = house.ledger.sightings(), house.ledger.looks() if house.is_remote else {}
+    known = house.ledger.sightings()
+    # Before the first look nobody can have sent anything to an exchange that had no records.
+    before, never = (house.ledger.looks(), house.ledger.first_loaded()) if house.is_remote else ({}, None)
     found: dict[str, list[Arrival]] = {}
     new: list[dict[str, Any]] = []
     looked: dict[str, datetime] = {}
@@ -76,14 +78,15 @@ def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str,
         owner, began = provider.lead_provider_id, house.now()
         try:
             arrivals = house.mailbox(provider.slug).look()
-        except MailboxError as error:
-            done.troubles.append(f"{provider.slug}: {error}")
+        except Exception as error:  # one mailbox's trouble is not another's
+            told = str(error) if isinstance(error, MailboxError) else type(error).__name__
+            done.troubles.append(f"{provider.slug}: {told}")
             done.unseen.add(provider.slug)
             continue
         found[provider.slug] = arrivals
         fresh = [each for each in arrivals if (owner, each.identity) not in known]
         ended = house.now() if fresh else began
-        new += [_sighting(owner, each, before.get(owner), ended) for each in fresh]
+        new += [_sighting(owner, each, before.get(owner, never), ended) for each in fresh]
         if house.is_remote:
             looked[owner] = began
     house.ledger.saw(new, looked)

@@ -1,5 +1,6 @@
 """What a mailbox can do, whichever way it is carried: look, take, deliver a set so that its last file comes last."""
 
+import os
 import posixpath
 import re
 import unicodedata
@@ -38,9 +39,14 @@ class Arrival:
         return self.name.lower().endswith(SIDECAR)
 
     @property
+    def shown_name(self) -> str:
+        """Its name as text that can be kept: bytes that are not UTF-8 are shown as such (and such a name is refused)."""
+        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
+
+    @property
     def identity(self) -> str:
         """Tells this arrival from another of the same name."""
-        return f"{self.name}|{self.size_bytes}|{self.modified:.6f}"
+        return f"{self.shown_name}|{self.size_bytes}|{self.modified:.6f}"
 
 
 class Mailbox(Protocol):

@@ -35,6 +35,8 @@ def _carrying() -> Iterator[None]:
         yield
     except EOFError as error:
         raise MailboxError("The SFTP service ended the connection.") from error
+    except UnicodeDecodeError as error:
+        raise MailboxError("A file there has a name that is not UTF-8: it has to be renamed or removed.") from error
     except (OSError, paramiko.SSHException) as error:
         raise MailboxError(f"The SFTP service failed: {str(error) or 'no answer in time'}.") from error
 

@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import os
 import re
 
 import polars as pl
@@ -15,7 +16,7 @@ from flows.intake import intake_round
 from flows.rendering import templates
 from schemas.files import KINDS
 from tests.conftest import NOW
-from tests.exchange.provider import acceptable_rows, box, put
+from tests.exchange.provider import acceptable_rows, box, put, receipts
 
 AT = instant(NOW)
 HEADER = "participant_id,course_identifier,declaration_type,declaration_date,evidence_held,your_reference\n"
@@ -147,3 +148,18 @@ def test_a_receipt_tells_nothing_of_another_providers_records(house, provider):
         v for c in ("full_name", "trn", "lead_provider", "training_period_id", "lead_provider_id") for v in others[c]
     }
     assert [value for value in secret if value and value in told] == []
+
+
+@pytest.mark.parametrize("name", [b"declarations-f\xfcr.csv", b"declarations-\xff\xfe.csv", b"\xe9.csv"])
+def test_a_name_that_is_not_utf_8_is_refused_and_hurts_nobody(house, name):
+    """As other servers than ours may let it through."""
+    first, second = house.lead_providers()[:2]
+    put(house, second, "declarations.csv", "x\n")
+    folder = os.fsencode(box(house, first) / "to-dfe")
+    with open(os.path.join(folder, name), "wb") as handle:
+        handle.write(b"x\n")
+    done = intake_round(house, instant(NOW))
+    assert done.troubles == [] and len(done.outcomes) == 2
+    [receipt] = receipts(house, first).values()
+    assert receipt["file_errors"][0]["code"] == "FILE-001"
+    assert os.listdir(folder) == []
