@@ -73,7 +73,7 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
             faults += price_faults(_as_they_will_be(reader, merged, (*PRICED_BY, *PRICED)), set(cells))
         if faults:
             raise _refused(faults, folder)
-        write_down(database, connection, found, now)
+        write_down(database, connection, found, now, as_of or now)
         write_moves(database, connection, found, now)
         for name, (rows, _) in merged.items():
             _replace(database, connection, name, rows)
@@ -101,7 +101,6 @@ _CHAINS = (
         "participants",
         "participant_id",
     ),
-    ("school_merges", "from_school_id", "to_school_id", "merged_at", "schools", "school_id"),
 )
 
 
@@ -170,10 +169,13 @@ def extract_as_of(folder: Path) -> datetime | None:
     path = folder / AS_OF_FILE
     try:
         said = json.loads(path.read_text(encoding="utf-8-sig"))
-        return datetime.fromisoformat(said["as_of"]).astimezone(UTC) if said.get("as_of") else None
+        moment = datetime.fromisoformat(said["as_of"])
+        if moment.tzinfo is None:
+            raise ValueError(said["as_of"])
+        return moment.astimezone(UTC)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         reason = 'is not {"as_of": "2026-11-20T09:00:00Z"}, with the instant of which the records speak'
         raise ExtractRefused([Fault(path.name, 0, "as_of", reason)]) from error
 

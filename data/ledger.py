@@ -27,6 +27,7 @@ from data.tables import (
 contracts = RECORD_TABLES["contracts"]
 CLAIMED, SET_ASIDE = "claimed", "set-aside"
 REPEATED = "FILE-013"
+AT_ONCE = 500  # of what a question names one by one
 
 
 @dataclass(frozen=True)
@@ -135,15 +136,6 @@ def _looked(lead_provider_id: str, looked_at: datetime) -> dict[str, Any]:
     return {"lead_provider_id": lead_provider_id, "looked_at": looked_at}
 
 
-def _on_sqlite(table: Table, rows: list[dict[str, Any]]) -> Any:
-    insertion = sqlite.insert(table).values(rows)
-    return _kept_or_replaced(insertion, table)
-
-
-def _on_postgresql(table: Table, rows: list[dict[str, Any]]) -> Any:
-    return _kept_or_replaced(postgresql.insert(table).values(rows), table)
-
-
 def _kept_or_replaced(insertion: Any, table: Table) -> Any:
     """A sighting that is there stays as it is; a look gives way to a later one."""
     if table is sightings:
@@ -172,22 +164,31 @@ class Ledger:
 
     # Submissions
 
-    def claim(self, row: SubmissionRow, arrivals: list[str]) -> None:
-        """Write down that a file was taken. It is `claimed` until it is judged. arrivals: those that it came of, whose
-        sightings are told by it from now on."""
+    def claim(self, row: SubmissionRow, arrivals: list[str], number: int | None = None) -> SubmissionRow:
+        """Write down that a file was taken. It is `claimed` until it is judged. Returns it, or what somebody else has made
+        of this very arrival meanwhile. arrivals: those that it came of, whose sightings are told by it from now on.
+        number: its place among its lead provider's, where that is known."""
         with self._database.write() as connection:
+            there = connection.execute(self._same_arrival(row.lead_provider_id, row.arrival, row.sha256)).first()
+            if there and number is None:
+                return SubmissionRow(*there)
             self._forget_sightings(connection, row.lead_provider_id, arrivals)
             c = submissions.c
             last = select(func.coalesce(func.max(c.number), 0)).where(c.lead_provider_id == row.lead_provider_id)
-            number = connection.execute(last).scalar_one() + 1
+            number = number or connection.execute(last).scalar_one() + 1
             connection.execute(insert(submissions).values(**vars(row), number=number, removed=False))
+            return row
 
     def unremoved(self, lead_provider_id: str, arrival: str, sha256: str) -> SubmissionRow | None:
         """The submission that this very arrival became, while its file is not known to have left the mailbox."""
+        rows = self._all(self._same_arrival(lead_provider_id, arrival, sha256))
+        return SubmissionRow(*rows[0]) if rows else None
+
+    @staticmethod
+    def _same_arrival(lead_provider_id: str, arrival: str, sha256: str) -> Any:
         c = submissions.c
         same = (c.lead_provider_id == lead_provider_id, c.arrival == arrival, c.sha256 == sha256, c.removed.is_(False))
-        rows = self._all(select(*_SUBMISSION).where(*same))
-        return SubmissionRow(*rows[0]) if rows else None
+        return select(*_SUBMISSION).where(*same)
 
     def came_of(self, lead_provider_id: str, arrival: str) -> bool:
         """Whether a submission came of this very arrival, whose file is not known to have left the mailbox."""
@@ -231,11 +232,10 @@ class Ledger:
         if not found and not looked:
             return
         with self._database.write() as connection:
+            dialect: Any = sqlite if self._database.is_sqlite else postgresql
             for rows, table in ((found, sightings), ([_looked(*each) for each in looked.items()], looks)):
-                if rows and self._database.is_sqlite:
-                    connection.execute(_on_sqlite(table, rows))
-                elif rows:
-                    connection.execute(_on_postgresql(table, rows))
+                if rows:
+                    connection.execute(_kept_or_replaced(dialect.insert(table), table), rows)
 
     def forget_sightings(self, lead_provider_id: str, arrivals: list[str]) -> None:
         """Files that are gone: should one come back that looks the same, it has come anew."""
@@ -245,8 +245,9 @@ class Ledger:
 
     @staticmethod
     def _forget_sightings(connection: Connection, lead_provider_id: str, arrivals: list[str]) -> None:
-        which = (sightings.c.lead_provider_id == lead_provider_id, sightings.c.arrival.in_(arrivals))
-        connection.execute(delete(sightings).where(*which))
+        for start in range(0, len(arrivals), AT_ONCE):
+            some = sightings.c.arrival.in_(arrivals[start : start + AT_ONCE])
+            connection.execute(delete(sightings).where(sightings.c.lead_provider_id == lead_provider_id, some))
 
     # Tries
 
@@ -371,9 +372,18 @@ class Ledger:
         owed = update(deliveries).where(*same, c.delivered_at.is_(None))
         if connection.execute(owed.values(sha256=delivery["sha256"], owed_since=delivery["owed_since"])).rowcount:
             return
+        if connection.execute(select(c.delivery_id).where(*same, c.sha256 == delivery["sha256"]).limit(1)).first():
+            return  # it is there, word for word
         if connection.execute(select(c.delivery_id).where(*same).limit(1)).first():
             delivery = {"replaces": delivery["path"], **delivery}
         connection.execute(insert(deliveries).values(**delivery))
+
+    def receipt_sha256(self, lead_provider_id: str, path: str) -> str | None:
+        """Of the newest delivery of a folder: the SHA-256 of its last file."""
+        c = deliveries.c
+        query = select(c.sha256).where(c.lead_provider_id == lead_provider_id, c.path == path)
+        rows = self._all(query.order_by(c.delivery_id.desc()).limit(1))
+        return str(rows[0][0]) if rows else None
 
     def owed(self, lead_provider_id: str) -> list[DeliveryRow]:
         """What a mailbox is still owed, oldest first."""

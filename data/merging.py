@@ -15,7 +15,7 @@ from data.applying import WHOLE_ROW
 from data.casting import INSTANT
 from data.database import Database, Reader
 from data.reconciling import Reconciled
-from data.tables import events, partnership_moves
+from data.tables import events, own_changes, partnership_moves
 from schemas.records import RECORDS
 
 Merged = dict[str, tuple[pl.DataFrame, pl.DataFrame]]  # a table as it is to be, and the rows made here that it keeps
@@ -88,6 +88,8 @@ def move_with_schools(
         cells["training_periods"], on=["training_period_id", "partnership_id"], how="anti", nulls_equal=True
     )
     lost = own.filter(pl.col("partnership_id").is_not_null()).join(standing, on="partnership_id", how="anti")
+    orphaned = _orphaned(reader, cells["training_periods"], schools)
+    lost = pl.concat([lost, orphaned.select(lost.columns)])
     if homeless.is_empty() and lost.is_empty():
         return
     gone = _known(reader, pl.concat([homeless["partnership_id"], lost["partnership_id"]]).unique().sort())
@@ -98,15 +100,34 @@ def move_with_schools(
     moves = pl.concat([moves, followers])
     left = homeless.filter(~pl.col("partnership_id").is_in(pl.concat([decided, followers["partnership_id"]]).implode()))
     _house(merged, gone, folds["partnership_id"], left["partnership_id"], moves)
-    for place, rows in enumerate(merged["training_periods"]):
-        moved = _led(rows, folds, led)
-        merged["training_periods"] = (
-            (moved, merged["training_periods"][1]) if place == 0 else (merged["training_periods"][0], moved)
-        )
+    periods, kept_periods = merged["training_periods"]
+    periods = periods.update(orphaned.select("training_period_id", "partnership_id"), on="training_period_id")
+    merged["training_periods"] = (_led(periods, folds, led), _led(kept_periods, folds, led))
+    found.orphaned = merged["training_periods"][0].join(
+        orphaned.select("training_period_id"), on="training_period_id", how="semi"
+    ).select("training_period_id", "partnership_id")  # fmt: skip
     _write_down(found, gone, folds, moves, left, led)
 
 
 _NEEDED = ("schools", "partnerships", "school_periods", "training_periods")
+
+
+_DECLARED_AT = """
+SELECT DISTINCT t.training_period_id, t.partnership_id FROM partnerships p
+JOIN training_periods t ON t.partnership_id = p.partnership_id
+JOIN declarations d ON d.training_period_id = t.training_period_id
+LEFT JOIN there h ON h.id = p.school_id
+WHERE h.id IS NULL
+"""
+
+
+def _orphaned(reader: Reader, theirs: pl.DataFrame, schools: pl.Series) -> pl.DataFrame:
+    """DfE's own training on which something was declared, whose partnership went with its school and left it none: as the
+    extract has it, with the partnership that it had."""
+    reader.lend("there", "id", schools)
+    before = reader.frame(_DECLARED_AT)
+    bare = theirs.filter(pl.col("partnership_id").is_null()).drop("partnership_id")
+    return bare.join(before, on="training_period_id").select(theirs.columns)
 
 
 def _known(reader: Reader, ids: pl.Series) -> pl.DataFrame:
@@ -135,8 +156,13 @@ def _as_merges_say(
     made_here = pl.col("partnership_id").is_in(homeless["partnership_id"].implode())
     target = pl.when(made_here).then("same_id").otherwise(pl.coalesce("same_id", "any_id"))
     told = told.with_columns(to=target)
-    folds = told.filter(pl.col("to").is_not_null()).select("partnership_id", "to")
-    return folds, told.filter(pl.col("to").is_null()).select("partnership_id", "to_school")
+    told = told.sort("created_at", "partnership_id")
+    # Of several that come to be the same there, the oldest stays, and the others go into it.
+    same = ["lead_provider_id", "contract_period", "delivery_partner_id", "to_school"]
+    moving = told.filter(pl.col("to").is_null()).with_columns(first=pl.col("partnership_id").first().over(same))
+    into = moving.filter(pl.col("partnership_id") != pl.col("first")).select("partnership_id", to="first")
+    moves = moving.filter(pl.col("partnership_id") == pl.col("first")).select("partnership_id", "to_school")
+    return pl.concat([told.filter(pl.col("to").is_not_null()).select("partnership_id", "to"), into]), moves
 
 
 def _with_successors(gone: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
@@ -237,8 +263,26 @@ def _write_down(
     )
 
 
+def _keep_orphaned(database: Database, connection: Connection, found: Reconciled, now: datetime) -> None:
+    """The partnership that their training keeps is our doing: the next extract is reconciled with it."""
+    if found.orphaned.is_empty():
+        return
+    reader = database.reader(connection)
+    known = reader.frame(
+        "SELECT record_id FROM own_changes WHERE table_name = 'training_periods' AND column_name = 'partnership_id'"
+    )
+    new = found.orphaned.filter(~pl.col("training_period_id").is_in(known["record_id"].implode()))
+    rows = new.select(
+        pl.lit("training_periods").alias("table_name"), pl.col("training_period_id").alias("record_id"),
+        pl.lit("partnership_id").alias("column_name"), pl.lit(None, pl.String).alias("before"),
+        pl.lit(now, INSTANT).alias("changed_at"), pl.lit(None, INSTANT).alias("seen_at"),
+    )  # fmt: skip
+    database.insert(connection, own_changes, rows)
+
+
 def write_moves(database: Database, connection: Connection, found: Reconciled, now: datetime) -> None:
     """The old ids of partnerships stay known, chains shortened; what moved is told in the audit trail."""
+    _keep_orphaned(database, connection, found, now)
     if found.rehoused.is_empty():
         return
     reader = database.reader(connection)

@@ -35,13 +35,15 @@ class Reconciled:
 
     seen: ours, and now DfE's too. kept: ours, which the extract does not know yet (after: what the extract says).
     overruled: ours, given up to DfE's word (before: ours, after: the extract's). rehoused: partnerships that moved with
-    their school (school_id) or into another one (`*`); moved: the latter, old id and new (data.merging).
+    their school (school_id) or into another one (`*`); moved: the latter, old id and new; orphaned: training of DfE's that
+    keeps its partnership, for something was declared on it (data.merging).
     """
 
     seen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
     kept: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
     overruled: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
     rehoused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
+    orphaned: pl.DataFrame = field(default_factory=pl.DataFrame)
     moved: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(
             schema=dict.fromkeys(("from_partnership_id", "to_partnership_id"), pl.String)
@@ -67,9 +69,10 @@ class _Table:
 
     @property
     def is_older(self) -> pl.Expr:
-        """Whether the extract speaks of an instant before our change, as far as it has never shown it: then what it says
-        is what stood before."""
-        return pl.col("seen_at").is_null() | (pl.lit(self.as_of, INSTANT) < pl.col("changed_at"))
+        """Whether the extract speaks of an instant before our change, or before the extract that showed it first, or none
+        has shown it yet: then what it says is what stood before."""
+        as_of = pl.lit(self.as_of, INSTANT)
+        return pl.col("seen_at").is_null() | (as_of < pl.col("changed_at")) | (as_of < pl.col("seen_at"))
 
     @property
     def key(self) -> str:
@@ -183,12 +186,12 @@ _LINKS = {
 }
 
 
-def write_down(database: Database, connection: Connection, found: Reconciled, now: datetime) -> None:
+def write_down(database: Database, connection: Connection, found: Reconciled, now: datetime, as_of: datetime) -> None:
     """What is seen is marked so; what is given up is ours no more, and told in the audit trail."""
     moment = "CAST(:moment AS TIMESTAMPTZ)" if connection.dialect.name == "postgresql" else ":moment"
     for name in RECORDS:
         for which, act in (
-            ("seen", f"UPDATE own_changes SET seen_at = {moment}"),
+            ("seen", f"UPDATE own_changes SET seen_at = COALESCE(seen_at, {moment})"),
             ("overruled", "DELETE FROM own_changes"),
         ):
             rows = getattr(found, which).filter(pl.col("table") == name)
@@ -197,7 +200,7 @@ def write_down(database: Database, connection: Connection, found: Reconciled, no
                 # A record that DfE removed is ours in no column any more.
                 only = "" if which == "overruled" and column[0] == WHOLE_ROW else "column_name = :column AND "
                 sql = f"{act} WHERE {only}table_name = :name AND record_id IN (SELECT id FROM settled)"
-                given = {"name": name, "column": column[0], "moment": rfc3339(now)}
+                given = {"name": name, "column": column[0], "moment": rfc3339(as_of)}
                 connection.execute(text(sql), {key: value for key, value in given.items() if f":{key}" in sql})
     given_up = found.overruled.filter(pl.col("table").is_in(list(_LINKS)))
     database.insert(connection, events, _told(given_up, now))

@@ -34,7 +34,7 @@ CAUSES: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def undone_since(reader: Reader, kind: str, submission_id: str, lead_provider_id: str) -> pl.DataFrame:
-    """Of each row of a submission that brought something about, the first event since that touched it: CAUSES.
+    """Of each row of a submission that brought something about, the last event since that touched it: CAUSES.
 
     Only this lead provider's events, DfE's and the system's: what others do is not told. Rows without one are left out.
     """
@@ -53,4 +53,20 @@ def undone_since(reader: Reader, kind: str, submission_id: str, lead_provider_id
     pairs = [made.select("row_number", "event_id", link).drop_nulls().join(since, on=link) for link in links]
     found = pl.concat([pair.select("event_id", "later_id", *CAUSES) for pair in pairs])
     after = found.filter(pl.col("later_id") > pl.col("event_id")).sort("later_id")
-    return after.unique("row_number", keep="first", maintain_order=True).select(list(CAUSES))
+    return after.unique("row_number", keep="last", maintain_order=True).select(list(CAUSES))
+
+
+_STANDING = """
+SELECT e.row_number, e.after, p.delivery_partner_id FROM events e
+LEFT JOIN partnership_moves m ON m.from_partnership_id = e.partnership_id
+JOIN partnerships p ON p.partnership_id = COALESCE(m.to_partnership_id, e.partnership_id)
+WHERE e.submission_id = ? AND e.type = 'school_partnership_created'
+"""
+
+
+def partnerships_that_stand(reader: Reader, submission_id: str) -> pl.Series:
+    """Numbers of the rows of a submission whose partnership stands with the delivery partner that they named, at whatever
+    school: DfE may have merged theirs into another."""
+    made = reader.frame(_STANDING, submission_id).cast({"row_number": pl.Int64})
+    asked = pl.col("after").str.json_path_match("$.delivery_partner_id")
+    return made.filter(asked == pl.col("delivery_partner_id"))["row_number"]

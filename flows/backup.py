@@ -39,7 +39,7 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
     Rounds wait while the database and to-dfe are copied, so that a file is in one of them; the store only ever grows.
     """
     _demand_sqlite(house)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
     with _alone(house, KEEPING):  # nothing is removed meanwhile
         _copy(house, folder)
@@ -59,13 +59,13 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
 def _copy(house: House, folder: Path) -> None:
     mailboxes = (f"mailbox-{provider.slug}" for provider in house.lead_providers())
     with _alone(house, "statements", *mailboxes):
-        remember_all(house)  # since when each file lies there goes with it
-        _copy_database(Path(str(house.database.url.database)), folder / RECORDS)
         shutil.rmtree(folder / BOXES, ignore_errors=True)
         boxes = house.settings.mailboxes_folder
         for box in sorted(boxes.iterdir()) if boxes and boxes.is_dir() else []:
             for name in (TO_DFE, TAKING):
                 _copy_new(box / name, folder / BOXES / box.name / name)
+        remember_all(house)  # since when each of them lies there goes with it
+        _copy_database(Path(str(house.database.url.database)), folder / RECORDS)
     store, home = house.settings.store_folder, house.settings.home
     for name in STORED:
         _copy_new(store / name, folder / name)
@@ -104,8 +104,8 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
         for provider in house.lead_providers():
             deliver_again(house, provider, house.mailbox(provider.slug))
         house.database.fold()
-    own = [*(store / name for name in STORED), *(home / name for name in WITH_KEYS), *([boxes] if boxes else [])]
-    on_disk([unfinished, *own], home)
+    on_disk([store / name for name in STORED], store)
+    on_disk([unfinished, *(home / name for name in WITH_KEYS), *([boxes] if boxes else [])], home)
     unfinished.replace(home / RECORDS)
     for suffix in ("-wal", "-shm"):
         Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
@@ -176,6 +176,8 @@ def _copy_file(source: Path, target: Path) -> None:
         if (there.st_size, there.st_mtime_ns) == (status.st_size, status.st_mtime_ns):
             return
     unfinished = target.with_name(f".{target.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # a key is nobody else's at any moment
     shutil.copy2(source, unfinished)
     unfinished.replace(target)
 

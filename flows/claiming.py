@@ -16,6 +16,7 @@ from schemas.files import kind_of
 from sftp.mailbox import SIDECAR, Arrival, Mailbox
 
 LATE_CHECKSUM = timedelta(minutes=1)
+MOST_OF_A_CHECKSUM = 64 << 10  # bytes
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Claims:
         """Take and claim what is ready, in the order in which it was received."""
         if self._given_back:
             settled = [*settled, *(each for each in self._mailbox.look() if each.is_sidecar and each not in settled)]
-        for ready in self._in_order(settled):
+        # What another round has claimed since the look may lie there anew: the next look dates it.
+        for ready in self._in_order([each for each in settled if each.identity in self._seen]):
             if ready.sidecar and not self._mailbox.take(ready.sidecar):
                 continue
             if self._mailbox.take(ready.arrival):
@@ -85,7 +87,7 @@ class Claims:
                 continue
             if self._mailbox.take(sidecar):
                 submission = judged[0]
-                if _told(b"".join(self._mailbox.read(sidecar))) == submission.sha256:
+                if self._told(sidecar) == submission.sha256:
                     note = "A checksum that came after the file was judged agrees with it."
                 else:
                     note = (
@@ -98,12 +100,20 @@ class Claims:
                 self._house.ledger.forget_sightings(self._provider.lead_provider_id, [sidecar.identity])
         return lines
 
+    def _told(self, sidecar: Arrival) -> str:
+        """The SHA-256 that a checksum file says; `nothing` where it says none, or is far too long for one."""
+        words = b"".join(self._mailbox.read(sidecar)).split() if sidecar.size_bytes <= MOST_OF_A_CHECKSUM else []
+        return words[0].decode("ascii", "replace")[:64].lower() if words else "nothing"
+
     def _mailbox_has_just(self, sidecar: Arrival, judged_at: datetime) -> bool:
         return judged_at <= self._received(sidecar) <= judged_at + LATE_CHECKSUM
 
     def _note(self, submission: SubmissionRow, note: str) -> None:
         house = self._house
-        sha256 = add_note(house.outbox / submission.submission_id, note)
+        before = house.ledger.receipt_sha256(submission.lead_provider_id, receipt_path(submission))
+        if before is None:
+            return
+        sha256 = add_note(house.outbox, submission.submission_id, before, note)
         with house.database.write() as connection:
             house.ledger.owe(
                 connection, lead_provider_id=submission.lead_provider_id, what="receipt", path=receipt_path(submission),
@@ -136,10 +146,10 @@ class Claims:
         sha256, size = house.store_upload(mailbox.read(arrival))
         submission = house.ledger.unremoved(owner, arrival.identity, sha256)
         if submission is None:
-            told = _told(b"".join(mailbox.read(sidecar))) if sidecar else None
+            told = self._told(sidecar) if sidecar else None
             submission = replace(self._submission(arrival, sha256, size, ready.received_at), expected_sha256=told)
             came = [each.identity for each in (arrival, sidecar) if each]
-            house.ledger.claim(submission, came)
+            submission = house.ledger.claim(submission, came)
         mailbox.put(f"{receipt_path(submission)}/received.json", as_json(received(submission)))
         for finished in (sidecar, arrival):  # the file last: it is known by itself, a checksum is not
             if finished:
@@ -164,12 +174,6 @@ class Claims:
             arrival.identity,
             received_at,
         )
-
-
-def _told(checksum: bytes) -> str:
-    """The SHA-256 that a checksum file says; `nothing` where it says none."""
-    words = checksum.split()
-    return words[0].decode("ascii", "replace")[:64].lower() if words else "nothing"
 
 
 def receipt_path(submission: SubmissionRow) -> str:

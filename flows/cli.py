@@ -131,7 +131,7 @@ def intake(as_of: AsOf = None) -> None:
 def statements(as_of: AsOf = None) -> None:
     """Settle what falls due, compute every statement not yet paid, deliver new versions."""
     from flows.house import open_house
-    from flows.operators import statements_report
+    from flows.operators import grouped, statements_report
     from flows.statements import statements_round
 
     _moment(as_of)
@@ -144,7 +144,7 @@ def statements(as_of: AsOf = None) -> None:
         done = statements_round(house, _rehearsed(as_of))
         names = {each.lead_provider_id: each.name for each in house.lead_providers()}
     print(statements_report(done, names))
-    troubles = [*done.held_back, *done.troubles, *done.intake.troubles]
+    troubles = [*grouped(done.held_back), *done.troubles, *done.intake.troubles]
     if troubles:
         raise ExchangeError("TROUBLE", f"{len(troubles)} things went wrong:", "; ".join(troubles))
 

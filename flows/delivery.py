@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
 from data.ledger import DeliveryRow
 from data.tables import rfc3339
 from flows.house import House, LeadProvider
+from flows.receipts import receipt_folder
 from sftp.mailbox import Mailbox
 
 INDEX = "from-dfe/index.csv"
@@ -23,7 +25,7 @@ def deliver_owed(house: House, provider: LeadProvider, mailbox: Mailbox, now: da
         return 0
     there = house.ledger.index(provider.lead_provider_id)
     for delivery in owed:
-        mailbox.deliver(delivery.path, house.outbox / _outbox_name(delivery), delivery.last_file)
+        mailbox.deliver(delivery.path, _in_outbox(house, delivery), delivery.last_file)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
     mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
     mailbox.settle([*(delivery.path for delivery in owed), INDEX])
@@ -36,7 +38,7 @@ def deliver_again(house: House, provider: LeadProvider, mailbox: Mailbox) -> int
     there = house.ledger.index(provider.lead_provider_id)
     count = 0
     for delivery in there:
-        source = house.outbox / _outbox_name(delivery)
+        source = _in_outbox(house, delivery)
         if source.is_dir():  # a receipt may be too old to be kept
             mailbox.deliver(delivery.path, source, delivery.last_file)
             count += 1
@@ -45,11 +47,11 @@ def deliver_again(house: House, provider: LeadProvider, mailbox: Mailbox) -> int
     return count
 
 
-def _outbox_name(delivery: DeliveryRow) -> str:
+def _in_outbox(house: House, delivery: DeliveryRow) -> Path:
     """Receipts lie under their submission, statements under provider and path, so that none meets another."""
     if delivery.what == "receipt":
-        return delivery.path.rsplit("/", 1)[1]
-    return f"{delivery.lead_provider_id}/{delivery.path}"
+        return receipt_folder(house.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
+    return house.outbox / delivery.lead_provider_id / delivery.path
 
 
 def _index(delivered: list[DeliveryRow]) -> bytes:

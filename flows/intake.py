@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from data.database import is_from_outside
@@ -20,6 +21,7 @@ from flows.house import House, LeadProvider
 from flows.looking import Looks, forget_gone, look_at_all, told
 from flows.receipts import Outcome
 from flows.trying import Failed, failed, log_trouble, try_one
+from sftp.local import LocalMailbox
 from sftp.mailbox import MailboxError
 
 log = logging.getLogger("ectx.intake")
@@ -47,19 +49,23 @@ def plainly(name: str, act: Callable[[], Any]) -> None:
 
 
 def intake_round(
-    house: House, as_of: datetime | None, do: Callable[[str, Callable[[], Any]], None] = plainly, patience: float = 0.0
+    house: House,
+    as_of: datetime | None,
+    do: Callable[[str, Callable[[], Any]], None] = plainly,
+    patience: float = 0.0,
+    apart: bool = False,
 ) -> IntakeRound:
     """Take and process every waiting file of every mailbox once.
 
     as_of: the instant of a rehearsal, at which everything is received; None: now. patience: seconds to wait for who is at
-    a mailbox.
+    a mailbox. apart: judge in processes of their own, so that no file can take this one with it.
     """
     providers = house.lead_providers()
     looks = look_at_all(house, providers)
     done = IntakeRound(troubles=looks.troubles, unseen=looks.unseen)
     for provider in providers:
         if _has_work(house, provider, looks, done):
-            act = partial(_in_turn, house, provider, looks, as_of, done, patience)
+            act = partial(_in_turn, house, provider, looks, as_of, done, patience, apart)
             _guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
     done.troubles += _strangers(house, providers)
     return done
@@ -95,14 +101,28 @@ def _strangers(house: House, providers: list[LeadProvider]) -> list[str]:
     if folder is None or not folder.is_dir():
         return []
     others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in known]
-    waiting = [(path.name, len(house.mailbox(path.name).look())) for path in others]
+    waiting = [(path.name, _files_in(path)) for path in others]
     return [
         f"{name}: FILE-003, {files} files wait in a mailbox of no lead provider" for name, files in waiting if files
     ]
 
 
+def _files_in(folder: Path) -> int:
+    """How many files lie in the to-dfe of a folder that may be anything: nothing is made in it."""
+    try:
+        return len(LocalMailbox(folder).look())
+    except MailboxError:
+        return 0
+
+
 def _in_turn(
-    house: House, provider: LeadProvider, looks: Looks, as_of: datetime | None, done: IntakeRound, patience: float
+    house: House,
+    provider: LeadProvider,
+    looks: Looks,
+    as_of: datetime | None,
+    done: IntakeRound,
+    patience: float,
+    apart: bool,
 ) -> None:
     """One mailbox's work, unless somebody else is at it."""
     with house.database.only_one(f"mailbox-{provider.slug}", patience) as ours:
@@ -119,7 +139,7 @@ def _in_turn(
             if provider.slug in looks.stale:
                 forget_gone(house, provider, looks.stale[provider.slug])
             all_is_claimed = True
-            _judge_waiting(house, provider, as_of, done)
+            _judge_waiting(house, provider, as_of, done, apart)
             done.troubles += claims.late_checksums(settled)
             done.delivered += deliver_owed(house, provider, mailbox, house.now(as_of))
         except MailboxError as error:
@@ -137,7 +157,9 @@ def judge_waiting_of(house: House, provider: LeadProvider, as_of: datetime | Non
     return done
 
 
-def _judge_waiting(house: House, provider: LeadProvider, as_of: datetime | None, done: IntakeRound) -> None:
+def _judge_waiting(
+    house: House, provider: LeadProvider, as_of: datetime | None, done: IntakeRound, apart: bool = False
+) -> None:
     """Judge a mailbox's claimed files, in their order: a void counts after its declaration. So none is judged before one
     that has to be tried again."""
     for submission in house.ledger.waiting(provider.lead_provider_id):
@@ -148,7 +170,7 @@ def _judge_waiting(house: House, provider: LeadProvider, as_of: datetime | None,
             )
             return
         try:
-            outcome = try_one(house, provider, submission, as_of)
+            outcome = try_one(house, provider, submission, as_of, apart)
             if outcome:
                 done.outcomes.append(outcome)
         except Failed as error:

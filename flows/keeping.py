@@ -66,7 +66,8 @@ def _of_mailbox(house: House, provider: LeadProvider, aged: list[AgedSubmission]
                 some = aged[start : start + AT_ONCE]
                 for each in some:
                     mailbox.remove(f"from-dfe/receipts/{each.submission_id}")
-                    shutil.rmtree(house.outbox / each.submission_id, ignore_errors=True)
+                    for folder in (house.outbox / each.submission_id, *house.outbox.glob(f"{each.submission_id}.*")):
+                        shutil.rmtree(folder, ignore_errors=True)
                 house.ledger.purged([each.submission_id for each in some], now)
                 done.receipts[provider.lead_provider_id] += len(some)
         except MailboxError as error:

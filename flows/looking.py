@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from data.database import is_from_outside
 from data.tables import rfc3339
 from flows.house import House, LeadProvider
 from sftp.mailbox import Arrival, MailboxError
@@ -59,11 +60,8 @@ def look_at_all(house: House, providers: list[LeadProvider]) -> Looks:
 
 
 def remember_all(house: House) -> None:
-    """One look at every mailbox, so that what lies there is written down. Raises MailboxError."""
-    done = Looks()
-    _look(house, house.lead_providers(), done)
-    if done.troubles:
-        raise MailboxError("; ".join(done.troubles))
+    """One look at every mailbox, so that what lies there is written down, as far as each can be seen."""
+    _look(house, house.lead_providers(), Looks())
 
 
 def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str, list[Arrival]]:
@@ -89,7 +87,15 @@ def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str,
         new += [_sighting(owner, each, before.get(owner, never), ended) for each in fresh]
         if house.is_remote:
             looked[owner] = began
-    house.ledger.saw(new, looked)
+    try:
+        house.ledger.saw(new, looked)
+    except Exception as error:
+        if not is_from_outside(error):
+            raise
+        done.troubles.append(
+            f"what was seen could not be written down ({type(error).__name__}): new files wait for the next round"
+        )
+        done.unseen |= {each.slug for each in providers}
     return found
 
 

@@ -93,6 +93,13 @@ def import_report(done: Imported) -> str:
         ]
         more = [f"  … and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
         parts.append("Partnerships that moved with schools that DfE has merged:\n" + "\n".join(lines[:SHOWN] + more))
+    if done.reconciled.orphaned.height:
+        count = done.reconciled.orphaned.height
+        parts.append(
+            f"Training whose school DfE has merged, and that has no partnership there: it keeps the one that it had, for "
+            f"something was declared on it ({count:,}):\n"
+            + "\n".join(f"  {each}" for each in done.reconciled.orphaned["training_period_id"].head(SHOWN))
+        )
     for doubt in done.doubts:
         more = [f"  … and {len(doubt.cases) - SHOWN:,} more"] if len(doubt.cases) > SHOWN else []
         lines = [f"  {case}" for case in doubt.cases[:SHOWN]]
@@ -135,13 +142,22 @@ def statements_report(done: StatementsRound, names: dict[str, str]) -> str:
             f"{done.not_wanted} open statements are not delivered yet: nothing is on them, and their deadlines are far."
         )
     if done.held_back:
-        parts += ["## Held back", "\n".join(f"- {line}" for line in done.held_back)]
+        parts += ["## Held back", "\n".join(f"- {line}" for line in grouped(done.held_back))]
     if done.standing:
         header = ("Lead provider", "Statements not yet paid", "Declarations", "Total", "Changed since last time")
         parts += ["## By lead provider", _table(header, _by_provider(done))]
     if done.made:
         parts += ["## Money by section, all new versions", _money(money_by_section(done.made))]
     return "\n\n".join(parts + _worth_a_look(done) + _nowhere(done, names) + _troubles(done.troubles))
+
+
+def grouped(held_back: list[str]) -> list[str]:
+    """A line a reason: what holds all statements of a contract back is said once. held_back: `statement id: why`."""
+    ids: dict[str, list[str]] = {}
+    for line in held_back:
+        statement_id, why = line.split(": ", 1)
+        ids.setdefault(why, []).append(statement_id)
+    return [f"{', '.join(dict.fromkeys(statements))}: {why}" for why, statements in ids.items()]
 
 
 def _by_provider(done: StatementsRound) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from data.applying import apply_changes
 from data.database import Reader
 from data.ledger import SubmissionRow
-from data.repeats import undone_since
+from data.repeats import partnerships_that_stand, undone_since
 from data.snapshots import MEMORY, snapshot_for
 from data.tables import rejected_declarations
 from flows.claiming import receipt_path
@@ -22,7 +22,7 @@ from schemas.unread import refused_unread
 from sftp.names import why_refused
 from transforms.changes import Submission
 from transforms.judging import judge
-from transforms.repeats import First, judge_again, still_stands
+from transforms.repeats import First, judge_again, sent_back, still_stands
 
 log = logging.getLogger("ectx.intake")
 OPEN_ENDED = (
@@ -52,7 +52,7 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
 def promise_receipt(house: House, connection, provider: LeadProvider, outcome: Outcome, now: datetime) -> None:  # type: ignore[no-untyped-def]
     """Write the receipt, owe it, and write down what became of the submission, in the transaction that is open."""
     submission = outcome.submission
-    sha256 = write_receipt(house.outbox / submission.submission_id, outcome, provider.name, _made_from(house))
+    sha256 = write_receipt(house.outbox, outcome, provider.name, _made_from(house))
     house.ledger.owe(
         connection, lead_provider_id=provider.lead_provider_id, what="receipt", path=receipt_path(submission),
         last_file=LAST_FILE, sha256=sha256, owed_since=now,
@@ -94,9 +94,10 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     snapshot = snapshot_for(reader, kind.name, sheet.values, submission.lead_provider_id)
     today = london_day(submission.received_at)
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
-    if first is None:
+    if first is None or sent_back(sheet):
         return Outcome.of_rows(submission, now, sheet, judge(sheet, kind, snapshot, whose), notes)
-    stands = still_stands(sheet, kind, snapshot, whose)
+    moved = partnerships_that_stand(reader, first.submission_id)
+    stands = still_stands(sheet, kind, snapshot, whose, moved)
     if stands.all():
         return Outcome(submission, now, duplicate_of=first.submission_id)
     causes = undone_since(reader, kind.name, first.submission_id, submission.lead_provider_id)

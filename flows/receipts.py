@@ -14,6 +14,7 @@ from data.tables import rfc3339
 from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write
 from schemas.outbound import RESULTS
 from schemas.reading import FileFailure, Sheet
+from schemas.repeats import UNDONE_SINCE
 from sftp.durable import on_disk
 from transforms.judging import Judgement
 from transforms.receipts import outcome_counts, rule_counts, told
@@ -58,6 +59,11 @@ class Outcome:
             rule_counts=rule_counts(judgement.findings),
         )
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it was sent before, and its rows are told what has undone them since."""
+        return set(self.rule_counts) == {UNDONE_SINCE.code}
+
     def without_rows(self) -> "Outcome":
         """What a round remembers of it."""
         return replace(self, sheet=None, judgement=None)
@@ -84,31 +90,53 @@ def received(submission: SubmissionRow) -> dict[str, Any]:
     }
 
 
-def write_receipt(folder: Path, outcome: Outcome, provider_name: str, made_from: dict[str, Any]) -> str:
+def receipt_folder(outbox: Path, submission_id: str, sha256: str) -> Path:
+    """Where a receipt lies, by the SHA-256 of its receipt.json: one that replaces it lies beside it, so that whatever is cut
+    off, what was promised is there as it was promised."""
+    folder = outbox / f"{submission_id}.{sha256[:16]}"
+    return folder if folder.is_dir() else outbox / submission_id  # as they were named before
+
+
+def _put_in_place(unfinished: Path, outbox: Path, submission_id: str) -> str:
+    sha256 = digest(unfinished / LAST_FILE)
+    folder = outbox / f"{submission_id}.{sha256[:16]}"
+    if folder.is_dir():  # the same, from a try that was cut off
+        shutil.rmtree(unfinished)
+    else:
+        unfinished.rename(folder)
+    on_disk([folder], outbox)
+    return sha256
+
+
+def write_receipt(outbox: Path, outcome: Outcome, provider_name: str, made_from: dict[str, Any]) -> str:
     """Write the receipt's files. Returns the SHA-256 of receipt.json. Writing it again gives the same."""
+    folder = outbox / f".{outcome.submission.submission_id}.tmp"
     shutil.rmtree(folder, ignore_errors=True)
     write(folder / "received.json", as_json(received(outcome.submission)))
     if outcome.judgement and outcome.sheet:
         _write_rows(folder, outcome.sheet, outcome.judgement, outcome.rows["rejected"] > 0)
     write(folder / "receipt.html", _page(outcome, provider_name))
     write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
-    on_disk([folder], folder.parent)
-    return digest(folder / LAST_FILE)
+    return _put_in_place(folder, outbox, outcome.submission.submission_id)
 
 
 ABOUT = "<h2>About this submission</h2>"
 
 
-def add_note(folder: Path, note: str) -> str:
-    """Add a note to a receipt that was written before. Returns the SHA-256 of receipt.json. Adding it again does nothing."""
-    receipt = json.loads((folder / LAST_FILE).read_text(encoding="utf-8"))
-    if note not in receipt["notes"]:
-        told = (folder / "receipt.html").read_text(encoding="utf-8")
-        write(folder / "receipt.html", told.replace(ABOUT, f"<h2>Checksum</h2>\n<p>{note}</p>\n\n{ABOUT}", 1))
-        changed = receipt | {"notes": [*receipt["notes"], note], "files": listing(folder, LAST_FILE)}
-        write(folder / LAST_FILE, as_json(changed))
-        on_disk([folder], folder.parent)
-    return digest(folder / LAST_FILE)
+def add_note(outbox: Path, submission_id: str, sha256: str, note: str) -> str:
+    """A receipt that was written before (sha256: of its receipt.json), with a note added. Returns the SHA-256 of the new
+    receipt.json. Adding it again does nothing."""
+    source, folder = receipt_folder(outbox, submission_id, sha256), outbox / f".{submission_id}.tmp"
+    receipt = json.loads((source / LAST_FILE).read_text(encoding="utf-8"))
+    if note in receipt["notes"]:
+        return sha256
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
+    told = (folder / "receipt.html").read_text(encoding="utf-8")
+    write(folder / "receipt.html", told.replace(ABOUT, f"<h2>Checksum</h2>\n<p>{note}</p>\n\n{ABOUT}", 1))
+    changed = receipt | {"notes": [*receipt["notes"], note], "files": listing(folder, LAST_FILE)}
+    write(folder / LAST_FILE, as_json(changed))
+    return _put_in_place(folder, outbox, submission_id)
 
 
 def _write_rows(folder: Path, sheet: Sheet, judgement: Judgement, any_rejected: bool) -> None:

@@ -131,7 +131,7 @@ def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
             stored = copy.stored_upload(submission.sha256)
             stored.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(house.stored_upload(submission.sha256), stored)
-            copy.ledger.claim(submission, [])
+            copy.ledger.claim(submission, [], row["number"])
             if row["status"] == SET_ASIDE:
                 set_aside(copy, providers[submission.lead_provider_id][1], submission, "", row["processed_at"], "")
             elif row["processed_at"]:

@@ -88,7 +88,8 @@ def statements_round(house: House, as_of: datetime | None) -> StatementsRound:
             done.troubles.append("another statements round is at work")
             return done
         today = london_day(house.now(as_of))  # of before the looks: what came later cannot be missed by them
-        done.intake = intake_round(house, as_of, patience=INTAKE_SECONDS)
+        # This round comes once a day: no file may take it with it.
+        done.intake = intake_round(house, as_of, patience=INTAKE_SECONDS, apart=as_of is None)
         providers, now = house.lead_providers(), house.now(as_of)
         with house.database.write() as connection:
             settled = settle_due(connection, today, now, held_from(house, providers, done.intake))

@@ -11,6 +11,7 @@ from flows.house import House, LeadProvider
 from flows.intake import judge_waiting_of
 from flows.looking import told
 from flows.trying import PUT_ASIDE, STAFF, TRIED_AGAIN, retry, set_aside
+from sftp.mailbox import MailboxError
 
 PATIENCE_SECONDS = 60
 _DONE = {PUT_ASIDE: "put aside", TRIED_AGAIN: "tried again"}
@@ -48,12 +49,19 @@ def shown(house: House, submission_id: str) -> list[str]:
 def tried_again(house: House, submission_id: str, as_of: datetime | None) -> str:
     """Judge it now, and whatever waited behind it. Returns what came of it. Raises ExchangeError."""
     with _held(house, submission_id) as (submission, provider):
+        first = house.ledger.waiting(provider.lead_provider_id)[:1]
+        if submission.status == CLAIMED and first[0].submission_id != submission_id:
+            raise ExchangeError(
+                "NOT-ITS-TURN",
+                f"{submission_id} waits behind {first[0].submission_id}.",
+                "Files of a mailbox keep their order.",
+            )
         outcome = retry(house, provider, submission, as_of)
-        _go_on(house, provider, as_of)
+        behind = _go_on(house, provider, as_of)
     rows = outcome.rows
     return (
         f"{submission_id}: {outcome.status}, {rows['accepted']:,} of {rows['total']:,} rows accepted, "
-        f"as of {told(submission.received_at)}"
+        f"as of {told(submission.received_at)}{behind}"
     )
 
 
@@ -67,13 +75,18 @@ def put_aside(house: House, submission_id: str, reason: str, as_of: datetime | N
                 "ASIDE", f"{submission_id} is put aside already.", "`ectx submission retry` has it judged."
             )
         set_aside(house, provider, submission, reason.strip(), house.now(as_of), STAFF)
-        _go_on(house, provider, as_of)
-    return f"{submission_id} is put aside; its sender is told"
+        behind = _go_on(house, provider, as_of)
+    return f"{submission_id} is put aside; its sender is told{behind}"
 
 
-def _go_on(house: House, provider: LeadProvider, as_of: datetime | None) -> None:
-    judge_waiting_of(house, provider, as_of)
-    deliver_owed(house, provider, house.mailbox(provider.slug), house.now(as_of))
+def _go_on(house: House, provider: LeadProvider, as_of: datetime | None) -> str:
+    """What waited behind goes on. Returns what went wrong with it, in words to be added."""
+    done = judge_waiting_of(house, provider, as_of)
+    try:
+        deliver_owed(house, provider, house.mailbox(provider.slug), house.now(as_of))
+    except MailboxError as error:
+        done.troubles.append(f"{provider.slug}: {error}")
+    return "".join(f"\n{line}" for line in (*done.troubles, *done.waits))
 
 
 @contextmanager

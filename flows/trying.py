@@ -49,27 +49,38 @@ class Failed(Exception):
         self.trouble = trouble
 
 
-def try_one(house: House, provider: LeadProvider, submission: SubmissionRow, as_of: datetime | None) -> Outcome | None:
+def try_one(
+    house: House, provider: LeadProvider, submission: SubmissionRow, as_of: datetime | None, apart: bool = False
+) -> Outcome | None:
     """Judge a file, here or in a process apart. None: somebody else has. Raises Failed, or what came from outside."""
     mark = house.settings.store_folder / "trying" / submission.submission_id
+    is_apart = apart or mark.exists()
     try:
-        if mark.exists():
-            return _apart(house, submission, as_of)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-        return process(house, provider, submission, house.now(as_of))
+        if is_apart:
+            outcome: Outcome | None = _apart(house, submission, as_of)
+        else:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+            outcome = process(house, provider, submission, house.now(as_of))
     except Judged:
-        return None
-    except (MailboxError, Failed):
-        raise
-    except (Exception, PanicException) as error:
-        log_trouble(f"submission {submission.submission_id}", error)
+        outcome = None
+    except BaseException as error:
+        if not is_apart:  # it came back; one that once took its process with it is tried apart until it is judged
+            _unmark(mark)
+        if isinstance(error, MailboxError | Failed) or not isinstance(error, Exception | PanicException):
+            raise
+        if not isinstance(error, ExchangeError):
+            log_trouble(f"submission {submission.submission_id}", error)
         if is_from_outside(error):
             raise
         raise Failed(what_is_known(error)) from error
-    finally:
-        with suppress(OSError):
-            mark.unlink(missing_ok=True)
+    _unmark(mark)
+    return outcome
+
+
+def _unmark(mark: Path) -> None:
+    with suppress(OSError):
+        mark.unlink(missing_ok=True)
 
 
 def log_trouble(what: str, error: BaseException) -> None:
@@ -80,7 +91,7 @@ def log_trouble(what: str, error: BaseException) -> None:
 def what_is_known(error: BaseException) -> str:
     """Kind and place of an error, for operators: what it says of a file may be personal."""
     if isinstance(error, ExchangeError):
-        return f"{error.code}: {error.what}"
+        return f"{error.code}: {error.what}".rstrip(".")
     ours = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(PROJECT)]
     place = f" in {Path(ours[-1].filename).relative_to(PROJECT)}, line {ours[-1].lineno}" if ours else ""
     return f"{type(error).__name__}{place}"
@@ -160,8 +171,9 @@ def _apart(house: House, submission: SubmissionRow, as_of: datetime | None) -> O
         f"ECTX_{name.upper()}": _text(getattr(settings, name)) for name in Settings.model_fields if name != "ui_secret"
     }
     environment = {name: value for name, value in (os.environ | told).items() if value}
-    command = [sys.executable, "-m", "flows.trying", submission.submission_id, rfc3339(as_of) if as_of else "now"]
-    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
+    # -P: where we stand may hold anything of these names; the settings' paths are as seen from there.
+    command = [sys.executable, "-P", "-m", "flows.trying", submission.submission_id, rfc3339(as_of) if as_of else "now"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     said = next((line for line in done.stdout.splitlines() if line.startswith(_TOLD)), "")
     if not said:
         died = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"

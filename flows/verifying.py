@@ -105,4 +105,14 @@ def _compared(path: Path, again: str, rows: pl.DataFrame, name: str) -> str | No
     )
     if gone.is_empty() and new.is_empty():
         return None
-    return f"{path.name}: {max(gone.height, new.height)} rows would come out differently today"
+    first = "; ".join([*_shown(gone, "was"), *_shown(new, "would be")][:FIGURES_SHOWN])
+    return f"{path.name}: {max(gone.height, new.height)} rows would come out differently today ({first})"
+
+
+FIGURES_SHOWN = 4
+
+
+def _shown(rows: pl.DataFrame, word: str) -> list[str]:
+    """The first rows as they were, or would be: ids and figures, nothing personal."""
+    told = rows.head(FIGURES_SHOWN // 2).iter_rows()
+    return [f"{word} {' '.join(str(cell) for cell in row if cell is not None)}" for row in told]

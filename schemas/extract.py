@@ -19,6 +19,8 @@ from schemas.records import RECORDS, Column, Table
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 FAULTS_SHOWN = 20
+_YEARS = r"^(19|20|21)\d\d-"  # what anything in the records can be of
+MOST_OF_A_FEE = 1_000_000  # pounds; more than that is a slip of the pen, and beyond what figures are computed with
 
 _WANTED = {
     "id": "an id in lower case, like 2f1d0c7e-58a4-4c61-9f3e-7c1d2b3a4f50",
@@ -67,9 +69,10 @@ def well_formed(kind: str, value: pl.Expr) -> pl.Expr:
     if kind == "integer":
         return value.str.contains(r"^-?(0|[1-9]\d{0,8})$")
     if kind == "day":
-        return (value.str.len_bytes() == 10) & value.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+        day = value.str.to_date("%Y-%m-%d", strict=False)
+        return value.str.contains(_YEARS) & (value.str.len_bytes() == 10) & day.is_not_null()
     if kind == "instant":
-        shape = value.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z$")
+        shape = value.str.contains(_YEARS) & value.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z$")
         return shape & value.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False).is_not_null()
     if kind == "money":
         return value.str.contains(r"^-?(0|[1-9]\d{0,9})\.\d\d$")
@@ -226,6 +229,18 @@ _CONTRADICTIONS: dict[str, tuple[tuple[pl.Expr, str, str], ...]] = {
             pl.col("output_fee_ratio").cast(pl.Decimal(5, 2)) + pl.col("service_fee_ratio").cast(pl.Decimal(5, 2)) != 1,
             "service_fee_ratio",
             "the two ratios must add up to 1",
+        ),
+        (
+            pl.col("fee_per_declaration").cast(pl.Decimal(14, 2)) > MOST_OF_A_FEE,
+            "fee_per_declaration",
+            f"must not be more than {MOST_OF_A_FEE:,}",
+        ),
+    ),
+    "contracts": (
+        (
+            pl.col("mentor_fee_per_declaration").cast(pl.Decimal(14, 2)) > MOST_OF_A_FEE,
+            "mentor_fee_per_declaration",
+            f"must not be more than {MOST_OF_A_FEE:,}",
         ),
     ),
     "bands": ((pl.col("capacity").cast(pl.Int64) <= 0, "capacity", "must be more than 0"),),

@@ -26,7 +26,7 @@ UNDONE_SINCE = Rule(
     code="FILE-013",
     field="row",
     broken=pl.col("is_undone"),
-    message="You sent this very row on {first_sent_on} ({first_submission_id}); it was accepted, and since then {undone}. "
+    message="You sent this very row on {first_sent_on} ({first_submission_words}); it was accepted, and since then {undone_words}. "
     "Nothing was applied now.",
     advice="If you mean it anew, send rejected.csv back: it is judged afresh. If not, there is nothing to do.",
     source="ours",

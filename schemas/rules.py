@@ -110,7 +110,8 @@ def _worded(rule: Rule, position: int, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def in_words(template: str, rows: pl.DataFrame) -> pl.Expr:
-    """A template with its {names} replaced by the row's values, as people write them."""
+    """A template with its {names} replaced by the row's values, as people write them. What comes from outside is cut to a
+    line's length; names ending in `_words` are sentences of ours, whole."""
     parts: list[pl.Expr] = []
     for text, name, _, _ in string.Formatter().parse(template):
         parts.append(pl.lit(text))
@@ -121,6 +122,8 @@ def in_words(template: str, rows: pl.DataFrame) -> pl.Expr:
 
 def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
+    if name.endswith("_words"):
+        return column.fill_null("")
     if dtype == pl.Date:
         return column.dt.strftime("%-d %B %Y").fill_null("")
     if isinstance(dtype, pl.Datetime):

@@ -29,16 +29,20 @@ class First:
     causes: pl.DataFrame
 
 
-def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) -> pl.Series:
-    """For each row, in order, whether what it brought about still stands."""
+def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission, moved: pl.Series) -> pl.Series:
+    """For each row, in order, whether what it brought about still stands. moved: numbers of rows whose partnership stands
+    at another school, since DfE merged theirs."""
     update = UPDATES[kind.name]
-    whose = update.owner(sheet.values, snapshot) if update.owner else None
-    rows = with_owners(kind, sheet.values, whose)
+    values = with_survivors(sheet.values, snapshot)
+    whose = update.owner(values, snapshot) if update.owner else None
+    rows = with_owners(kind, values, whose)
     stands = [
         update.facts(portion, snapshot, submission).sort("row_number")["asks_for_what_is_done"].fill_null(False)
         for portion in rows.iter_slices(ROWS_AT_ONCE)
     ]
-    answers = rows.select("row_number", "owner").with_columns(pl.concat(stands).alias("stands"))
+    answers = rows.select("row_number", "owner").with_columns(
+        pl.concat(stands).alias("stands") | pl.col("row_number").is_in(moved.implode())
+    )
     if kind.name in _REPLACED_IN_FILE:
         last = pl.col("stands").sort_by("row_number").last().over("owner")
         answers = answers.with_columns(
@@ -47,26 +51,47 @@ def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submi
     return answers["stands"]
 
 
+def sent_back(sheet: Sheet) -> bool:
+    """Whether this is the rejected.csv of such a file: it is judged afresh, however often it comes."""
+    if "errors" not in [name.lower() for name in sheet.header]:
+        return False
+    place = str([name.lower() for name in sheet.header].index("errors"))
+    return bool(sheet.cells[place].str.contains(f"^{UNDONE_SINCE.code} ").fill_null(False).any())
+
+
 def judge_again(
     sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission, first: First, stands: pl.Series
 ) -> Judgement:
     """Rows that stand are done already, the others rejected, by what and when. Changes nothing."""
     update = UPDATES[kind.name]
-    rows = sheet.values.with_columns(is_undone=~stands)
+    rows = with_survivors(sheet.values, snapshot).with_columns(is_undone=~stands)
     verdicts, found = [pl.DataFrame(schema=VERDICTS)], [pl.DataFrame(schema=FINDINGS)]
     for portion in rows.iter_slices(ROWS_AT_ONCE):
         joined = update.facts(portion, snapshot, submission)
         outcome = pl.when("is_undone").then(pl.lit("rejected")).otherwise(pl.lit("already-done"))
         joined = joined.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
         verdicts.append(update.told(joined, submission).select(list(VERDICTS)))
-        told = _with_causes(portion, first)
+        told = _with_causes(joined, first)
         found.append(findings([UNDONE_SINCE], told, told.select("is_undone")))
     return Judgement(pl.concat(verdicts), pl.concat(found), ChangeSet(), pl.DataFrame())
 
 
+def with_survivors(values: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """Rows about people whose records DfE has merged, under the id that survives: what they did stands there."""
+    changes = snapshot.participant_id_changes
+    if "participant_id" not in values.columns or changes.is_empty():
+        return values
+    led = dict(changes.select("from_participant_id", "to_participant_id").iter_rows())
+    return values.with_columns(pl.col("participant_id").str.to_lowercase().replace(led).alias("participant_id"))
+
+
 def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
-    """first_submission_id, first_sent_on, undone (in words)."""
-    rows = rows.select("row_number", "is_undone").join(first.causes, on="row_number", how="left", maintain_order="left")
+    """first_submission_words (its id), first_sent_on, undone_words."""
+    # Of a row that was done already when it came first, the trail of its file knows nothing: a declaration's own does.
+    own = {name: pl.col(name) if name in rows.columns else pl.lit(None, dtype) for name, dtype in
+           (("undone", pl.String), ("undone_on", pl.Date))}  # fmt: skip
+    rows = rows.select("row_number", "is_undone", **own)
+    rows = rows.join(first.causes, on="row_number", how="left", maintain_order="left")
     day = pl.col("happened_at").dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y")
     by_file = pl.format(", by row {} of your file {}", "by_row_number", "by_submission_id")
     who = (
@@ -76,10 +101,16 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
     )  # fmt: skip
     what = pl.col("type").replace_strict(UNDONE_BY, default=UNKNOWN_CAUSE, return_dtype=pl.String)
     on = pl.format(" on {}", day).fill_null("")
+    declared = pl.format(
+        "the declaration was {} on {}, by a file of yours", "undone", pl.col("undone_on").dt.strftime("%-d %B %Y")
+    )
     return rows.select(
         "row_number",
         "is_undone",
-        pl.lit(first.submission_id).alias("first_submission_id"),
+        pl.lit(first.submission_id).alias("first_submission_words"),
         pl.lit(first.received_at).dt.convert_time_zone("Europe/London").dt.date().alias("first_sent_on"),
-        pl.concat_str(what, on, who).alias("undone"),
+        pl.when(pl.col("type").is_null() & declared.is_not_null())
+        .then(declared)
+        .otherwise(pl.concat_str(what, on, who))
+        .alias("undone_words"),
     )

@@ -1,6 +1,7 @@
 """A file that cannot be judged: tried again with growing waits, then put aside by itself; nobody else waits for it."""
 
 import errno
+import hashlib
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from flows.intake import intake_round
 from flows.replay import replay
 from flows.settings import Settings
 from flows.statements import statements_round
+from flows.submissions import put_aside, tried_again
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts, results
 
@@ -145,7 +147,11 @@ def test_what_is_put_aside_can_be_replayed(house, provider, monkeypatch, tmp_pat
             now += timedelta(minutes=minutes)
         assert own.ledger.submission(aside).status == "set-aside"
         lost.with_name("lost").rename(lost)
+        put(own, provider, "declarations-2.csv", rows[2:4].write_csv())
+        intake_round(own, now)
         assert replay(own, [sample], tmp_path / "again").different == {}
+        tried_again(own, aside, now + timedelta(hours=1))
+        assert replay(own, [sample], tmp_path / "once more").different == {}
 
 
 def test_statements_of_all_others_move_while_a_poisoned_file_waits(house, provider, monkeypatch):
@@ -223,8 +229,12 @@ def test_a_file_that_takes_its_process_with_it_takes_nobody_elses_again(house, p
         second.returncode == 1 and "was killed by signal 9; it is tried again at 2026-12-14T10:01:00Z" in second.stderr
     )
     assert receipts(house, other)["declarations.csv"]["status"] == "rejected"
+    # As long as it does, no round goes with it.
+    again = ectx("intake", "--as-of", "2026-12-14T10:01:00Z", home=home, **deadly)
+    assert again.returncode == 1 and "it is tried again at 2026-12-14T10:03:00Z" in again.stderr
+    assert len(again.stderr.splitlines()) == 1
     # Whatever it was is gone: the process apart judges it.
-    third = ectx("intake", "--as-of", "2026-12-14T10:01:00Z", home=home)
+    third = ectx("intake", "--as-of", "2026-12-14T10:03:00Z", home=home)
     assert (third.returncode, third.stderr) == (0, "")
     assert receipts(house, provider)["declarations.csv"]["status"] == "rejected"
     assert list((home / "trying").iterdir()) == []
@@ -267,3 +277,61 @@ def test_a_mistake_in_our_sql_is_ours(house):
     with house.database.read() as reader, pytest.raises(sqlite3.OperationalError) as raised:
         reader.frame("SELECT nothing FROM statements")
     assert not is_from_outside(raised.value)
+
+
+def test_files_of_a_mailbox_keep_their_order_for_people_too(house, provider, monkeypatch):
+    rows = acceptable_rows(house, provider)
+    first = claimed(house, provider, "declarations-1.csv", rows[:1].write_csv(), monkeypatch)
+    second = claimed(house, provider, "declarations-2.csv", rows[1:2].write_csv(), monkeypatch)
+    refused = ectx("submission", "retry", second, "--as-of", NOW, home=house.settings.home)
+    assert refused.returncode == 1 and f"NOT-ITS-TURN: {second} waits behind {first}." in refused.stderr
+    done = ectx("submission", "retry", first, "--as-of", NOW, home=house.settings.home)
+    assert done.returncode == 0
+    assert set(receipts(house, provider)) == {"declarations-1.csv", "declarations-2.csv"}
+
+
+def test_a_retry_that_is_killed_before_it_is_written_down_promises_nothing(house, provider, monkeypatch):
+    """The receipt of the file put aside is owed still: it is delivered as it was promised, not as it would have become."""
+    rows = acceptable_rows(house, provider)
+    aside = claimed(house, provider, "declarations.csv", rows[:2].write_csv(), monkeypatch)
+
+    def cut(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("flows.submissions.deliver_owed", cut)
+        put_aside(house, aside, "The store lost it.", AT)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("data.ledger.Ledger.settle", cut)
+        tried_again(house, aside, AT)
+    intake_round(house, AT)
+    receipt = receipts(house, provider)["declarations.csv"]
+    assert receipt["status"] == "set-aside"
+    [row] = indexed(house, provider).filter(pl.col("path") == f"from-dfe/receipts/{aside}").to_dicts()
+    assert hashlib.sha256((receipt["folder"] / "receipt.json").read_bytes()).hexdigest() == row["sha256"]
+    tried_again(house, aside, AT)
+    assert receipts(house, provider)["declarations.csv"]["status"] == "accepted"
+
+
+def test_a_process_apart_finds_a_home_that_is_named_from_where_we_stand(house, provider, monkeypatch):
+    waiting = claimed(house, provider, "declarations.csv", "x\n", monkeypatch)
+    mark = house.settings.home / "trying" / waiting
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    home = house.settings.home
+    told = os.environ | {"ECTX_HOME": home.name, "ECTX_SECONDS_BETWEEN_LOOKS": "0"}
+    command = [str(Path(sys.executable).parent / "ectx"), "intake", "--as-of", NOW]
+    done = subprocess.run(command, env=told, cwd=home.parent, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert receipts(house, provider)["declarations.csv"]["status"] == "rejected"
+
+
+def test_a_folder_that_is_no_mailbox_hurts_nobody(house, provider):
+    odd = house.settings.home / "mailboxes" / "lost+found"
+    odd.mkdir(parents=True)
+    (house.settings.home / "mailboxes" / "strangers" / "to-dfe").mkdir(parents=True)
+    (house.settings.home / "mailboxes" / "strangers" / "to-dfe" / "x.csv").write_text("x\n")
+    put(house, provider, "declarations.csv", "x\n")
+    done = intake_round(house, AT)
+    assert len(done.outcomes) == 1 and len(done.troubles) == 1 and done.troubles[0].startswith("strangers: FILE-003")
+    assert list(odd.iterdir()) == []

@@ -102,7 +102,30 @@ def test_a_quiet_extract_is_not_taken_for_an_old_one(house, sample, accepted, lo
     assert period["deferred_at"][0] is None
 
 
-@pytest.mark.parametrize("said", ["not JSON", '{"as_of": "yesterday"}', '["2026-11-20T09:00:00Z"]'])
+def test_an_extract_older_than_the_one_that_showed_it_undoes_nothing(house, sample, accepted, load, tmp_path):
+    """One of a day after the change that lacks it; a later one that shows it; then the first again, by mistake."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(sample, first)
+    (first / "extract.json").write_text('{"as_of": "2026-12-16T10:00:00Z"}')
+    exported(house, second)
+    (second / "extract.json").write_text('{"as_of": "2026-12-18T10:00:00Z"}')
+    for folder in (first, second, first):
+        done = load(folder)
+        assert done.reconciled.overruled.is_empty()
+    assert done.reconciled.kept["record_id"].n_unique() == 4
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{}",
+        '{"as_of": "2026-11-20T09:00:00"}',
+        '{"as_of": "0001-01-01T00:00:00+14:00"}',
+        "not JSON",
+        '{"as_of": "yesterday"}',
+        '["2026-11-20T09:00:00Z"]',
+    ],
+)
 def test_an_extract_json_that_cannot_be_read_refuses_the_load(house, sample, tmp_path, said):
     folder = Path(shutil.copytree(sample, tmp_path / "fresh"))
     (folder / "extract.json").write_text(said)

@@ -166,3 +166,52 @@ def test_a_partnership_that_dfe_removed_is_told(house, provider, ask, send, tmp_
     receipt, rows, _ = send("partnerships", content)
     assert undone(rows, "DfE's records were loaded, which say otherwise on ")
     assert send("partnerships", back(receipt))[0]["status"] == "accepted"
+
+
+def test_rejected_csv_is_judged_afresh_however_often_the_cycle_goes_round(ask, send):  # noqa: F811
+    person = ask(_ACTIVE, "ect").head(1)
+    deferral, resumption = (
+        training(person, "ect", reason="career-break").write_csv(),
+        training(person, "ect").write_csv(),
+    )
+    send("deferrals", deferral)
+    for _ in range(3):
+        again, _, _ = send("resumptions", resumption)
+        if again["status"] == "rejected":
+            assert send("resumptions", back(again))[0]["status"] == "accepted"
+        receipt, rows, _ = send("deferrals", deferral)
+        assert rows["rule_codes"].to_list() == ["FILE-013"]
+        page = (receipt["folder"] / "receipt.html").read_text()
+        assert (
+            "If it was meant to be undone, there is nothing for you to do." in page and "Correct the rows" not in page
+        )
+        assert send("deferrals", back(receipt))[0]["status"] == "accepted"
+
+
+def test_a_row_that_was_done_already_when_it_first_came_is_told_what_undid_it(house, provider, send):  # noqa: F811
+    rows = acceptable_rows(house, provider).head(1)
+    send("declarations", rows.write_csv())
+    referred = rows.with_columns(your_reference=pl.lit("again")).write_csv()
+    _, told, _ = send("declarations", referred)
+    assert told["outcome"].to_list() == ["already-done"]
+    send("voids", f"declaration_id\n{told['declaration_id'][0]}\n")
+    assert undone(
+        send("declarations", referred)[1], "the declaration was voided on 16 December 2026, by a file of yours."
+    )
+
+
+def test_what_was_done_for_somebody_merged_since_stands(house, provider, ask, send, tmp_path):  # noqa: F811
+    """The file that names the old id is a duplicate: what it did stands under the new one."""
+    rows = acceptable_rows(house, provider).head(1)
+    old, new = rows["participant_id"][0], "eeeeeeee-0000-4000-8000-000000000001"
+    first, _, _ = send("declarations", rows.write_csv())
+    export_records(house.database, tmp_path / "fresh")
+    for name in ("participants", "school_periods"):
+        table = pl.read_csv(tmp_path / "fresh" / f"{name}.csv", infer_schema=False)
+        table.with_columns(pl.col("participant_id").replace({old: new})).write_csv(tmp_path / "fresh" / f"{name}.csv")
+    changes = pl.read_csv(tmp_path / "fresh" / "participant_id_changes.csv", infer_schema=False)
+    added = pl.DataFrame([(old, new, "2026-12-14T20:00:00Z")], schema=changes.columns, orient="row")
+    pl.concat([changes, added]).write_csv(tmp_path / "fresh" / "participant_id_changes.csv")
+    import_records(house.database, tmp_path / "fresh", AT + DAY / 2)
+    again, _, _ = send("declarations", rows.write_csv())
+    assert (again["status"], again["duplicate_of"]) == ("duplicate", first["submission_id"])
