@@ -22,6 +22,7 @@ from flows.claiming import Claims
 from flows.clock import instant
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider, open_house
+from flows.looking import remember_all
 from flows.processing import process
 from flows.rehearsal import acceptable
 from flows.settings import Settings
@@ -168,6 +169,7 @@ def _through(house: House, provider: LeadProvider, kind: str, content: bytes, va
     parse = best(lambda: pl.read_csv(content, try_parse_dates=True))
     mailbox = house.mailbox(provider.slug)
     (house.settings.home / "mailboxes" / provider.slug / "to-dfe" / f"{kind}.csv").write_bytes(content)
+    remember_all(house)
     Claims(house, provider, mailbox, now).take(mailbox.look())
     submission = house.ledger.waiting(provider.lead_provider_id)[0]
 
