@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from data.database import Database
@@ -130,6 +130,17 @@ class DeliveredVersion:
 _SUBMISSION = [submissions.c[name] for name in SubmissionRow.__dataclass_fields__]
 _DELIVERY = [deliveries.c[name] for name in DeliveryRow.__dataclass_fields__]
 _VERSION = [statement_versions.c[name] for name in VersionRow.__dataclass_fields__]
+
+
+def _as_delivered(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Versions of statements with their contract and the delivery of their folder; those never delivered are left out."""
+    v, s, c, d = statement_versions.c, statements.c, contracts.c, deliveries.c
+    return (
+        select(*columns)
+        .join_from(statement_versions, statements, s.statement_id == v.statement_id)
+        .join(contracts, c.contract_id == s.contract_id)
+        .join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
+    )
 
 
 def _looked(lead_provider_id: str, looked_at: datetime) -> dict[str, Any]:
@@ -447,12 +458,9 @@ class Ledger:
 
     def paid_versions(self, statement_id: str | None = None) -> list[PaidVersion]:
         """The paid version of every statement that has one, or of the one named; by lead provider and contract period."""
-        v, s, c, d = statement_versions.c, statements.c, contracts.c, deliveries.c
+        v, c, d = statement_versions.c, contracts.c, deliveries.c
         query = (
-            select(v.statement_id, c.lead_provider_id, c.contract_period, v.version, v.path, d.sha256)
-            .join(statements, s.statement_id == v.statement_id)
-            .join(contracts, c.contract_id == s.contract_id)
-            .join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
+            _as_delivered(v.statement_id, c.lead_provider_id, c.contract_period, v.version, v.path, d.sha256)
             .where(v.status == "paid")
             .order_by(c.lead_provider_id, c.contract_period, v.statement_id)
         )
@@ -462,12 +470,9 @@ class Ledger:
 
     def newest_version(self, statement_id: str) -> DeliveredVersion | None:
         """The last version of a statement that was made."""
-        v, s, c, d = statement_versions.c, statements.c, contracts.c, deliveries.c
+        v, d = statement_versions.c, deliveries.c
         query = (
-            select(v.version, v.status, v.path, v.total, d.sha256, d.delivered_at)
-            .join(statements, s.statement_id == v.statement_id)
-            .join(contracts, c.contract_id == s.contract_id)
-            .join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
+            _as_delivered(v.version, v.status, v.path, v.total, d.sha256, d.delivered_at)
             .where(v.statement_id == statement_id)
             .order_by(v.version.desc())
             .limit(1)

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from data.tables import rfc3339
 from schemas.instants import LONDON as LONDON_NAME
 from schemas.instants import london_day
 
-__all__ = ["LONDON", "instant", "london_day", "rehearsed"]
+__all__ = ["LONDON", "instant", "london_day", "rehearsed", "to_the_second"]
 LONDON = ZoneInfo(LONDON_NAME)
 
 
@@ -21,3 +22,8 @@ def instant(as_of: str | None = None) -> datetime:
         return datetime.now(UTC)
     moment = datetime.fromisoformat(as_of)
     return (moment if moment.tzinfo else moment.replace(tzinfo=LONDON)).astimezone(UTC)
+
+
+def to_the_second(moment: datetime) -> str:
+    """An instant for a line to operators: RFC 3339 in UTC, without fractions of a second."""
+    return rfc3339(moment.replace(microsecond=0))

@@ -15,10 +15,10 @@ from typing import Any
 from data.database import is_from_outside
 from data.ledger import SubmissionRow
 from flows.claiming import Claims
-from flows.clock import london_day
+from flows.clock import london_day, to_the_second
 from flows.delivery import deliver_owed
 from flows.house import House, LeadProvider
-from flows.looking import Looks, forget_gone, look_at_all, told
+from flows.looking import Looks, forget_gone, look_at_all
 from flows.receipts import Outcome
 from flows.trying import Failed, failed, log_trouble, try_one
 from sftp.local import LocalMailbox
@@ -166,7 +166,7 @@ def _judge_waiting(
         now = house.now(as_of)
         if submission.next_try_at and now < submission.next_try_at:
             done.waits.append(
-                f"{submission.submission_id} is tried again at {told(submission.next_try_at)}: {submission.trouble}"
+                f"{submission.submission_id} is tried again at {to_the_second(submission.next_try_at)}: {submission.trouble}"
             )
             return
         try:

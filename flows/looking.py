@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data.database import is_from_outside
-from data.tables import rfc3339
 from flows.house import House, LeadProvider
 from sftp.mailbox import Arrival, MailboxError
 
@@ -21,8 +20,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass
 class Looks:
     """What was seen. settled: slug → files that were the same at two looks; unseen: slugs of mailboxes that could not be
-    looked at, in whole or for a moment; troubles: why, for operators; waiting: slugs with sightings of files that no look
-    has found any more."""
+    looked at, in whole or for a moment; troubles: why, for operators; stale: slug → sightings of files that no look has
+    found any more."""
 
     settled: dict[str, list[Arrival]] = field(default_factory=dict)
     unseen: set[str] = field(default_factory=set)
@@ -146,8 +145,3 @@ def _ends_well(house: House, name: str, arrival: Arrival) -> bool:
         return house.mailbox(name).last_byte(arrival) in (b"\n", b"\r", b"")
     except MailboxError:
         return False
-
-
-def told(moment: datetime) -> str:
-    """An instant for a line to operators."""
-    return rfc3339(moment.replace(microsecond=0))

@@ -23,7 +23,7 @@ from transforms.updates.declarations import DECLARED_AGAIN
 LAST_FILE = "receipt.json"
 ROWS_ON_THE_PAGE = 100
 SET_ASIDE_NOTE = (
-    "We could not judge this file, through a fault on DfE's side, and have put it aside: nothing in DfE's records was changed. "
+    "We have not judged this file and have put it aside: nothing in DfE's records was changed. "
     "DfE has been told. You need not send it again: once it is judged, as of when you sent it, its receipt replaces this one."
 )
 NO_ROWS = {"total": 0, "accepted": 0, "rejected": 0, "already_done": 0}

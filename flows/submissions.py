@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from data.ledger import CLAIMED, SET_ASIDE, SubmissionRow
+from flows.clock import to_the_second
 from flows.delivery import deliver_owed
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider
 from flows.intake import judge_waiting_of
-from flows.looking import told
 from flows.trying import PUT_ASIDE, STAFF, TRIED_AGAIN, retry, set_aside
 from sftp.mailbox import MailboxError
 
@@ -22,7 +22,7 @@ def listed(house: House) -> list[str]:
     slugs = {each.lead_provider_id: each.slug for each in house.lead_providers()}
     return [
         f"{each.submission_id}\t{slugs.get(each.lead_provider_id, each.lead_provider_id)}\t{_status(each)}\t"
-        f"received {told(each.received_at)}\t{_tries(each)}"
+        f"received {to_the_second(each.received_at)}\t{_tries(each)}"
         for each in house.ledger.unsettled()
     ]
 
@@ -36,13 +36,13 @@ def shown(house: House, submission_id: str) -> list[str]:
         f"kind         {submission.kind or 'unknown'}",
         f"size         {submission.size_bytes:,} bytes",
         f"sha256       {submission.sha256}",
-        f"received     {told(submission.received_at)}",
+        f"received     {to_the_second(submission.received_at)}",
         f"status       {_status(submission)}",
         f"tries        {_tries(submission)}",
         f"upload       {'kept' if house.stored_upload(submission.sha256).is_file() else 'not in the store'}",
     ]
     for at, kind, author, reason in house.ledger.events_of_submission(submission.submission_id, tuple(_DONE)):
-        lines.append(f"{told(at)} {_DONE[kind]} by {author}" + (f": {reason}" if reason else ""))
+        lines.append(f"{to_the_second(at)} {_DONE[kind]} by {author}" + (f": {reason}" if reason else ""))
     return lines
 
 
@@ -61,7 +61,7 @@ def tried_again(house: House, submission_id: str, as_of: datetime | None) -> str
     rows = outcome.rows
     return (
         f"{submission_id}: {outcome.status}, {rows['accepted']:,} of {rows['total']:,} rows accepted, "
-        f"as of {told(submission.received_at)}{behind}"
+        f"as of {to_the_second(submission.received_at)}{behind}"
     )
 
 
@@ -122,5 +122,7 @@ def _status(submission: SubmissionRow) -> str:
 def _tries(submission: SubmissionRow) -> str:
     if not submission.failures and not submission.trouble:
         return "none failed"
-    next_try = f", next at {told(submission.next_try_at)}" if submission.next_try_at else ""
+    if not submission.failures:  # put aside by a person, whose reason is the trouble
+        return f"none failed: {submission.trouble}"
+    next_try = f", next at {to_the_second(submission.next_try_at)}" if submission.next_try_at else ""
     return f"{submission.failures} failed{next_try}: {submission.trouble}"

@@ -20,12 +20,12 @@ from typing import Any
 from polars.exceptions import PanicException
 
 from data.database import is_from_outside
-from data.ledger import SET_ASIDE, SubmissionRow
+from data.ledger import SubmissionRow
 from data.tables import rfc3339
+from flows.clock import to_the_second
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider, open_house
 from flows.kept import end_with_parent
-from flows.looking import told
 from flows.place import PROJECT
 from flows.processing import Judged, process, promise_receipt
 from flows.receipts import Outcome
@@ -112,7 +112,10 @@ def failed(
         )
     again = now + FIRST_WAIT * 2 ** (failures - 1)
     house.ledger.failed(submission.submission_id, failures, again, trouble)
-    return f"{submission.submission_id}: {trouble}; it is tried again at {told(again)}, files behind it wait", False
+    return (
+        f"{submission.submission_id}: {trouble}; it is tried again at {to_the_second(again)}, files behind it wait",
+        False,
+    )
 
 
 def set_aside(
@@ -226,5 +229,3 @@ if __name__ == "__main__":
     end_with_parent()
     _die_first()
     print(_TOLD + json.dumps(_alone(*sys.argv[1:])), flush=True)
-
-__all__ = ["SET_ASIDE", "Failed", "failed", "log_trouble", "retry", "set_aside", "try_one"]

@@ -18,7 +18,7 @@ UNDONE_BY = {
     "mentor_completion_status_change": "the mentor's completion was recorded or taken back",
     "school_partnership_updated": "the partnership's delivery partner was changed",
     "school_partnership_moved_with_school": "DfE merged the school into another",
-    "accepted_update_replaced_by_records": "DfE's records were loaded, which say otherwise",
+    "accepted_update_replaced_by_records": "records of DfE that say otherwise were loaded",
 }
 UNKNOWN_CAUSE = "it has been undone in DfE's records"
 

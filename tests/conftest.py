@@ -12,7 +12,7 @@ import pytest
 from data.extract import import_records
 from data.sample import write_sample
 from flows.clock import instant
-from flows.house import House, open_house
+from flows.house import House, LeadProvider, open_house
 from flows.settings import Settings
 
 SCALE = 0.004
@@ -75,6 +75,12 @@ def home(filled_home: Path, tmp_path: Path) -> Path:
 def house(home: Path) -> Iterator[House]:
     with open_house(Settings(home=home, seconds_between_looks=0)) as opened:
         yield opened
+
+
+@pytest.fixture
+def provider(house: House) -> LeadProvider:
+    """The lead provider whose files a test sends, where one is enough."""
+    return house.lead_providers()[0]
 
 
 @pytest.fixture

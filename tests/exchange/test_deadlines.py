@@ -66,11 +66,6 @@ def home(small_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_home, tmp_path / "home"))
 
 
-@pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
 @contextmanager
 def carried(carrier: str, house: House, folder: Path):
     """The house, its mailboxes in a folder or on an SFTP service."""

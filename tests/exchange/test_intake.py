@@ -24,11 +24,6 @@ AT, LATER = instant(NOW), instant("2026-12-14T11:00:00Z")
 
 
 @pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
-@pytest.fixture
 def good(house: House, provider):
     return acceptable_rows(house, provider)
 

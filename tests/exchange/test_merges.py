@@ -19,7 +19,7 @@ from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import put, receipts, results
 from tests.exchange.records import exported
 from tests.exchange.test_repeats import _OPEN_SCHOOLS
-from tests.exchange.test_updates import _ACTIVE, ask, provider, training  # noqa: F401 - fixtures
+from tests.exchange.test_updates import _ACTIVE, ask, training  # noqa: F401 - fixtures
 
 AT, LATER = instant(NOW), instant(NOW) + timedelta(days=1)
 MERGED_AT = "2026-12-14T22:00:00Z"
@@ -39,7 +39,7 @@ ORDER BY tp.training_period_id
 
 
 @pytest.fixture
-def send(house, provider):  # noqa: F811
+def send(house, provider):
     def sent(kind: str, rows: pl.DataFrame, now=AT, name="") -> pl.DataFrame:
         put(house, provider, f"{kind}{name}.csv", rows.write_csv())
         assert intake_round(house, now).troubles == []
@@ -135,7 +135,7 @@ def partnership_of(house, training_period_id: str) -> dict:
         ).row(0, named=True)  # fmt: skip
 
 
-def is_paid_for(house, provider, declaration_id: str) -> bool:  # noqa: F811
+def is_paid_for(house, provider, declaration_id: str) -> bool:
     """Whether a statement that is delivered counts the declaration."""
     done = statements_round(house, LATER)
     assert done.held_back == [] and done.troubles == []

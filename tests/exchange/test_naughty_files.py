@@ -62,11 +62,6 @@ NAUGHTY: dict[str, bytes] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def provider(house):
-    return house.lead_providers()[0]
-
-
 def test_every_naughty_file_gets_a_receipt_that_is_safe_to_open(house, provider, caplog):
     for name, content in NAUGHTY.items():
         put(house, provider, name, content)

@@ -36,11 +36,6 @@ def home(small_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_home, tmp_path / "home"))
 
 
-@pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
 def claimed(house: House, provider, name: str, content: str, monkeypatch) -> str:
     """A file taken and not judged yet; its submission id."""
 

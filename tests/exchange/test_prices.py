@@ -184,11 +184,6 @@ def home(small_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_home, tmp_path / "home"))
 
 
-@pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
 def test_statements_of_a_contract_whose_band_has_no_terms_are_held_back(house, provider):
     contract = (
         "contract_id IN (SELECT contract_id FROM contracts WHERE lead_provider_id = ? AND contract_period = 2026)"

@@ -12,14 +12,14 @@ from flows.intake import intake_round
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, put, receipts, results
 from tests.exchange.records import differences, exported
-from tests.exchange.test_updates import _ACTIVE, ask, provider, training  # noqa: F401 - fixtures
+from tests.exchange.test_updates import _ACTIVE, ask, training  # noqa: F401 - fixtures
 
 AT = instant(NOW)
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def send(house, provider, tmp_path):  # noqa: F811
+def send(house, provider, tmp_path):
     """Send bytes as a file of a kind, each time a day later; returns the receipt and its rows (None where there are none),
     and what changed in the records."""
     state = {"now": AT, "number": 0}
@@ -66,7 +66,7 @@ def test_a_deferral_sent_again_after_the_participant_was_resumed(ask, send):  # 
     assert undone(send("resumptions", resumption)[1], "the participant was deferred on 19 December 2026")
 
 
-def test_a_declaration_sent_again_after_it_was_voided(house, provider, send):  # noqa: F811
+def test_a_declaration_sent_again_after_it_was_voided(house, provider, send):
     rows = acceptable_rows(house, provider).head(3)
     content = rows.write_csv()
     _, told, _ = send("declarations", content)
@@ -91,7 +91,7 @@ def test_a_declaration_sent_again_after_it_was_voided(house, provider, send):  #
     assert send("declarations", content)[0]["status"] == "duplicate"
 
 
-def test_a_file_with_a_rejected_row_is_judged_afresh_and_says_what_it_declares_again(house, provider, send):  # noqa: F811
+def test_a_file_with_a_rejected_row_is_judged_afresh_and_says_what_it_declares_again(house, provider, send):
     rows = acceptable_rows(house, provider).head(2)
     wrong = rows[:1].with_columns(evidence_held=pl.lit("a-note"), declaration_type=pl.lit("completed"))
     content = pl.concat([rows, wrong]).write_csv()
@@ -103,7 +103,7 @@ def test_a_file_with_a_rejected_row_is_judged_afresh_and_says_what_it_declares_a
     assert len(changed["declarations"]) == 1
 
 
-def test_a_void_by_dfe_is_told_as_theirs(house, provider, send):  # noqa: F811
+def test_a_void_by_dfe_is_told_as_theirs(house, provider, send):
     content = acceptable_rows(house, provider).head(1).write_csv()
     _, told, _ = send("declarations", content)
     void(house, told["declaration_id"][0], "a mistake", AT + DAY / 2)
@@ -113,7 +113,7 @@ def test_a_void_by_dfe_is_told_as_theirs(house, provider, send):  # noqa: F811
     assert "This had been voided; it is now declared again." in told["notes"][0]
 
 
-def test_a_void_sent_again_stays_a_duplicate(house, provider, send):  # noqa: F811
+def test_a_void_sent_again_stays_a_duplicate(house, provider, send):
     _, told, _ = send("declarations", acceptable_rows(house, provider).head(1).write_csv())
     content = f"declaration_id\n{told['declaration_id'][0]}\n"
     first, _, _ = send("voids", content)
@@ -164,7 +164,7 @@ def test_a_partnership_that_dfe_removed_is_told(house, provider, ask, send, tmp_
     periods.with_columns(partnership_id=nothing).write_csv(tmp_path / "gone" / "training_periods.csv")
     import_records(house.database, tmp_path / "gone", AT + DAY * 1.5)
     receipt, rows, _ = send("partnerships", content)
-    assert undone(rows, "DfE's records were loaded, which say otherwise on ")
+    assert undone(rows, "records of DfE that say otherwise were loaded on ")
     assert send("partnerships", back(receipt))[0]["status"] == "accepted"
 
 
@@ -188,7 +188,7 @@ def test_rejected_csv_is_judged_afresh_however_often_the_cycle_goes_round(ask, s
         assert send("deferrals", back(receipt))[0]["status"] == "accepted"
 
 
-def test_a_row_that_was_done_already_when_it_first_came_is_told_what_undid_it(house, provider, send):  # noqa: F811
+def test_a_row_that_was_done_already_when_it_first_came_is_told_what_undid_it(house, provider, send):
     rows = acceptable_rows(house, provider).head(1)
     send("declarations", rows.write_csv())
     referred = rows.with_columns(your_reference=pl.lit("again")).write_csv()

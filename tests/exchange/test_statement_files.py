@@ -30,11 +30,6 @@ PAID_AT = instant("2027-01-20T10:00:00Z")
 MONTH = "2027-01"
 
 
-@pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
 def latest(house: House, provider, period: str, month: str = MONTH) -> Path:
     return max((box(house, provider) / "from-dfe" / "statements" / period / month).iterdir())
 

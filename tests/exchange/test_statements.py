@@ -29,11 +29,6 @@ def home(small_home: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
-@pytest.fixture
 def delivered(house: House, provider) -> Path:
     statements_round(house, AT)
     return box(house, provider) / "from-dfe" / "statements"

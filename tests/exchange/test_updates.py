@@ -35,11 +35,6 @@ both_roles = pytest.mark.parametrize("role", ["ect", "mentor"])
 
 
 @pytest.fixture
-def provider(house: House):
-    return house.lead_providers()[0]
-
-
-@pytest.fixture
 def ask(house: House, provider):
     """The answer to a question about this provider's records."""
 

@@ -41,9 +41,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("from_school_id"),
     )
     op.add_column("submissions", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("submissions", sa.Column("next_try_at", _instant()))
+    op.add_column("submissions", sa.Column("next_try_at", data.tables.Instant()))
     op.add_column("submissions", sa.Column("trouble", sa.Text()))
-    op.add_column("records_imports", sa.Column("as_of", _instant()))
+    op.add_column("records_imports", sa.Column("as_of", data.tables.Instant()))
     # A receipt may be replaced: what was put aside is judged later after all.
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.drop_constraint("uq_deliveries_path", type_="unique")
@@ -59,7 +59,3 @@ def downgrade() -> None:
         op.drop_column("submissions", name)
     for name in ("school_merges", "partnership_moves", "looks", "sightings"):
         op.drop_table(name)
-
-
-def _instant() -> sa.types.TypeEngine:
-    return sa.String() if op.get_bind().dialect.name == "sqlite" else sa.DateTime(timezone=True)
