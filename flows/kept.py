@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.place import PROJECT
@@ -16,18 +17,41 @@ AGAIN_SECONDS = 3
 log = logging.getLogger("ectx.services")
 
 
+@dataclass(frozen=True)
+class _Program:
+    """A module with its arguments, and how it is run."""
+
+    module: list[str]
+    output: Path
+    socket: int | None
+    environment: dict[str, str]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """In the project's own folder: Prefect names a flow by the path of its file."""
+        command = [sys.executable, "-m", *self.module]
+        inherited = () if self.socket is None else (self.socket,)
+        with self.output.open("ab") as log_file:
+            return subprocess.Popen(
+                command, env=self.environment, stdout=log_file, stderr=log_file, cwd=PROJECT, pass_fds=inherited
+            )
+
+
 class Kept:
     """Modules run as processes, until all are stopped. Each calls end_with_parent when it starts."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment, self._stopping = environment, threading.Event()
-        self._running: list[tuple[list[str], Path, int | None, subprocess.Popen[bytes]]] = []
+        self._running: list[tuple[_Program, subprocess.Popen[bytes]]] = []
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def start(self, module: list[str], output: Path, socket: int | None = None) -> subprocess.Popen[bytes]:
-        """Run a module with its arguments. socket: a descriptor that it, and whoever follows it, inherits."""
-        process = self._start(module, output, socket)
-        self._running.append((module, output, socket, process))
+    def start(
+        self, module: list[str], output: Path, socket: int | None = None, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Run a module with its arguments. socket: a descriptor that it, and whoever follows it, inherits. environment:
+        its own, where it is not everybody's."""
+        program = _Program(module, output, socket, self._environment if environment is None else environment)
+        process = program.start()
+        self._running.append((program, process))
         return process
 
     def watch(self) -> None:
@@ -36,26 +60,17 @@ class Kept:
 
     def _watch(self) -> None:
         while not self._stopping.wait(AGAIN_SECONDS):
-            for place, (module, output, socket, process) in enumerate(self._running):
+            for place, (program, process) in enumerate(self._running):
                 if process.poll() is not None and not self._stopping.is_set():
-                    log.warning("%s ended with %s; it is started again", module[0], process.returncode)
-                    self._running[place] = (module, output, socket, self._start(module, output, socket))
-
-    def _start(self, module: list[str], output: Path, socket: int | None) -> subprocess.Popen[bytes]:
-        """In the project's own folder: Prefect names a flow by the path of its file."""
-        command = [sys.executable, "-m", *module]
-        inherited = () if socket is None else (socket,)
-        with output.open("ab") as log_file:
-            return subprocess.Popen(
-                command, env=self._environment, stdout=log_file, stderr=log_file, cwd=PROJECT, pass_fds=inherited
-            )
+                    log.warning("%s ended with %s; it is started again", program.module[0], process.returncode)
+                    self._running[place] = (program, program.start())
 
     def stop(self) -> None:
         """The last started first. Who does not listen is killed."""
         self._stopping.set()
         if self._watcher.is_alive():
             self._watcher.join()
-        for *_, process in reversed(self._running):
+        for _, process in reversed(self._running):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 try:

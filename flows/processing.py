@@ -19,7 +19,7 @@ from flows.stamps import libraries, rule_set
 from schemas.files import KINDS
 from schemas.reading import FileFailure, read_sheet
 from schemas.unread import refused_unread
-from sftp.names import why_refused
+from sftp.server.names import why_refused
 from transforms.changes import Submission
 from transforms.judging import judge
 from transforms.repeats import First, judge_again, sent_back, still_stands

@@ -15,18 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from paramiko import PKey
-
 from flows.errors import ExchangeError
 from flows.house import House
 from flows.kept import Kept
 from flows.settings import Settings
 from flows.signing_in import auth_string, known_secret, made_secret
 from flows.sshd import bounds
-from sftp.accounts import Accounts
-from sftp.audit import AuditLog
 from sftp.keys import host_key
-from sftp.server import SftpServer
+from sftp.server.running import Serving, environment
 
 HEALTHY_SECONDS = 120
 RUNNING_FILE = "serving"
@@ -43,17 +39,13 @@ class Services:
     api_url: str
 
 
-def held_port(host: str, port: int, or_another: bool = False) -> socket.socket:
+def held_port(host: str, port: int, setting: str, or_another: bool = False) -> socket.socket:
     """A listening socket: while it is held, nobody else has that port. Raises ExchangeError (NO-PORT)."""
     for each in (port, 0) if or_another else (port,):
         with contextlib.suppress(OSError):
             return socket.create_server((host, each), backlog=128)
-    raise _taken(host, port, "ECTX_UI_PORT")
-
-
-def _taken(host: str, port: int, setting: str) -> ExchangeError:
     advice = f"Stop the other service, or set {setting} to a free port."
-    return ExchangeError("NO-PORT", f"Port {port} on {host} is taken.", advice)
+    raise ExchangeError("NO-PORT", f"Port {port} on {host} is taken.", advice)
 
 
 def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
@@ -170,15 +162,20 @@ def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: 
         house.mailbox(provider.slug)
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
-    with _running_as(settings) as make_known, held_port(settings.ui_host, settings.ui_port, any_ui_port) as held:
+    with (
+        _running_as(settings) as make_known,
+        held_port(settings.ui_host, settings.ui_port, "ECTX_UI_PORT", any_ui_port) as held,
+        held_port(settings.sftp_host, sftp_port, "ECTX_SFTP_PORT") as port,
+    ):
         key = host_key(settings.home / "host_key")
-        sftp = _sftp_server(settings, folder, sftp_port, key)
         address = f"http://{settings.ui_host}:{held.getsockname()[1]}"
         pages, api_url = settings.ui_address.rstrip("/") or address, f"{address}/api"
         made_secret(settings)
         kept = Kept(server_environment(settings, api_url, pages))
         try:
-            sftp.start()
+            kept.start(
+                serving(settings, folder).module(port.fileno()), logs / "sftp-server.log", port.fileno(), environment()
+            )
             server = kept.start(
                 ["flows.prefect_server", str(held.fileno())], logs / "prefect-server.log", socket=held.fileno()
             )
@@ -187,20 +184,18 @@ def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: 
                 kept.start(["flows.deployed"], logs / "flows.log")
             kept.watch()
             make_known(api_url)
-            yield Services(settings.sftp_host, sftp.port, key.fingerprint, pages, api_url)
+            yield Services(settings.sftp_host, port.getsockname()[1], key.fingerprint, pages, api_url)
         finally:
-            sftp.stop()
             kept.stop()
 
 
-def _sftp_server(settings: Settings, folder: Path, port: int, key: PKey) -> SftpServer:
-    audit = AuditLog(settings.home / "logs")
-    try:
-        return SftpServer(
-            folder, Accounts(settings.keys_folder), key, settings.sftp_host, port, audit, bounds(settings)
-        )
-    except OSError as error:
-        raise _taken(settings.sftp_host, port, "ECTX_SFTP_PORT") from error
+def serving(settings: Settings, mailboxes: Path) -> Serving:
+    """What the embedded SFTP server serves."""
+    home = settings.home.resolve()
+    return Serving(
+        mailboxes=mailboxes.resolve(), keys=settings.keys_folder, host_keys=(home / "host_key",),
+        journal=settings.journal_folder, logs=home / "logs", bounds=bounds(settings),
+    )  # fmt: skip
 
 
 def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:

@@ -83,5 +83,10 @@ class Settings(BaseSettings):
     def keys_folder(self) -> Path:
         return self.home.resolve() / "keys"
 
+    @property
+    def journal_folder(self) -> Path:
+        """When uploads were whole, as the embedded SFTP server writes it down."""
+        return self.home.resolve() / "arrivals"
+
     def shares_are_ordered(self, slug: str) -> bool:
         return slug in {name.strip() for name in self.ordered_shares.split(",")}

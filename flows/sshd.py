@@ -10,8 +10,8 @@ from flows.house import House
 from flows.rendering import text, write
 from flows.settings import Settings
 from sftp.accounts import RSA_BITS
-from sftp.bounds import MEBIBYTE, Bounds
 from sftp.keys import host_key
+from sftp.server.bounds import MEBIBYTE, Bounds
 
 CONFIG, SETUP = "sshd_config", "setup.sh"
 LONGEST_USER = 32

@@ -74,6 +74,14 @@ class Accounts:
         """Whether the holder of a key may use a mailbox, now."""
         return name in self.names() and any(key.fingerprint == fingerprint for key in self.keys(name))
 
+    def stamp(self, name: str) -> tuple[int, int, int] | None:
+        """Another one after every change of an account's keys; None where it has none. Cheap to ask for."""
+        try:
+            status = (self.folder / name / KEYS_FILE).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
     def add_key(self, name: str, line: str) -> PublicKey:
         """Let the holder of a key in. Harmless when it is in already."""
         key = parse_key(line)

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,13 +19,13 @@ from typing import Any
 import paramiko
 
 from flows.house import open_house
+from flows.place import PROJECT
 from flows.settings import Settings
 from flows.sshd import write_sshd_config
 from sftp.accounts import Accounts
-from sftp.audit import AuditLog
-from sftp.bounds import Bounds
 from sftp.keys import host_key, known_hosts_line, write_new_key
-from sftp.server import SftpServer
+from sftp.server.bounds import Bounds
+from sftp.server.running import Serving, environment
 from tests.tools import left_out, needed
 
 SERVICES = ["paramiko", "openssh"]
@@ -85,16 +86,24 @@ def pinned(folder: Path, port: int, key: paramiko.PKey) -> Path:
 @contextmanager
 def our_server(
     mailboxes: Path, folder: Path, user: str, bounds: Bounds | None = None
-) -> Iterator[tuple[SftpServer, Client, Accounts]]:
-    """The embedded server, with one account."""
+) -> Iterator[tuple[subprocess.Popen[bytes], Client, Accounts]]:
+    """The embedded server, a process as `ectx serve` starts it, with one account."""
     accounts, key = Accounts(folder / "keys"), host_key(folder / "host_key")
     accounts.add_key(user, write_new_key(folder / "id"))
-    server = SftpServer(mailboxes, accounts, key, "127.0.0.1", 0, AuditLog(folder / "logs"), bounds)
-    server.start()
+    serving = Serving(
+        mailboxes, folder / "keys", (folder / "host_key",), folder / "arrivals", folder / "logs", bounds or Bounds()
+    )
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as held, (folder / "sftp-server.log").open("ab") as log:
+        command = [sys.executable, "-m", *serving.module(held.fileno())]
+        process = subprocess.Popen(
+            command, env=environment(), cwd=PROJECT, pass_fds=(held.fileno(),), stdout=log, stderr=log
+        )
+        port = held.getsockname()[1]
     try:
-        yield server, Client(folder / "id", pinned(folder, server.port, key), user, server.port), accounts
+        yield process, Client(folder / "id", pinned(folder, port, key), user, port), accounts
     finally:
-        server.stop()
+        process.terminate()
+        process.wait(10)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,8 @@ class Port:
         return self.mailboxes / self.client.user
 
     def audited(self) -> list[dict[str, Any]]:
-        """What our server wrote down."""
+        """What our server wrote down: what is on its way is waited for."""
+        time.sleep(0.3)
         return [json.loads(line) for path in self.audit.glob("sftp-audit-*.jsonl") for line in path.open()]
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from flows.intake import intake_round
 from sftp.accounts import Accounts, KeyRefused
-from sftp.bounds import Bounds
-from sftp.jail import ABANDONED_SECONDS, Jail
 from sftp.keys import write_new_key
-from sftp.names import MAX_BYTES, why_refused
+from sftp.server.bounds import Bounds
+from sftp.server.jail import Jail
+from sftp.server.names import MAX_BYTES, why_refused
 from tests.exchange.servers import PORTS, port_of
 from tests.exchange.test_sftp import AT
 from tests.tools import needed
@@ -314,8 +314,10 @@ def test_a_crowd_is_turned_away_and_the_others_are_served(tmp_path):
         time.sleep(1.5)
         with port.client.paramiko() as second:
             assert second.listdir("/to-dfe") == []
-            with pytest.raises(paramiko.ChannelException), port.client.paramiko():
+            with pytest.raises(paramiko.SSHException), port.client.paramiko():
                 pass
+            told = port.client.ssh("-s", "sftp")
+            assert "At most 2 connections of one account at once" in told.stderr
         assert sum(each["connections"] for each in port.audited() if each["event"] == "turned-away") >= 10
 
 
@@ -352,15 +354,19 @@ def test_an_upload_cut_short_is_never_there(small, size):
     assert [each["bytes"] for each in small.audited() if each["event"] == "upload-cut"] == [size]
 
 
-def test_what_a_killed_server_left_goes_after_a_day(tmp_path):
+def test_what_a_killed_process_left_goes_and_what_lives_stays(tmp_path):
     for folder in ("to-dfe", ".uploading"):
         (tmp_path / folder).mkdir()
-    for name, age in (("new", 0), ("old", ABANDONED_SECONDS + 60)):
-        path = tmp_path / ".uploading" / name
-        path.write_bytes(b"12345")
-        os.utime(path, (time.time() - age, time.time() - age))
-    assert Jail(tmp_path).waiting() == (1, 5)
-    assert os.listdir(tmp_path / ".uploading") == ["new"]
+    jail = Jail(tmp_path)
+    with jail.alone():
+        name, descriptor = jail.start_upload()
+        os.write(descriptor, b"12345")
+        os.utime(descriptor, (0, 0))  # a client may set any time
+        (tmp_path / ".uploading" / "dead").write_bytes(b"1234567")
+        assert jail.waiting() == (1, 5)
+        assert os.listdir(tmp_path / ".uploading") == [name]
+        os.close(descriptor)
+        assert jail.waiting() == (0, 0)
 
 
 def test_an_upload_is_not_carried_on_in_the_middle(small, tmp_path):

@@ -70,7 +70,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(small_home, tmp_pat
         assert f"NO-PORT: Port {port} on 127.0.0.1 is taken." in refused(environment(home, port, free_port()))
         assert f"NO-PORT: Port {port} on 127.0.0.1 is taken." in refused(environment(home, free_port(), port))
         with open_house(Settings(home=home)) as house:
-            other = held_port("127.0.0.1", port, or_another=True)
+            other = held_port("127.0.0.1", port, "ECTX_UI_PORT", or_another=True)
             assert other.getsockname()[1] != port
             other.close()
             assert api_of_running_service(house.settings) is None

@@ -1,21 +1,21 @@
 """What a lead provider may see and do inside its mailbox, held by directory descriptors: no link is ever followed."""
 
+import contextlib
 import errno
+import fcntl
 import os
 import posixpath
 import stat
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sftp.mailbox import FROM_DFE, TO_DFE
-from sftp.names import why_refused
+from sftp.server.names import why_refused
 
 VISIBLE = (TO_DFE, FROM_DFE)
 UPLOADING = ".uploading"
-ABANDONED_SECONDS = 24 * 60 * 60
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -73,23 +73,25 @@ class Jail:
         with self.parent(path) as (folder, name):
             return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
-    def listing(self, path: str) -> list[tuple[str, os.stat_result]]:
-        """Names and states of a folder's plain files and folders."""
+    def listing(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Names and states of a folder's plain files and folders, one by one: however many there are, few are held."""
         with self.parent(path) as (folder, name):
             descriptor = os.open(name, _FOLDER, dir_fd=folder)
+        return self._entries(descriptor, is_root=not self.parts(path))
+
+    @staticmethod
+    def _entries(descriptor: int, is_root: bool) -> Iterator[tuple[str, os.stat_result]]:
         try:
-            names = os.listdir(descriptor)
-            if not self.parts(path):
-                names = [name for name in names if name in VISIBLE]
-            found = []
-            for name in names:
-                try:
-                    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-                    found.append((name, status))
-            return found
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    if is_root and entry.name not in VISIBLE:
+                        continue
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                        yield entry.name, status
         finally:
             os.close(descriptor)
 
@@ -110,25 +112,57 @@ class Jail:
         return True
 
     def start_upload(self) -> tuple[str, int]:
-        """(a name under UPLOADING, its descriptor, to be written and read)."""
+        """(a name under UPLOADING, its descriptor, to be written and read). It lives as long as the descriptor is open,
+        whoever else has died. The caller holds the mailbox (alone)."""
         name = uuid.uuid4().hex
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _PLAIN
         with self._uploading() as folder:
-            return name, os.open(name, flags, 0o640, dir_fd=folder)
+            descriptor = os.open(name, flags, 0o640, dir_fd=folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return name, descriptor
 
-    def finish_upload(self, name: str, path: str) -> None:
-        """Give an upload its own name, in place of a file that had it."""
+    def finish_upload(self, name: str, path: str, may_replace: bool = True) -> None:
+        """Give an upload its own name, in place of a file that had it. Raises Refused."""
         self.demand_writable(path)
         with self._uploading() as source, self.parent(path) as (target, final):
-            os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
+            if may_replace:
+                os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
+            else:
+                self._link(name, final, source, target)
             os.fsync(target)
 
+    @staticmethod
+    def _link(name: str, final: str, source: int, target: int) -> None:
+        """Move without replacing."""
+        taken = Refused("There is a file of that name already.", errno.EEXIST)
+        try:
+            os.link(name, final, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        except FileExistsError:
+            raise taken from None
+        except OSError as error:  # a file system without links
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
+                raise
+            if final in os.listdir(target):
+                raise taken from None
+            os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
+            return
+        os.unlink(name, dir_fd=source)
+
     def drop_upload(self, name: str) -> None:
-        with self._uploading() as folder:
+        """Harmless when it is gone already."""
+        with self._uploading() as folder, contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else counts, or lets in, what this mailbox holds meanwhile."""
+        with self._uploading() as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+
     def waiting(self) -> tuple[int, int]:
-        """(files, bytes) in to-dfe and being uploaded. What a killed server left of uploads is removed after a day."""
+        """(files, bytes) in to-dfe and being uploaded. What a killed process left of uploads is removed. The caller holds
+        the mailbox (alone)."""
         count = size = 0
         for folder in (TO_DFE, UPLOADING):
             with os.scandir(self.root / folder) as entries:
@@ -137,11 +171,26 @@ class Jail:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
-                    if folder == UPLOADING and status.st_mtime < time.time() - ABANDONED_SECONDS:
+                    if folder == UPLOADING and not self._is_live(entry.name):
                         self.drop_upload(entry.name)
                         continue
                     count, size = count + 1, size + status.st_size
         return count, size
+
+    def _is_live(self, name: str) -> bool:
+        """Whether the process that writes an upload is still there."""
+        try:
+            with self._uploading() as folder:
+                descriptor = os.open(name, os.O_RDONLY | _PLAIN, dir_fd=folder)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     @contextmanager
     def _uploading(self) -> Iterator[int]:
@@ -156,9 +205,13 @@ class Jail:
         with self.parent(path) as (folder, name):
             os.unlink(name, dir_fd=folder)
 
-    def rename(self, old: str, new: str, replace: bool) -> None:
+    def rename(self, old: str, new: str, replace: bool) -> os.stat_result:
+        """Returns what the file is now, on disk under its new name."""
         self.demand_writable(old, new)
         with self.parent(old) as (source, old_name), self.parent(new) as (target, new_name):
-            if not replace and new_name in os.listdir(target):
-                raise Refused("There is a file of that name already.", errno.EEXIST)
-            os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
+            if replace:
+                os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
+            else:
+                self._link(old_name, new_name, source, target)
+            os.fsync(target)
+            return os.stat(new_name, dir_fd=target, follow_symlinks=False)

@@ -1,0 +1,81 @@
+"""When uploads were whole, on disk before their senders are told: one file of JSON lines a mailbox, in the home.
+
+Intake takes the lines into the database at its next look. Where they are lost, the change times of the files count.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FOLDER = "arrivals"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An upload as it lay in to-dfe when it was whole. Times are seconds since 1970, by this machine's clock."""
+
+    name: str
+    size_bytes: int
+    modified: float
+    changed: float
+    at: float
+
+
+class Journal:
+    """The journals of all mailboxes under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, slug: str, upload: Whole) -> None:
+        """Write a line and wait until it is on disk. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._held(slug) as descriptor:
+            os.lseek(descriptor, 0, os.SEEK_END)
+            line = (json.dumps(asdict(upload)) + "\n").encode()
+            start = os.fstat(descriptor).st_size
+            try:
+                if os.write(descriptor, line) < len(line):
+                    raise OSError(28, "No space left on device")
+            except OSError:
+                os.ftruncate(descriptor, start)
+                raise
+            os.fsync(descriptor)
+
+    def slugs(self) -> list[str]:
+        """Mailboxes of which something was written down."""
+        found = self.folder.glob("*.jsonl") if self.folder.is_dir() else []
+        return sorted(path.stem for path in found if path.stat().st_size)
+
+    @contextmanager
+    def taken(self, slug: str) -> Iterator[list[Whole]]:
+        """What was written down of a mailbox: gone once the block has ended well."""
+        with self._held(slug) as descriptor:
+            with os.fdopen(os.dup(descriptor), "rb") as reading:
+                reading.seek(0)
+                lines = reading.read().splitlines()
+            yield [each for each in map(_read, lines) if each]
+            os.ftruncate(descriptor, 0)
+
+    @contextmanager
+    def _held(self, slug: str) -> Iterator[int]:
+        descriptor = os.open(
+            self.folder / f"{slug}.jsonl", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _read(line: bytes) -> Whole | None:
+    """A line that was cut by a full disk or a fault is none: the file's change time counts."""
+    try:
+        return Whole(**json.loads(line))
+    except (ValueError, TypeError):
+        return None

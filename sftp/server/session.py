@@ -1,0 +1,264 @@
+"""One client's SFTP requests, answered in its jail, in words where they are refused."""
+
+import errno
+import logging
+import os
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+from paramiko import Message, SFTPError, SSHException
+from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_VERSION
+
+from sftp.local import LocalMailbox
+from sftp.mailbox import FROM_DFE, is_unfinished
+from sftp.server.audit import Audit
+from sftp.server.bounds import PACKET_BYTES, Bounds
+from sftp.server.jail import Jail, Refused
+from sftp.server.journal import Journal, Whole
+from sftp.server.shut import Strict
+from sftp.server.uploads import Allowance, Download, Listing, Upload
+
+log = logging.getLogger("ectx.sftp")
+_WRITES = os.O_WRONLY | os.O_RDWR
+POSIX_RENAME = "posix-rename@openssh.com"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a session acts: the mailbox, its name, the journal of uploads, the bounds, the audit log; is_here is called
+    at every request, now tells the seconds since 1970."""
+
+    mailbox: Path
+    slug: str
+    journal: Journal
+    bounds: Bounds
+    audit: Audit
+    is_here: Callable[[], None]
+    now: Callable[[], float]
+
+
+class Session(paramiko.SFTPServerInterface):
+    """A client in its jail. open_handles is set by the Subsystem."""
+
+    open_handles: Callable[[], int]
+
+    def __init__(self, door: paramiko.ServerInterface, ground: Ground) -> None:
+        super().__init__(door)
+        LocalMailbox(ground.mailbox).prepare()
+        self._ground, self._bounds, self._audit = ground, ground.bounds, ground.audit
+        self._jail = Jail(ground.mailbox)
+        self._allowance = Allowance(self._jail, ground.bounds)
+        self._why, self.has_ended = "", False
+
+    def why(self) -> str:
+        """The words for the answer that is sent next, once."""
+        said, self._why = self._why, ""
+        return said
+
+    def is_here(self) -> None:
+        self._ground.is_here()
+
+    def answering(self, act: Callable[[], Any]) -> Any:
+        """Do what was asked. What cannot be is answered with SFTP's number for it, told to the client and written down."""
+        try:
+            found = act()
+        except FileNotFoundError:
+            return paramiko.SFTP_NO_SUCH_FILE
+        except OSError as error:
+            self._why = str(error.strerror) if isinstance(error, Refused) else ""
+            self._audit("refused", why=self._why or os.strerror(error.errno or 0))
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                return paramiko.SFTP_NO_SUCH_FILE
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+        return paramiko.SFTP_OK if found is None else found
+
+    def refuse(self, why: str) -> int:
+        def refused() -> None:
+            raise Refused(why)
+
+        answer: int = self.answering(refused)
+        return answer
+
+    def list_folder(self, path: str) -> Listing | int:
+        def listed() -> Listing:
+            self._demand_handle()
+            return Listing(self._jail.listing(path))
+
+        found: Listing | int = self.answering(listed)
+        return found
+
+    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+        return self.answering(lambda: paramiko.SFTPAttributes.from_stat(self._jail.status(path)))
+
+    lstat = stat
+
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+        return self.answering(lambda: self._upload(path, flags) if flags & _WRITES else self._download(path))
+
+    def _demand_handle(self) -> None:
+        if self.open_handles() >= self._bounds.open_files:
+            raise Refused(f"At most {self._bounds.open_files} files can be open at once.", errno.EMFILE)
+
+    def _download(self, path: str) -> Download:
+        self._demand_handle()
+        descriptor = self._jail.open(path)
+        parts = self._jail.parts(path)
+        # Names under from-dfe are ours; those under to-dfe are the provider's, and may name a person.
+        told = posixpath.join(*parts) if parts[0] == FROM_DFE else parts[0]
+
+        def done(size: int) -> None:
+            self._audit("download", path=told, bytes=size)
+
+        return Download(descriptor, self._bounds.read_bytes, done)
+
+    def _upload(self, path: str, flags: int) -> Upload:
+        self._jail.demand_writable(path)
+        self._demand_handle()
+        if not flags & (os.O_TRUNC | os.O_EXCL) and self._jail.exists(path):
+            raise Refused("Files are sent whole: send it again from the start.")
+        may_replace = not flags & os.O_EXCL
+        if not may_replace and self._jail.exists(path):
+            raise Refused("There is a file of that name already.", errno.EEXIST)
+        return Upload(
+            self._jail, path, self._allowance, self._bounds.file_bytes, self.answering, self._audit,
+            lambda: self.has_ended, self._is_whole, may_replace,
+        )  # fmt: skip
+
+    def _is_whole(self, path: str, status: os.stat_result) -> None:
+        """Write down when a file was whole. Where that fails its change time counts, so its sender is not troubled."""
+        name = self._jail.parts(path)[-1]
+        if is_unfinished(name):
+            return
+        whole = Whole(name, status.st_size, status.st_mtime, status.st_ctime, self._ground.now())
+        try:
+            self._ground.journal.add(self._ground.slug, whole)
+        except OSError as error:
+            log.error("when an upload was whole could not be written down: %s", error.strerror)
+
+    def remove(self, path: str) -> int:
+        return self._change("removed", lambda: self._jail.remove(path))
+
+    def rename(self, oldpath: str, newpath: str) -> int:
+        return self._change("renamed", lambda: self._is_whole(newpath, self._jail.rename(oldpath, newpath, False)))
+
+    def posix_rename(self, oldpath: str, newpath: str) -> int:
+        return self._change("renamed", lambda: self._is_whole(newpath, self._jail.rename(oldpath, newpath, True)))
+
+    def _change(self, event: str, act: Callable[[], None]) -> int:
+        def changed() -> None:
+            act()
+            self._audit(event)
+
+        answer: int = self.answering(changed)
+        return answer
+
+    def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+        return self.refuse("Folders cannot be made.")
+
+    def rmdir(self, path: str) -> int:
+        return self.refuse("Folders cannot be removed.")
+
+    def symlink(self, target_path: str, path: str) -> int:
+        return self.refuse("Links cannot be made.")
+
+    def readlink(self, path: str) -> int:
+        return self.refuse("There are no links.")
+
+    def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+        """Times and rights that a client sets after an upload are not kept, and not refused."""
+        answer: int = self.answering(lambda: self._jail.demand_writable(path))
+        return answer
+
+
+class Subsystem(paramiko.SFTPServer):
+    """Paramiko's reading of the protocol, with our words in its answers, and shut where it is left open."""
+
+    server: Session
+    file_table: dict[bytes, Any]
+    folder_table: dict[bytes, Any]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.server.open_handles = lambda: len(self.file_table) + len(self.folder_table)
+
+    def _send_server_version(self) -> int:
+        """Announces what OpenSSH's clients ask for, and none of paramiko's own."""
+        kind, data = self._read_packet()
+        if kind != paramiko.sftp.CMD_INIT or len(data) < 4:
+            raise SFTPError("not a beginning of SFTP")
+        answer = Message()
+        answer.add_int(paramiko.sftp._VERSION)
+        answer.add_string(POSIX_RENAME)
+        answer.add_string("1")
+        self._send_packet(CMD_VERSION, answer)
+        return int.from_bytes(data[:4], "big")
+
+    def _read_all(self, n: int) -> bytes:
+        if n > PACKET_BYTES:
+            raise SFTPError("a packet is longer than packets are")
+        found: bytes = super()._read_all(n)
+        return found
+
+    def _process(self, t: int, request_number: int, msg: Message) -> None:
+        self.server.is_here()
+        request = Strict(msg.get_remainder())
+        try:
+            self._answer(t, request_number, request)
+        except SSHException:
+            self._send_status(request_number, paramiko.SFTP_BAD_MESSAGE)
+        except UnicodeDecodeError:
+            why = "A file's name is written in UTF-8, and this one is not: set your program to UTF-8."
+            self._send_status(request_number, self.server.refuse(why))
+
+    def _answer(self, t: int, number: int, request: Strict) -> None:
+        if t == CMD_EXTENDED:
+            self._extended(number, request)
+        elif t == CMD_CLOSE:
+            self._close(number, request.get_binary())
+        elif t == CMD_FSETSTAT:
+            self._set_of_handle(number, request)
+        else:
+            super()._process(t, number, request)
+
+    def _extended(self, number: int, request: Strict) -> None:
+        if request.get_text() != POSIX_RENAME:
+            self._send_status(number, paramiko.SFTP_OP_UNSUPPORTED)
+            return
+        old, new = request.get_text(), request.get_text()
+        self._send_status(number, self.server.posix_rename(old, new))
+
+    def _close(self, number: int, handle: bytes) -> None:
+        known = self.folder_table.pop(handle, None) or self.file_table.pop(handle, None)
+        if known is None:
+            self._send_status(number, paramiko.SFTP_BAD_MESSAGE, "Invalid handle")
+        else:
+            self._send_status(number, self.server.answering(known.close))
+
+    def _set_of_handle(self, number: int, request: Strict) -> None:
+        handle, attributes = request.get_binary(), paramiko.SFTPAttributes._from_msg(request)
+        if handle in self.file_table:
+            self._send_status(number, self.file_table[handle].chattr(attributes))
+        else:
+            self._send_status(number, paramiko.SFTP_BAD_MESSAGE, "Invalid handle")
+
+    def _open_folder(self, request_number: int, path: str) -> None:
+        found = self.server.list_folder(path)
+        self._send_handle_response(request_number, found, isinstance(found, Listing))
+
+    def _log(self, *_: Any) -> None:
+        pass
+
+    def _send_status(self, request_number: int, code: int, desc: str | None = None) -> None:
+        super()._send_status(request_number, code, self.server.why() or desc)
+
+    def finish_subsystem(self) -> None:
+        """A client that has gone closes nothing: what is open was cut off. One that fails does not keep the others open."""
+        self.server.has_ended = True
+        for handle in (*self.file_table.values(), *self.folder_table.values()):
+            self.server.answering(handle.close)
+        self.file_table, self.folder_table = {}, {}
+        super().finish_subsystem()

@@ -1,0 +1,206 @@
+"""Files on their way: an upload within its bounds, a download; each told in the audit log when it ends."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import paramiko
+
+from sftp.server.bounds import MEBIBYTE, Bounds
+from sftp.server.jail import Jail, Refused
+
+Answering = Callable[[Callable[[], Any]], Any]  # runs an act; an OSError becomes the SFTP answer, with its words
+ENTRIES_OF_AN_ANSWER = 64
+
+
+class Allowance:
+    """What a mailbox may hold, over all connections of its provider: the files themselves say what there is, so that
+    processes need not tell one another."""
+
+    def __init__(self, jail: Jail, bounds: Bounds) -> None:
+        self._jail, self._bounds = jail, bounds
+
+    def admit(self) -> tuple[str, int]:
+        """Let one more file in: its name for now, and its descriptor. Raises Refused."""
+        with self._jail.alone():
+            count, _ = self._jail.waiting()
+            if count >= self._bounds.waiting_files:
+                raise Refused(
+                    f"{count:,} files wait to be taken, the most there may be: send more when they have gone.",
+                    errno.EDQUOT,
+                )
+            return self._jail.start_upload()
+
+    def reserve(self, descriptor: int, reserved: int, wanted: int) -> int:
+        """Make an upload of `reserved` bytes at least `wanted` long, and some longer, so that not every write counts what
+        is there. Returns how long. Raises Refused."""
+        with self._jail.alone():
+            _, size = self._jail.waiting()
+            left, more = self._bounds.waiting_bytes - size, wanted - reserved
+            if more > left:
+                most = self._bounds.waiting_bytes // MEBIBYTE
+                raise Refused(
+                    f"Files that wait to be taken may have {most:,} MiB in all: send more when they have gone.",
+                    errno.EDQUOT,
+                )
+            reserved += max(more, min(MEBIBYTE, left // 16))
+            os.ftruncate(descriptor, reserved)
+            return reserved
+
+
+class Upload(paramiko.SFTPHandle):
+    """A file being written, from its start to its end; it appears under its name when it is closed.
+
+    is_cut: whether the client has gone; what is open then was cut off, not closed. whole: is told what the file is once
+    it has its name, before its sender is.
+    """
+
+    def __init__(
+        self,
+        jail: Jail,
+        path: str,
+        allowance: Allowance,
+        most: int,
+        answering: Answering,
+        audit: Callable[..., None],
+        is_cut: Callable[[], bool],
+        whole: Callable[[str, os.stat_result], None],
+        may_replace: bool = True,
+    ) -> None:
+        super().__init__(os.O_RDWR)
+        self._jail, self._path, self._allowance, self._most = jail, path, allowance, most
+        self._answering, self._audit, self._is_cut, self._whole = answering, audit, is_cut, whole
+        self._may_replace = may_replace
+        self._size = self._reserved = 0
+        self._digest, self._is_in_order = hashlib.sha256(), True
+        self._times: tuple[int, int] | None = None
+        self._open, self._broken = True, False
+        self._name, self._descriptor = allowance.admit()
+
+    def write(self, offset: int, data: bytes) -> int:
+        answer: int = self._answering(lambda: self._write(offset, data))
+        self._broken = self._broken or answer != paramiko.SFTP_OK
+        return answer
+
+    def _write(self, offset: int, data: bytes) -> None:
+        end = offset + len(data)
+        if offset > self._size:
+            raise Refused("Files are sent whole, from the start: this upload has a gap.")
+        self._demand_room(end)
+        if offset == self._size:
+            self._digest.update(data)
+        else:
+            self._is_in_order = False
+        self._size = max(self._size, end)
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._descriptor, view, offset)
+            view, offset = view[written:], offset + written
+
+    def _demand_room(self, size: int) -> None:
+        if size > self._most:
+            raise Refused(f"A file has at most {self._most // MEBIBYTE:,} MiB: split it.", errno.EFBIG)
+        if size > self._reserved:
+            self._reserved = self._allowance.reserve(self._descriptor, self._reserved, size)
+
+    def _resize(self, size: int) -> None:
+        self._demand_room(size)
+        if size < self._size:
+            os.ftruncate(self._descriptor, size)  # what grows again there is empty
+            os.ftruncate(self._descriptor, self._reserved)
+        self._is_in_order = self._is_in_order and size == self._size
+        self._size = size
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._descriptor, min(length, 32 << 10, max(0, self._size - offset)), offset)
+
+    def chattr(self, attr: paramiko.SFTPAttributes) -> int:
+        """A size holds at once, the times when the file is closed; rights and owners are ours."""
+        if attr.st_mtime is not None:
+            self._times = (attr.st_atime or attr.st_mtime, attr.st_mtime)
+        if attr.st_size is None:
+            return paramiko.SFTP_OK
+        size = attr.st_size
+        answer: int = self._answering(lambda: self._resize(size))
+        return answer
+
+    def stat(self) -> paramiko.SFTPAttributes:
+        found = paramiko.SFTPAttributes.from_stat(os.fstat(self._descriptor))
+        found.st_size = self._size
+        if self._times:
+            found.st_atime, found.st_mtime = self._times
+        return found
+
+    def close(self) -> None:
+        """Raises OSError where the file cannot be kept; it is then not there at all."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            if self._is_cut() or self._broken:
+                self._audit("upload-cut", bytes=self._size)
+                return
+            os.ftruncate(self._descriptor, self._size)
+            if self._times:
+                os.utime(self._descriptor, self._times)
+            os.fsync(self._descriptor)  # the provider is told next that we have it
+            self._jail.finish_upload(self._name, self._path, self._may_replace)
+            self._name = ""
+            self._whole(self._path, os.fstat(self._descriptor))
+            self._audit("upload", bytes=self._size, sha256=self._sha256())
+        finally:
+            if self._name:
+                self._jail.drop_upload(self._name)
+            os.close(self._descriptor)
+
+    def _sha256(self) -> str:
+        if self._is_in_order:
+            return self._digest.hexdigest()
+        with os.fdopen(os.dup(self._descriptor), "rb") as handle:
+            handle.seek(0)
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+class Download(paramiko.SFTPHandle):
+    """A file being read."""
+
+    def __init__(self, descriptor: int, most: int, done: Callable[[int], None]) -> None:
+        super().__init__(os.O_RDONLY)
+        self._descriptor, self._most, self._done, self._bytes, self._open = descriptor, most, done, 0, True
+
+    def read(self, offset: int, length: int) -> bytes:
+        if offset >= 1 << 63:
+            return b""
+        data = os.pread(self._descriptor, min(length, self._most), offset)
+        self._bytes += len(data)
+        return data
+
+    def stat(self) -> paramiko.SFTPAttributes:
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self._descriptor))
+
+    def chattr(self, attr: paramiko.SFTPAttributes) -> int:
+        return paramiko.SFTP_PERMISSION_DENIED
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._descriptor)
+            self._done(self._bytes)
+
+
+class Listing(paramiko.SFTPHandle):
+    """A folder being read, some entries at a time."""
+
+    def __init__(self, entries: Iterator[tuple[str, os.stat_result]]) -> None:
+        super().__init__(os.O_RDONLY)
+        self._entries = entries
+
+    def _get_next_files(self) -> list[paramiko.SFTPAttributes]:
+        some = islice(self._entries, ENTRIES_OF_AN_ANSWER)
+        return [paramiko.SFTPAttributes.from_stat(status, name) for name, status in some]
+
+    def close(self) -> None:
+        self._entries.close()  # type: ignore[attr-defined]
