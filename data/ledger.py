@@ -248,6 +248,17 @@ class Ledger:
                 if rows:
                     connection.execute(_kept_or_replaced(dialect.insert(table), table), rows)
 
+    def saw_whole(self, found: list[dict[str, Any]]) -> None:
+        """Write down what the embedded server saw closed (rows of the table): it knows best, and the last time counts."""
+        if not found:
+            return
+        with self._database.write() as connection:
+            dialect: Any = sqlite if self._database.is_sqlite else postgresql
+            insertion = dialect.insert(sightings)
+            known = {name: insertion.excluded[name] for name in ("changed", "received_at")}
+            statement = insertion.on_conflict_do_update(index_elements=list(sightings.primary_key), set_=known)
+            connection.execute(statement, found)
+
     def forget_sightings(self, lead_provider_id: str, arrivals: list[str]) -> None:
         """Files that are gone: should one come back that looks the same, it has come anew."""
         if arrivals:

@@ -21,6 +21,7 @@ from sftp.durable import wait
 from sftp.local import LocalMailbox
 from sftp.mailbox import Mailbox, MailboxError, slug
 from sftp.remote import SftpService
+from sftp.server.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class House:
         if key is None or hosts is None:
             raise MailboxError("Mailboxes over SFTP need ECTX_SFTP_KEY and ECTX_SFTP_KNOWN_HOSTS.")
         return SftpService(self.settings.mailboxes, key, hosts)
+
+    @property
+    def journal(self) -> Journal:
+        """When the embedded server saw uploads whole."""
+        return Journal(self.settings.journal_folder)
 
     @property
     def is_remote(self) -> bool:

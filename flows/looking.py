@@ -13,6 +13,7 @@ from typing import Any
 from data.database import is_from_outside
 from flows.house import House, LeadProvider
 from sftp.mailbox import Arrival, MailboxError
+from sftp.server.journal import Whole
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,8 +64,37 @@ def remember_all(house: House) -> None:
     _look(house, house.lead_providers(), Looks())
 
 
+def take_in_journal(house: House, providers: list[LeadProvider]) -> None:
+    """Take into the database when the embedded server saw uploads whole. Cut off, it is all taken again."""
+    owners = {each.slug: each.lead_provider_id for each in providers}
+    for slug in house.journal.slugs():
+        if slug not in owners:
+            continue
+        with house.journal.taken(slug) as uploads:
+            now = house.now()
+            rows = {row["arrival"]: row for row in (_whole(owners[slug], each, now) for each in uploads)}
+            house.ledger.saw_whole(list(rows.values()))
+
+
+def _whole(owner: str, upload: Whole, now: datetime) -> dict[str, Any]:
+    """A row of data.tables.sightings."""
+    arrival = Arrival(upload.name, upload.size_bytes, upload.modified, upload.changed)
+    return {
+        "lead_provider_id": owner,
+        "arrival": arrival.identity,
+        "changed": int(upload.changed * 1_000_000),
+        "received_at": min(_EPOCH + timedelta(seconds=upload.at), now),
+    }
+
+
 def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str, list[Arrival]]:
     """The files of every mailbox that can be seen; those not seen before are written down."""
+    try:
+        take_in_journal(house, providers)
+    except Exception as error:
+        if not is_from_outside(error):
+            raise
+        done.troubles.append(f"the journal of uploads could not be read ({type(error).__name__}): change times count")
     known = house.ledger.sightings()
     # Before the first look nobody can have sent anything to an exchange that had no records.
     before, never = (house.ledger.looks(), house.ledger.first_loaded()) if house.is_remote else ({}, None)

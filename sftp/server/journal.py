@@ -6,12 +6,15 @@ Intake takes the lines into the database at its next look. Where they are lost, 
 import fcntl
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FOLDER = "arrivals"
+from sftp.durable import wait
+
+OPEN, TAKEN = ".jsonl", ".taken"
 
 
 @dataclass(frozen=True)
@@ -45,32 +48,39 @@ class Journal:
                 os.ftruncate(descriptor, start)
                 raise
             os.fsync(descriptor)
+        if not start:
+            wait(self.folder)  # its name, too
 
     def slugs(self) -> list[str]:
         """Mailboxes of which something was written down."""
-        found = self.folder.glob("*.jsonl") if self.folder.is_dir() else []
-        return sorted(path.stem for path in found if path.stat().st_size)
+        found = self.folder.iterdir() if self.folder.is_dir() else []
+        return sorted({path.name.split(".")[0] for path in found if path.suffix in (OPEN, TAKEN)})
 
     @contextmanager
     def taken(self, slug: str) -> Iterator[list[Whole]]:
-        """What was written down of a mailbox: gone once the block has ended well."""
+        """What was written down of a mailbox: gone once the block has ended well. Nobody waits for the block."""
         with self._held(slug) as descriptor:
-            with os.fdopen(os.dup(descriptor), "rb") as reading:
-                reading.seek(0)
-                lines = reading.read().splitlines()
-            yield [each for each in map(_read, lines) if each]
-            os.ftruncate(descriptor, 0)
+            if os.fstat(descriptor).st_size:
+                (self.folder / f"{slug}{OPEN}").rename(self.folder / f"{slug}.{uuid.uuid4().hex}{TAKEN}")
+        parts = sorted(self.folder.glob(f"{slug}.*{TAKEN}"), key=lambda path: path.stat().st_mtime_ns)
+        lines = [line for path in parts for line in path.read_bytes().splitlines()]
+        yield [each for each in map(_read, lines) if each]
+        for path in parts:
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def _held(self, slug: str) -> Iterator[int]:
-        descriptor = os.open(
-            self.folder / f"{slug}.jsonl", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        """The open journal of a mailbox, locked: the one that has the name, not one that was just taken."""
+        path = self.folder / f"{slug}{OPEN}"
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if _is_same(path, descriptor):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
 
 
 def _read(line: bytes) -> Whole | None:
@@ -79,3 +89,10 @@ def _read(line: bytes) -> Whole | None:
         return Whole(**json.loads(line))
     except (ValueError, TypeError):
         return None
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False
