@@ -31,7 +31,7 @@ NOT_OFFERED = {
         "diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha256",
     ],
     "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
-    "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
+    "macs": ["hmac-sha2-512", "hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
     "pubkeys": ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"],
 }  # fmt: skip
 
@@ -107,6 +107,8 @@ class ServerTransport(Transport):
         if len(channel.in_buffer) > self._bounds.unread_bytes:
             raise SSHException("a channel is fed beyond its window")
         channel._feed(message)
+
+    _CLIENT_ID = "ect-file-exchange"
 
     def _log(self, *_: Any) -> None:
         pass

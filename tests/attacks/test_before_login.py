@@ -6,6 +6,8 @@ import signal
 import socket
 import statistics
 import struct
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 
@@ -195,8 +197,6 @@ def test_the_own_key_is_offered_and_never_proven(ours, tmp_path):
 def test_one_who_offers_other_keys_first_gets_in_with_the_right_one(ours, tmp_path):
     """An agent offers what it has: ECDSA keys, DSA, FIDO; each fails, and the next is tried."""
     _, client, _ = ours
-    import subprocess
-
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "ecdsa")], check=True)
     done = client.sftp("ls", options=("-o", f"IdentityFile={tmp_path / 'ecdsa'}"))
     assert "to-dfe" in done.stdout
@@ -224,6 +224,26 @@ def test_a_known_and_an_unknown_account_take_the_same_time(tmp_path):
                     transport.close()
         assert min(min(times) for times in taken.values()) >= 0.2
         assert abs(statistics.median(taken["alpha"]) - statistics.median(taken["nobody"])) < 0.1
+
+
+# Each with a client that needs it; README says the same.
+WARNED_OF = {"curve25519-sha256", "curve25519-sha256@libssh.org", "diffie-hellman-group16-sha512", "hmac-sha2-256"}
+
+
+def test_an_auditor_finds_nothing_to_fail_and_few_things_to_warn_of(port):
+    command = [
+        sys.executable,
+        "-m",
+        "ssh_audit.ssh_audit",
+        "-n",
+        "--skip-rate-test",
+        "-p",
+        str(port.client.port),
+        "127.0.0.1",
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+    assert "ssh-ed25519" in told and "[fail]" not in told
+    assert {line.split()[1] for line in told.splitlines() if "-- [warn]" in line} <= WARNED_OF
 
 
 def test_who_knocks_all_day_does_not_fill_the_disk(tmp_path):
