@@ -39,6 +39,7 @@ SQLITE_PRAGMAS = (
 )
 # Between cells and between rows of a long answer; no cell may hold them (schemas.extract, rule FILE-011).
 CELL_END, ROW_END = "\x1f", "\x1e"
+LENT_AT_ONCE = 50_000  # ids, so that a million of them need not be spelled out in one text
 ROWS_AT_ONCE = 50_000
 
 
@@ -288,11 +289,13 @@ class Reader:
         """Put ids in a temporary table `name` of one column, for joins in this transaction's later questions."""
         cursor = self._raw.cursor()
         cursor.execute(f"DROP TABLE IF EXISTS {name}")
-        if self._is_sqlite:
-            listed = json.dumps(ids.to_list())
-            cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT value AS {column} FROM json_each(?)", (listed,))
-        else:
-            cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT unnest(%s::text[]) AS {column}", (ids.to_list(),))
+        cursor.execute(f"CREATE TEMP TABLE {name} ({column} TEXT)")
+        for some in ids.to_frame().iter_slices(LENT_AT_ONCE):
+            listed = some.to_series().to_list()
+            if self._is_sqlite:
+                cursor.execute(f"INSERT INTO {name} SELECT value FROM json_each(?)", (json.dumps(listed),))
+            else:
+                cursor.execute(f"INSERT INTO {name} SELECT unnest(%s::text[])", (listed,))
         # Without it SQLite takes the list for a million rows, and reads a whole index first to spare itself look-ups.
         cursor.execute(f"ANALYZE {name}")
         cursor.close()

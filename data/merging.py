@@ -48,23 +48,30 @@ _PRESENT = "SELECT p.participant_id FROM naming n CROSS JOIN participants p WHER
 def surviving_participants(reader: Reader, ids: pl.Series) -> pl.DataFrame:
     """participant_id, merged_into: of those of the ids whose records DfE has merged into another's, the one that is there
     now, at the end of whatever chain."""
-    pending = pl.Series(ids.drop_nulls().unique().sort())
-    asked, parts = set(pending), []
-    while len(pending):
+    ids = ids.drop_nulls().unique().sort()
+    schema = {"participant_id": pl.String, "merged_into": pl.String}
+    if ids.is_empty():
+        return pl.DataFrame(schema=schema)
+    reader.lend("naming", "participant_id", ids)
+    parts = [reader.frame(_CHANGES)]
+    asked = parts[0]["from_participant_id"].unique()  # of a file's many ids, the few that were merged
+    while (pending := _not_in(parts[-1]["to_participant_id"], asked)).len():
         reader.lend("naming", "participant_id", pending)
-        part = reader.frame(_CHANGES)
-        parts.append(part)
-        pending = part["to_participant_id"].filter(~part["to_participant_id"].is_in(list(asked))).unique().sort()
-        asked |= set(pending)
-    changes = pl.concat(parts) if parts else pl.DataFrame()
+        parts.append(reader.frame(_CHANGES))
+        asked = pl.concat([asked, pending])
+    changes = pl.concat(parts)
     if changes.is_empty():
-        return pl.DataFrame(schema={"participant_id": pl.String, "merged_into": pl.String})
-    reader.lend("naming", "participant_id", pl.Series(sorted(asked), dtype=pl.String))
+        return pl.DataFrame(schema=schema)
+    reader.lend("naming", "participant_id", asked)
     there = reader.frame(_PRESENT)["participant_id"]
     led = survivors(changes.select(old="from_participant_id", new="to_participant_id", at="changed_at"), there)
-    named = {old: new for old, new in led.items() if old in set(ids)}
-    return pl.DataFrame({"participant_id": list(named), "merged_into": list(named.values())},
-                        schema={"participant_id": pl.String, "merged_into": pl.String})  # fmt: skip
+    found = pl.DataFrame({"participant_id": list(led), "merged_into": list(led.values())}, schema=schema)
+    return found.filter(pl.col("participant_id").is_in(ids.implode()))
+
+
+def _not_in(ids: pl.Series, known: pl.Series) -> pl.Series:
+    ids = ids.unique().sort()
+    return ids.filter(~ids.is_in(known.implode()))
 
 
 def move_with_schools(

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 from datetime import datetime
+from typing import BinaryIO
 
 from data.applying import apply_changes
 from data.database import Reader
@@ -85,12 +87,12 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     kind = KINDS[submission.kind or ""]
     if first and kind.name not in MEMORY:  # what is expected is replaced, never undone
         return Outcome(submission, now, duplicate_of=first.submission_id)
-    content = _stored(house, submission)
-    notes = [OPEN_ENDED] if content and content[-1:] not in (b"\n", b"\r") else []
-    try:
-        sheet = read_sheet(content, kind, house.limits)
-    except FileFailure as failure:
-        return Outcome(submission, now, failure=failure, notes=notes)
+    with _stored(house, submission) as content:
+        notes = [] if _ends_well(content) else [OPEN_ENDED]
+        try:
+            sheet = read_sheet(content, kind, house.limits)
+        except FileFailure as failure:
+            return Outcome(submission, now, failure=failure, notes=notes)
     snapshot = snapshot_for(reader, kind.name, sheet.values, submission.lead_provider_id)
     today = london_day(submission.received_at)
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
@@ -106,11 +108,20 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     return Outcome.of_rows(submission, now, sheet, judgement, notes)
 
 
-def _stored(house: House, submission: SubmissionRow) -> bytes:
-    """The stored upload. Raises ExchangeError (UPLOAD-GONE) where it alone is gone; a store that is not there is trouble
+def _ends_well(content: BinaryIO) -> bool:
+    """Whether a file is empty, or ends with a line end. It is left at its start."""
+    size = content.seek(0, os.SEEK_END)
+    content.seek(max(0, size - 1))
+    last = content.read(1)
+    content.seek(0)
+    return last in (b"\n", b"\r", b"")
+
+
+def _stored(house: House, submission: SubmissionRow) -> BinaryIO:
+    """The stored upload, open. Raises ExchangeError (UPLOAD-GONE) where it alone is gone; a store that is not there is trouble
     from outside."""
     try:
-        return house.stored_upload(submission.sha256).read_bytes()
+        return house.stored_upload(submission.sha256).open("rb")
     except FileNotFoundError:
         if not (house.settings.store_folder / "uploads").is_dir():
             raise

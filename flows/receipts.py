@@ -16,8 +16,9 @@ from schemas.outbound import RESULTS
 from schemas.reading import FileFailure, Sheet
 from schemas.repeats import UNDONE_SINCE
 from sftp.durable import on_disk
+from transforms.findings import Findings
 from transforms.judging import Judgement
-from transforms.receipts import outcome_counts, rule_counts, told
+from transforms.receipts import outcome_counts, told
 from transforms.updates.declarations import DECLARED_AGAIN
 
 LAST_FILE = "receipt.json"
@@ -56,7 +57,7 @@ class Outcome:
             judgement=judgement,
             notes=[*sheet.notes, *notes],
             rows=outcome_counts(judgement.verdicts),
-            rule_counts=rule_counts(judgement.findings),
+            rule_counts=dict(sorted(judgement.found.by_code.items())),
         )
 
     @property
@@ -176,17 +177,10 @@ def _page(outcome: Outcome, provider_name: str) -> str:
     again = _declared_again(outcome)
     rules: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
-    if outcome.judgement and outcome.sheet and outcome.judgement.findings.height:
-        found = outcome.judgement.findings
-        counted = found.group_by("code", "field").agg(
-            pl.col("row_number").n_unique().alias("rows"), pl.col("message").first().alias("example")
-        )
-        rules = counted.sort("rows", "code", "field", descending=[True, False, False]).to_dicts()
-        first = found["row_number"].unique(maintain_order=True).head(ROWS_ON_THE_PAGE)
-        lines = outcome.sheet.values.filter(pl.col("row_number").is_in(first.implode())).select(
-            "row_number", "line_number"
-        )
-        chosen = found.filter(pl.col("row_number").is_in(first.implode())).join(lines, on="row_number")
+    if outcome.judgement and outcome.sheet and outcome.judgement.found.by_code:
+        rules, chosen = _rules_and_first_rows(outcome.judgement.found)
+        lines = outcome.sheet.values.select("row_number", "line_number")
+        chosen = chosen.join(lines, on="row_number", maintain_order="left")
         shown = chosen.group_by("row_number", "line_number", maintain_order=True).agg(
             pl.struct("code", "field", "message").alias("findings")
         ).sort("row_number").to_dicts()  # fmt: skip
@@ -202,6 +196,27 @@ def _page(outcome: Outcome, provider_name: str) -> str:
         again=again.head(ROWS_ON_THE_PAGE).to_dicts(),
         again_count=again.height,
     )
+
+
+def _rules_and_first_rows(found: Findings) -> tuple[list[dict[str, Any]], pl.DataFrame]:
+    """(code, field, rows, example of each rule that is broken, most broken first; the findings of the first rows)."""
+    examples: dict[tuple[str, str], str] = {}
+    first: list[pl.DataFrame] = []
+    rows = 0
+    for some in found.in_order():
+        for code, field_, message in some.group_by("code", "field").agg(pl.col("message").first()).iter_rows():
+            examples.setdefault((code, field_), message)
+        if rows < ROWS_ON_THE_PAGE:
+            numbers = some["row_number"].unique(maintain_order=True).head(ROWS_ON_THE_PAGE - rows)
+            first.append(some.filter(pl.col("row_number").is_in(numbers.implode())))
+            rows += numbers.len()
+        elif len(examples) == len(found.by_field):
+            break
+    rules = [
+        {"code": code, "field": field_, "rows": count, "example": examples[code, field_]}
+        for (code, field_), count in sorted(found.by_field.items(), key=lambda each: (-each[1], each[0]))
+    ]
+    return rules, pl.concat(first)
 
 
 def _declared_again(outcome: Outcome) -> pl.DataFrame:

@@ -12,9 +12,10 @@ import polars as pl
 from schemas.files import Kind
 from schemas.form import form_rules, with_owners
 from schemas.reading import Sheet
-from schemas.rules import FINDINGS, findings
+from schemas.rules import findings
 from schemas.snapshot import Snapshot
 from transforms.changes import ChangeSet, Submission, new_ids, with_effects
+from transforms.findings import Findings
 from transforms.update import VERDICTS, Update
 from transforms.updates import UPDATES
 
@@ -26,14 +27,19 @@ class Judgement:
     """What became of a file's rows.
 
     verdicts: row_number, outcome (`accepted`, `rejected`, `already-done`), declaration_id, state, statement_month, notes.
-    findings: row_number, position, code, field, message. changes: what the accepted rows bring about.
+    found: what is wrong with the rejected ones. changes: what the accepted rows bring about.
     rejected: what is kept of the rejected rows (of declarations: see transforms.rejected); it changes no record.
     """
 
     verdicts: pl.DataFrame
-    findings: pl.DataFrame
+    found: Findings
     changes: ChangeSet
     rejected: pl.DataFrame
+
+    @property
+    def findings(self) -> pl.DataFrame:
+        """row_number, position, code, field, message: all in one frame."""
+        return self.found.all()
 
 
 def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) -> Judgement:
@@ -41,32 +47,37 @@ def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) 
     update = UPDATES[kind.name]
     whose = update.owner(sheet.values, snapshot) if update.owner else None
     rows = with_owners(kind, sheet.values, whose)
-    verdicts, found, changes = [pl.DataFrame(schema=VERDICTS)], [pl.DataFrame(schema=FINDINGS)], ChangeSet()
+    verdicts, found, changes = [pl.DataFrame(schema=VERDICTS)], Findings(), ChangeSet()
     kept = [pl.DataFrame()]
-    last = rows["earlier_rows"].max()
-    for rank, ranked in _ranks(rows):
+    last = rows["earlier_rows"].max() or 0
+    if kind.most_rows_of_one_owner is not None:
+        last = min(last, kind.most_rows_of_one_owner)
+    for rank, ranked in _ranks(rows, kind):
         if rank:
             snapshot = _only_those_of(ranked, kind, snapshot)
         steps = []
         for portion in ranked.iter_slices(ROWS_AT_ONCE):
             told, broken, step, rejected = _judge_portion(portion, kind, update, snapshot, submission)
             verdicts.append(told)
-            found.append(broken)
+            found.add(broken)
             steps.append(step)
             kept.append(rejected)
         changes = changes.then(*steps)
         if rank != last:
             snapshot = with_effects(snapshot, ChangeSet().then(*steps))
-    all_told, all_found = pl.concat(verdicts), pl.concat(found)
+    all_told = pl.concat(verdicts)
     if last:  # one rank comes in file order as it is
-        all_told, all_found = all_told.sort("row_number"), all_found.sort("row_number", "position")
-    return Judgement(all_told, all_found, changes, pl.concat(kept, how="diagonal"))
+        all_told = all_told.sort("row_number")
+    return Judgement(all_told, found, changes, pl.concat(kept, how="diagonal"))
 
 
-def _ranks(rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The rows of one rank after another: rows of one rank have different owners."""
-    for rank in sorted(rows["earlier_rows"].unique()):
-        yield rank, rows.filter(pl.col("earlier_rows") == rank)
+def _ranks(rows: pl.DataFrame, kind: Kind) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The rows of one rank after another: rows of one rank have different owners. Those beyond what a file may hold of
+    one owner (rule FILE-014) change nothing, so they come all at once."""
+    most = kind.most_rows_of_one_owner
+    ranked = rows.select("earlier_rows") if most is None else rows.select(pl.col("earlier_rows").clip(upper_bound=most))
+    for rank in sorted(ranked["earlier_rows"].unique()):
+        yield rank, rows.filter(ranked["earlier_rows"] == rank)
 
 
 def _judge_portion(

@@ -7,10 +7,11 @@ import polars as pl
 
 from schemas.outbound import RESULT_COLUMNS, defused
 from schemas.reading import Sheet
+from transforms.findings import ROWS_OF_A_PACK
 from transforms.judging import Judgement
 
 EXTRA_CELLS = "extra_cells"
-ROWS_AT_ONCE = 100_000
+CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,12 @@ class Told:
 
 def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
     """What every row is told, in portions, so that a million bad rows need not lie in memory with all their words."""
-    findings, verdicts = judgement.findings, judgement.verdicts
+    verdicts = judgement.verdicts
     as_sent, to_send_back = _as_sent(sheet), _as_sent(sheet, "errors")
-    for start in range(0, verdicts.height, ROWS_AT_ONCE):
-        portion = slice(start, start + ROWS_AT_ONCE)
-        numbers = findings["row_number"]
-        first, last = (int(numbers.search_sorted(row)) for row in (start + 1, start + ROWS_AT_ONCE + 1))
-        said = _said(findings[first:last])
+    rows_at_once = max(1, min(ROWS_OF_A_PACK, CELLS_AT_ONCE // len(sheet.header)))
+    for start in range(0, verdicts.height, rows_at_once):
+        portion = slice(start, start + rows_at_once)
+        said = _said(judgement.found.of_rows(start + 1, start + rows_at_once))
         rows = sheet.values[portion].select("row_number", "line_number").join(
             verdicts[portion], on="row_number", how="left", maintain_order="left"
         ).join(said, on="row_number", how="left", maintain_order="left")  # fmt: skip
@@ -64,17 +64,12 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
         names.append(shown)
     columns = [pl.col(str(place)).alias(name) for place, name in enumerate(names) if name]
     cells = sheet.cells.select(columns)
-    if sheet.extra:
-        extra = pl.DataFrame({"row_number": list(sheet.extra), EXTRA_CELLS: list(sheet.extra.values())})
-        numbered = sheet.values.select("row_number").join(extra, on="row_number", how="left", maintain_order="left")
+    if sheet.extra.height:
+        numbered = sheet.values.select("row_number").join(
+            sheet.extra, on="row_number", how="left", maintain_order="left"
+        )
         cells = cells.with_columns(numbered[EXTRA_CELLS])
     return cells
-
-
-def rule_counts(findings: pl.DataFrame) -> dict[str, int]:
-    """How many rows break each rule, by code."""
-    counted = findings.select("row_number", "code").unique().group_by("code").len().sort("code")
-    return dict(counted.iter_rows())
 
 
 def outcome_counts(verdicts: pl.DataFrame) -> dict[str, int]:

@@ -9,9 +9,10 @@ from schemas.files import Kind
 from schemas.form import with_owners
 from schemas.reading import Sheet
 from schemas.repeats import UNDONE_BY, UNDONE_SINCE, UNKNOWN_CAUSE
-from schemas.rules import FINDINGS, findings
+from schemas.rules import findings
 from schemas.snapshot import Snapshot
 from transforms.changes import DFE_STAFF, LEAD_PROVIDER, ChangeSet, Submission
+from transforms.findings import Findings
 from transforms.judging import ROWS_AT_ONCE, Judgement
 from transforms.update import VERDICTS
 from transforms.updates import UPDATES
@@ -65,15 +66,15 @@ def judge_again(
     """Rows that stand are done already, the others rejected, by what and when. Changes nothing."""
     update = UPDATES[kind.name]
     rows = with_survivors(sheet.values, snapshot).with_columns(is_undone=~stands)
-    verdicts, found = [pl.DataFrame(schema=VERDICTS)], [pl.DataFrame(schema=FINDINGS)]
+    verdicts, found = [pl.DataFrame(schema=VERDICTS)], Findings()
     for portion in rows.iter_slices(ROWS_AT_ONCE):
         joined = update.facts(portion, snapshot, submission)
         outcome = pl.when("is_undone").then(pl.lit("rejected")).otherwise(pl.lit("already-done"))
         joined = joined.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
         verdicts.append(update.told(joined, submission).select(list(VERDICTS)))
         told = _with_causes(joined, first)
-        found.append(findings([UNDONE_SINCE], told, told.select("is_undone")))
-    return Judgement(pl.concat(verdicts), pl.concat(found), ChangeSet(), pl.DataFrame())
+        found.add(findings([UNDONE_SINCE], told, told.select("is_undone")))
+    return Judgement(pl.concat(verdicts), found, ChangeSet(), pl.DataFrame())
 
 
 def with_survivors(values: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:

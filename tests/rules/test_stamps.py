@@ -64,7 +64,7 @@ def test_whatever_can_change_a_figure_changes_the_calculation(changed, file, bef
         ("schemas/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
         ("schemas/form.py", "DATE_TURNED = \"A spreadsheet turned", "DATE_TURNED = \"Some spreadsheet turned"),
         ("schemas/unread.py", "The checksum that lies beside", "The sum that lies beside"),
-        ("schemas/reading.py", "The file is empty.", "There is nothing in the file."),
+        ("schemas/pieces.py", "The file is empty.", "There is nothing in the file."),
         ("transforms/facts.py", 'pl.col("payments_frozen_at") <= now', 'pl.col("payments_frozen_at") < now'),
         ("data/facts/evidence_types.csv", "self-study-material-completed", "self-study"),
     ],
