@@ -1,10 +1,10 @@
-"""Rows × records × now → verdicts, in file order: firsts of each owner together, then seconds, and so on.
+"""Rows × records × now → verdicts, in file order, and what the accepted rows bring about. The same for every kind.
 
-A row sees the effects of the accepted rows above it. Rows of different owners do not touch one another, so all rows of
-one rank are judged at once, their effects brought into the frames, then the next rank. The same for every kind.
+A row sees the effects of the accepted rows above it. Rows of different owners do not touch one another, so rows are
+judged in turns (transforms.turns): all that nothing can have come between at once, their effects brought into the
+frames, then the next.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -16,10 +16,11 @@ from schemas.rules import findings
 from schemas.snapshot import Snapshot
 from transforms.changes import ChangeSet, Submission, new_ids, with_effects
 from transforms.findings import Findings
-from transforms.update import VERDICTS, Update
+from transforms.turns import Turns, up_to_the_first_accepted
+from transforms.update import ACCEPTED, VERDICTS, Update
 from transforms.updates import UPDATES
 
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -49,50 +50,56 @@ def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) 
     rows = with_owners(kind, sheet.values, whose)
     verdicts, found, changes = [pl.DataFrame(schema=VERDICTS)], Findings(), ChangeSet()
     kept = [pl.DataFrame()]
-    last = rows["earlier_rows"].max() or 0
-    if kind.most_rows_of_one_owner is not None:
-        last = min(last, kind.most_rows_of_one_owner)
-    for rank, ranked in _ranks(rows, kind):
-        if rank:
-            snapshot = _only_those_of(ranked, kind, snapshot)
+    turns = Turns(rows, kind)
+    while turns.rows_left:
+        turn = turns.rows()
+        if turns.number > 1:
+            snapshot = _only_those_of(turn, kind, snapshot)
         steps = []
-        for portion in ranked.iter_slices(ROWS_AT_ONCE):
-            told, broken, step, rejected = _judge_portion(portion, kind, update, snapshot, submission)
-            verdicts.append(told)
-            found.add(broken)
-            steps.append(step)
-            kept.append(rejected)
+        for portion in turn.iter_slices(ROWS_AT_ONCE):
+            judged = _judge_portion(turns.still_open(portion), kind, update, snapshot, submission)
+            turns.judged(judged.rows)
+            verdicts.append(judged.told)
+            found.add(judged.broken)
+            steps.append(judged.changes)
+            kept.append(judged.rejected)
+        turns.end()
         changes = changes.then(*steps)
-        if rank != last:
+        if turns.rows_left:
             snapshot = with_effects(snapshot, ChangeSet().then(*steps))
     all_told = pl.concat(verdicts)
-    if last:  # one rank comes in file order as it is
+    if turns.number > 1:  # the first turn's rows come in file order as they are
         all_told = all_told.sort("row_number")
     return Judgement(all_told, found, changes, pl.concat(kept, how="diagonal"))
 
 
-def _ranks(rows: pl.DataFrame, kind: Kind) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The rows of one rank after another: rows of one rank have different owners. Those beyond what a file may hold of
-    one owner (rule FILE-014) change nothing, so they come all at once."""
-    most = kind.most_rows_of_one_owner
-    ranked = rows.select("earlier_rows") if most is None else rows.select(pl.col("earlier_rows").clip(upper_bound=most))
-    for rank in sorted(ranked["earlier_rows"].unique()):
-        yield rank, rows.filter(ranked["earlier_rows"] == rank)
+@dataclass(frozen=True)
+class _Judged:
+    """What became of some rows: row_number, owner, earlier_rows and outcome; then as in Judgement."""
+
+    rows: pl.DataFrame
+    told: pl.DataFrame
+    broken: pl.DataFrame
+    changes: ChangeSet
+    rejected: pl.DataFrame
 
 
 def _judge_portion(
     rows: pl.DataFrame, kind: Kind, update: Update, snapshot: Snapshot, submission: Submission
-) -> tuple[pl.DataFrame, pl.DataFrame, ChangeSet, pl.DataFrame]:
-    """(verdicts, findings, changes, what is kept of rejected rows) of rows that do not touch one another."""
+) -> _Judged:
+    """Judge rows by the records as they are. Of each owner, those up to the first that is accepted are answered: what
+    comes after it has to see its effects."""
     joined = update.facts(rows, snapshot, submission)
     broken = findings((*form_rules(kind), *update.rules), joined, rows.select(kind.columns))
     done = _already_done(joined, broken, update)
     broken = broken.join(done, on="row_number", how="anti", maintain_order="left")
-    joined = _with_outcome(joined, broken, done, submission)
-    changes = update.effects(joined.filter(pl.col("outcome") == "accepted"), snapshot, submission)
+    joined = up_to_the_first_accepted(_with_outcome(joined, broken, done, submission))
+    broken = broken.join(joined.select("row_number"), on="row_number", how="semi", maintain_order="left")
+    changes = update.effects(joined.filter(ACCEPTED), snapshot, submission)
     refused = joined.filter(pl.col("outcome") == "rejected")
     kept = update.rejected(refused, broken, snapshot, submission) if update.rejected else pl.DataFrame()
-    return update.told(joined, submission).select(list(VERDICTS)), broken, changes, kept
+    told = update.told(joined, submission).select(list(VERDICTS))
+    return _Judged(joined.select("row_number", "owner", "earlier_rows", "outcome"), told, broken, changes, kept)
 
 
 def _already_done(joined: pl.DataFrame, broken: pl.DataFrame, update: Update) -> pl.DataFrame:
