@@ -26,6 +26,7 @@ from data.tables import (
 
 contracts = RECORD_TABLES["contracts"]
 CLAIMED, SET_ASIDE = "claimed", "set-aside"
+UNREAD = "0" * 64  # in place of the SHA-256 of a file that could not be read
 REPEATED = "FILE-013"
 AT_ONCE = 500  # of what a question names one by one
 
@@ -375,6 +376,13 @@ class Ledger:
             for submission_id in submission_ids:
                 which = submissions.c.submission_id == submission_id
                 connection.execute(update(submissions).where(which).values(purged_at=now))
+
+    def kept_bytes(self, lead_provider_id: str) -> int:
+        """How much the uploads of a lead provider have that are still kept, each counted once."""
+        c = submissions.c
+        kept = select(c.sha256, c.size_bytes).where(c.lead_provider_id == lead_provider_id, c.purged_at.is_(None))
+        each = kept.distinct().subquery()
+        return int(self._all(select(func.coalesce(func.sum(each.c.size_bytes), 0)))[0][0])
 
     def wanted_uploads(self) -> set[str]:
         """The SHA-256 of every upload that a submission still needs."""

@@ -4,19 +4,25 @@ Cut anywhere, the next round finds the taken file and does the rest.
 """
 
 import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from data.ledger import SubmissionRow
+from data.ledger import UNREAD, SubmissionRow
 from flows.house import House, LeadProvider
 from flows.looking import received as seen_since
 from flows.receipts import LAST_FILE, add_note, received
 from flows.rendering import as_json
 from schemas.files import kind_of
-from sftp.mailbox import SIDECAR, Arrival, Mailbox
+from sftp.mailbox import SIDECAR, Arrival, Mailbox, Unreadable
+from sftp.server.names import why_refused
 
 LATE_CHECKSUM = timedelta(minutes=1)
-MOST_OF_A_CHECKSUM = 64 << 10  # bytes
+MOST_OF_A_CHECKSUM = 4 << 10  # bytes
+NO_CHECKSUM = "nothing"
+NEARLY_FULL = 0.8  # of what is kept of one provider
+_SHA256 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,9 @@ class Claims:
             if owner == provider.lead_provider_id
         }
         self._given_back = False
+        # Lines for operators: what does not go on, and what soon will not.
+        self.troubles: list[str] = []
+        self.notices: list[str] = []
 
     def left_over(self) -> None:
         """What an interrupted round took: claimed, in its order. What nobody had seen whole is given back, and so is a
@@ -65,13 +74,33 @@ class Claims:
         if self._given_back:
             settled = [*settled, *(each for each in self._mailbox.look() if each.is_sidecar and each not in settled)]
         # What another round has claimed since the look may lie there anew: the next look dates it.
-        for ready in self._in_order([each for each in settled if each.identity in self._seen]):
+        in_order = self._in_order([each for each in settled if each.identity in self._seen])
+        for ready in self._with_room(in_order):
             if ready.sidecar and not self._mailbox.take(ready.sidecar):
                 continue
             if self._mailbox.take(ready.arrival):
                 self._claim(ready)
             elif ready.sidecar:
                 self._mailbox.give_back(ready.sidecar)
+
+    def _with_room(self, in_order: list[Ready]) -> Iterator[Ready]:
+        """Files as long as there is room for them among what is kept of this provider. What there is no room for waits, and
+        what comes after it: files keep their order."""
+        most = self._house.settings.max_store_mebibytes << 20
+        kept = self._house.ledger.kept_bytes(self._provider.lead_provider_id) if in_order else 0
+        for ready in in_order:
+            kept += ready.arrival.size_bytes
+            if kept > most:
+                self.troubles.append(
+                    f"{self._provider.slug}: STORE-FULL, {len(in_order)} files wait: what is kept of this provider has "
+                    f"{most >> 20:,} MiB (ECTX_MAX_STORE_MEBIBYTES, ECTX_KEEP_DAYS)"
+                )
+                return
+            yield ready
+        if in_order and kept > most * NEARLY_FULL:
+            self.notices.append(
+                f"{self._provider.slug}: {kept / most:.0%} of the room for what is kept of this provider is taken"
+            )
 
     def late_checksums(self, settled: list[Arrival]) -> list[str]:
         """Compare checksums that came within a minute after their files were judged, and note it on the receipts. Returns a
@@ -101,9 +130,17 @@ class Claims:
         return lines
 
     def _told(self, sidecar: Arrival) -> str:
-        """The SHA-256 that a checksum file says; `nothing` where it says none, or is far too long for one."""
-        words = b"".join(self._mailbox.read(sidecar)).split() if sidecar.size_bytes <= MOST_OF_A_CHECKSUM else []
-        return words[0].decode("ascii", "replace")[:64].lower() if words else "nothing"
+        """The SHA-256 that a checksum file says; `nothing` where it says none, or more than one, or cannot be read."""
+        try:
+            start = self._mailbox.start(sidecar, MOST_OF_A_CHECKSUM)
+        except Unreadable:
+            return NO_CHECKSUM
+        is_utf_16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))  # as PowerShell writes it
+        text = start.decode("utf-16" if is_utf_16 else "latin-1", "replace").lower()
+        found = set(_SHA256.findall(text)) or {
+            line for line in map(_joined, text.splitlines()) if _SHA256.fullmatch(line)
+        }
+        return found.pop() if len(found) == 1 else NO_CHECKSUM
 
     def _mailbox_has_just(self, sidecar: Arrival, judged_at: datetime) -> bool:
         return judged_at <= self._received(sidecar) <= judged_at + LATE_CHECKSUM
@@ -143,7 +180,7 @@ class Claims:
     def _claim(self, ready: Ready) -> None:
         house, mailbox, owner = self._house, self._mailbox, self._provider.lead_provider_id
         arrival, sidecar = ready.arrival, ready.sidecar
-        sha256, size = house.store_upload(mailbox.read(arrival))
+        sha256, size = self._kept(arrival)
         submission = house.ledger.unremoved(owner, arrival.identity, sha256)
         if submission is None:
             told = self._told(sidecar) if sidecar else None
@@ -155,6 +192,21 @@ class Claims:
             if finished:
                 mailbox.discard(finished)
         house.ledger.removed(submission.submission_id)
+
+    def _kept(self, arrival: Arrival) -> tuple[str, int]:
+        """Keep a taken file, unless it is refused by its name. Returns its SHA-256 (UNREAD where we may not read it) and
+        size."""
+        try:
+            pieces = self._mailbox.read(arrival)
+            if is_kept(arrival.shown_name):
+                return self._house.store_upload(pieces)
+            digest, size = hashlib.sha256(), 0
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+            return digest.hexdigest(), size
+        except Unreadable:
+            return UNREAD, arrival.size_bytes
 
     def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> SubmissionRow:
         kind, owner = kind_of(arrival.shown_name), self._provider.lead_provider_id
@@ -174,6 +226,16 @@ class Claims:
             arrival.identity,
             received_at,
         )
+
+
+def is_kept(file_name: str) -> bool:
+    """Whether a file of this name is kept: one that is refused for its name alone is not."""
+    return kind_of(file_name) is not None and why_refused(file_name) is None
+
+
+def _joined(line: str) -> str:
+    """Older certutil puts a blank between bytes."""
+    return line.replace(" ", "").strip()
 
 
 def receipt_path(submission: SubmissionRow) -> str:

@@ -32,7 +32,7 @@ class IntakeRound:
     """What one round did, for operators: ids, counts and codes, nothing personal.
 
     busy: slugs of mailboxes that somebody else is at. unseen: slugs of those that could not be looked at, or emptied. waits:
-    a line for each file that waits for its next try.
+    a line for each file that waits for its next try, and for what will soon not go on.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -138,7 +138,9 @@ def _in_turn(
             claims.take(settled)
             if provider.slug in looks.stale:
                 forget_gone(house, provider, looks.stale[provider.slug])
-            all_is_claimed = True
+            all_is_claimed = not claims.troubles
+            done.troubles += claims.troubles
+            done.waits += claims.notices
             _judge_waiting(house, provider, as_of, done, apart)
             done.troubles += claims.late_checksums(settled)
             done.delivered += deliver_owed(house, provider, mailbox, house.now(as_of))

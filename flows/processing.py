@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from data.applying import apply_changes
 from data.database import Reader
-from data.ledger import SubmissionRow
+from data.ledger import UNREAD, SubmissionRow
 from data.repeats import partnerships_that_stand, undone_since
 from data.snapshots import MEMORY, snapshot_for
 from data.tables import rejected_declarations
@@ -16,7 +16,7 @@ from flows.claiming import receipt_path
 from flows.clock import london_day
 from flows.errors import ExchangeError
 from flows.house import House, LeadProvider
-from flows.receipts import LAST_FILE, Outcome, write_receipt
+from flows.receipts import LAST_FILE, UNREADABLE_NOTE, Outcome, write_receipt
 from flows.stamps import libraries, rule_set
 from schemas.files import KINDS
 from schemas.reading import FileFailure, read_sheet
@@ -47,6 +47,8 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
             apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events, now)
             house.database.insert(connection, rejected_declarations, outcome.judgement.rejected)
         promise_receipt(house, connection, provider, outcome, now)
+        if outcome.set_aside:
+            house.ledger.settle(connection, submission.submission_id, trouble="its rights keep us out: it was not kept")
     log.info("submission %s %s %s", submission.submission_id, outcome.status, outcome.rows)
     return outcome.without_rows()
 
@@ -77,6 +79,8 @@ def _made_from(house: House) -> dict[str, object]:
 
 def _judged(house: House, reader: Reader, submission: SubmissionRow, now: datetime) -> Outcome:
     """Read and judge one file, in the order of rules section 2."""
+    if submission.sha256 == UNREAD:
+        return Outcome(submission, now, set_aside=UNREADABLE_NOTE)
     failure = refused_unread(
         submission.file_name, why_refused(submission.file_name), submission.size_bytes, submission.sha256,
         submission.expected_sha256, house.limits,

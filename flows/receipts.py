@@ -27,6 +27,11 @@ SET_ASIDE_NOTE = (
     "We have not judged this file and have put it aside: nothing in DfE's records was changed. "
     "DfE has been told. You need not send it again: once it is judged, as of when you sent it, its receipt replaces this one."
 )
+UNREADABLE_NOTE = (
+    "We could not read this file: it was uploaded with rights that keep everybody else out. Nothing in DfE's records was "
+    "changed, and we have not kept it. Let its group read it (`chmod 640` on your copy, or your program's setting for the "
+    "rights of uploads) and send it again."
+)
 NO_ROWS = {"total": 0, "accepted": 0, "rejected": 0, "already_done": 0}
 
 
@@ -44,7 +49,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=lambda: dict(NO_ROWS))
     rule_counts: dict[str, int] = field(default_factory=dict)
-    is_set_aside: bool = False
+    set_aside: str = ""  # why it is not judged, in words for its sender
 
     @staticmethod
     def of_rows(
@@ -71,7 +76,7 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        if self.is_set_aside:
+        if self.set_aside:
             return SET_ASIDE
         if self.duplicate_of:
             return "duplicate"
@@ -166,7 +171,7 @@ def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
         "duplicate_of": outcome.duplicate_of,
         "rows": outcome.rows,
         "file_errors": [vars(failure)] if failure else [],
-        "notes": [*outcome.notes, *([SET_ASIDE_NOTE] if outcome.is_set_aside else [])],
+        "notes": [*outcome.notes, *([outcome.set_aside] if outcome.set_aside else [])],
         "rule_counts": outcome.rule_counts,
         "interface_version": INTERFACE_VERSION,
         "made_from": made_from,
@@ -189,7 +194,6 @@ def _page(outcome: Outcome, provider_name: str) -> str:
         outcome=outcome,
         submission=outcome.submission,
         provider_name=provider_name,
-        set_aside_note=SET_ASIDE_NOTE,
         rows=outcome.rows,
         rules=rules,
         shown=shown,

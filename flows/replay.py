@@ -22,7 +22,7 @@ from data.casting import INSTANT
 from data.counting import keep_paid_units
 from data.database import Database
 from data.extract import import_records
-from data.ledger import SET_ASIDE, SubmissionRow
+from data.ledger import SET_ASIDE, UNREAD, SubmissionRow
 from data.settling import make_payable, mark_paid
 from data.tables import (
     RECORD_TABLES,
@@ -33,6 +33,7 @@ from data.tables import (
     rejected_declarations,
     submissions,
 )
+from flows.claiming import is_kept
 from flows.dfe import void
 from flows.errors import ExchangeError
 from flows.house import House, open_house
@@ -85,7 +86,8 @@ def replay(house: House, extracts: list[Path], folder: Path) -> Replayed:
             "Give every extract that was loaded, in order.",
         )  # fmt: skip
     files = _rows(house.database, submissions)
-    gone = [each["submission_id"] for each in files if not house.stored_upload(each["sha256"]).is_file()]
+    kept = [each for each in files if is_kept(each["file_name"]) and each["sha256"] != UNREAD]
+    gone = [each["submission_id"] for each in kept if not house.stored_upload(each["sha256"]).is_file()]
     if gone:
         raise ExchangeError(
             "NOT-KEPT", f"{len(gone):,} of {len(files):,} uploads are not in the store any more, {gone[0]} the first.",
@@ -130,9 +132,10 @@ def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
         def act(copy: House) -> None:
             stored = copy.stored_upload(submission.sha256)
             stored.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(house.stored_upload(submission.sha256), stored)
+            if (upload := house.stored_upload(submission.sha256)).is_file():
+                shutil.copyfile(upload, stored)
             copy.ledger.claim(submission, [], row["number"])
-            if row["status"] == SET_ASIDE:
+            if row["status"] == SET_ASIDE and submission.sha256 != UNREAD:
                 set_aside(copy, providers[submission.lead_provider_id][1], submission, "", row["processed_at"], "")
             elif row["processed_at"]:
                 process(copy, providers[submission.lead_provider_id][1], submission, row["processed_at"])

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         default=1000, gt=0, description="The most files that may wait in one mailbox of the embedded SFTP server."
     )
     max_waiting_mebibytes: int = Field(default=2048, gt=0, description="The most that they may have in all.")
+    max_store_mebibytes: int = Field(
+        default=102_400, gt=0, description="The most that is kept of one provider's uploads; told from four fifths on."
+    )
+    keep_audit_days: int = Field(default=731, ge=1, description="Days that the SFTP server's audit log is kept.")
     keep_days: int = Field(
         default=2557, ge=1, description="Days that uploads and receipts are kept (seven years); the audit trail stays."
     )

@@ -28,7 +28,7 @@ from flows.house import House, LeadProvider, open_house
 from flows.kept import end_with_parent
 from flows.place import PROJECT
 from flows.processing import Judged, process, promise_receipt
-from flows.receipts import Outcome
+from flows.receipts import SET_ASIDE_NOTE, Outcome
 from flows.settings import Settings
 from schemas.reading import FileFailure
 from sftp.mailbox import MailboxError
@@ -125,7 +125,7 @@ def set_aside(
     with house.database.write() as connection:
         if not house.ledger.is_open(connection, submission.submission_id):
             raise Judged(submission.submission_id)
-        promise_receipt(house, connection, provider, Outcome(submission, now, is_set_aside=True), now)
+        promise_receipt(house, connection, provider, Outcome(submission, now, set_aside=SET_ASIDE_NOTE), now)
         house.ledger.settle(connection, submission.submission_id, failures=submission.failures, trouble=reason)
         _tell(house, connection, submission, PUT_ASIDE, author, reason, now)
 

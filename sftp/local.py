@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sftp.durable import on_disk
-from sftp.mailbox import FOLDERS, TAKING, TO_DFE, Arrival, MailboxError, in_order, is_unfinished, pieces
+from sftp.mailbox import FOLDERS, TAKING, TO_DFE, Arrival, MailboxError, Unreadable, in_order, is_unfinished, pieces
 
 
 @contextmanager
@@ -93,8 +93,19 @@ class LocalMailbox:
         target.unlink(missing_ok=True)
 
     def read(self, arrival: Arrival) -> Iterator[bytes]:
-        with _carrying(), self._open(TAKING, arrival.name) as handle:
+        with _carrying(), self._taken(arrival) as handle:
             yield from pieces(handle)
+
+    def start(self, arrival: Arrival, most: int) -> bytes:
+        with _carrying(), self._taken(arrival) as handle:
+            found: bytes = handle.read(most)
+            return found
+
+    def _taken(self, arrival: Arrival):  # type: ignore[no-untyped-def]
+        try:
+            return self._open(TAKING, arrival.name)
+        except PermissionError as error:
+            raise Unreadable("A file's rights keep us out.") from error
 
     def discard(self, arrival: Arrival) -> None:
         with _carrying():

@@ -24,6 +24,10 @@ class MailboxError(Exception):
     """The carrier failed: the network, the disk, a right that is missing. What was asked may be asked again."""
 
 
+class Unreadable(MailboxError):
+    """A file that its sender's rights keep from us. To ask again changes nothing."""
+
+
 @dataclass(frozen=True)
 class Arrival:
     """A file in to-dfe at one look: name, size in bytes, time of modification (seconds; whole ones over SFTP), and of the
@@ -72,7 +76,10 @@ class Mailbox(Protocol):
         """Files taken and not yet discarded: what an interrupted round left."""
 
     def read(self, arrival: Arrival) -> Iterator[bytes]:
-        """The pieces of a taken file."""
+        """The pieces of a taken file. Raises Unreadable too."""
+
+    def start(self, arrival: Arrival, most: int) -> bytes:
+        """The first bytes of a taken file, however long it is. Raises Unreadable too."""
 
     def discard(self, arrival: Arrival) -> None:
         """Remove a taken file. Harmless when it is gone."""

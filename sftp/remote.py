@@ -19,6 +19,7 @@ from sftp.mailbox import (
     TO_DFE,
     Arrival,
     MailboxError,
+    Unreadable,
     in_order,
     is_unfinished,
 )
@@ -208,10 +209,21 @@ class SftpMailbox:
         return True
 
     def read(self, arrival: Arrival) -> Iterator[bytes]:
-        with self._carrying(), self._client.open(self._at(TAKING, arrival.name), "rb") as handle:
+        with self._carrying(), self._taken(arrival) as handle:
             handle.prefetch(arrival.size_bytes)
             while piece := handle.read(PIECE_BYTES):
                 yield piece
+
+    def start(self, arrival: Arrival, most: int) -> bytes:
+        with self._carrying(), self._taken(arrival) as handle:
+            found: bytes = handle.read(most)
+            return found
+
+    def _taken(self, arrival: Arrival) -> paramiko.SFTPFile:
+        try:
+            return self._client.open(self._at(TAKING, arrival.name), "rb")
+        except PermissionError as error:
+            raise Unreadable("A file's rights keep us out.") from error
 
     def discard(self, arrival: Arrival) -> None:
         with self._carrying():

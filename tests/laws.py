@@ -6,9 +6,10 @@ from hypothesis import settings
 
 IN_EVERY_RUN, AT_LENGTH = 0.3, 5
 FEWEST = 12
+LONG = os.environ.get("LAWS") == "long"
 
 
 def tried(examples: int) -> settings:
     """examples: what the law deserves when nobody is in a hurry."""
-    share = AT_LENGTH if os.environ.get("LAWS") == "long" else IN_EVERY_RUN
+    share = AT_LENGTH if LONG else IN_EVERY_RUN
     return settings(max_examples=max(FEWEST, round(examples * share)), deadline=None)
