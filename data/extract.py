@@ -16,7 +16,7 @@ from data.doubts import NEEDED, Doubt, doubts_of
 from data.merging import move_with_schools, survivors, write_moves
 from data.reconciling import Reconciled, reconcile, write_down
 from data.settling import Attached, attach_eligible
-from data.tables import RECORD_TABLES, records_imports
+from data.tables import RECORD_TABLES, mailboxes, records_imports
 from schemas.extract import (
     FAULTS_SHOWN,
     LINKED_COLUMNS,
@@ -31,6 +31,7 @@ from schemas.extract import (
 )
 from schemas.instants import london_day
 from schemas.records import RECORDS, Table
+from schemas.slugs import new_mailboxes
 
 AS_OF_FILE = "extract.json"
 
@@ -69,6 +70,7 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
             elif any(column.points_at.split(".")[0] in cells for column in table.columns.values()):
                 faults += _left_hanging(reader, table, keys)
         faults += _broken_chains(reader, merged)
+        owned = _mailboxes(reader, cells, faults) if "lead_providers" in cells and not faults else None
         if not faults and any(name in cells for name in (*PRICED_BY, *PRICED)):
             faults += price_faults(_as_they_will_be(reader, merged, (*PRICED_BY, *PRICED)), set(cells))
         if faults:
@@ -77,6 +79,8 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
         write_moves(database, connection, found, now)
         for name, (rows, _) in merged.items():
             _replace(database, connection, name, rows)
+        if owned is not None:
+            _own_mailboxes(connection, owned, merged["lead_providers"][0], now)
         forget_paid_units(connection)
         attached = attach_eligible(database, connection, london_day(now), now)
         told = {"kept": found.kept.height, "overruled": found.overruled.height, "eligible": attached.eligible}
@@ -90,6 +94,25 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
         )
         doubts = doubts_of(_as_they_will_be(reader, merged, NEEDED), london_day(now))
     return Imported(counts, found, attached, doubts)
+
+
+def _mailboxes(reader: Reader, cells: dict[str, pl.DataFrame], faults: list[Fault]) -> pl.DataFrame:
+    """The mailboxes that new lead providers get; what stands against one goes to the faults."""
+    known = reader.frame("SELECT lead_provider_id, slug, name FROM mailboxes ORDER BY lead_provider_id")
+    made, refused = new_mailboxes(cells["lead_providers"], known)
+    faults += [Fault("lead_providers", row, "name", reason) for row, reason in refused]
+    return made
+
+
+def _own_mailboxes(connection: Connection, made: pl.DataFrame, lead_providers: pl.DataFrame, now: datetime) -> None:
+    """Give new lead providers their mailboxes, for good; remember what their owners are called."""
+    names = dict(lead_providers.select("lead_provider_id", "name").iter_rows())
+    for provider, folder in made.iter_rows():
+        connection.execute(
+            mailboxes.insert().values(lead_provider_id=provider, slug=folder, name=names[provider], since=now)
+        )
+    for provider, name in names.items():
+        connection.execute(mailboxes.update().where(mailboxes.c.lead_provider_id == provider).values(name=name))
 
 
 _CHAINS = (

@@ -17,6 +17,7 @@ from data.tables import (
     events,
     lead_providers,
     looks,
+    mailboxes,
     records_imports,
     sightings,
     statement_versions,
@@ -169,10 +170,13 @@ class Ledger:
         with self._database.engine.connect() as connection:
             return list(connection.execute(query))
 
-    def lead_providers(self) -> list[tuple[str, str, bool]]:
-        """(id, name, vat_registered), by name."""
-        c = lead_providers.c
-        return [tuple(row) for row in self._all(select(c.lead_provider_id, c.name, c.vat_registered).order_by(c.name))]
+    def lead_providers(self) -> list[tuple[str, str, bool, str]]:
+        """(id, name, vat_registered, slug of its mailbox), by name."""
+        c, m = lead_providers.c, mailboxes.c
+        query = select(c.lead_provider_id, c.name, c.vat_registered, m.slug).join_from(
+            lead_providers, mailboxes, m.lead_provider_id == c.lead_provider_id
+        )
+        return [tuple(row) for row in self._all(query.order_by(c.name, c.lead_provider_id))]
 
     # Submissions
 

@@ -159,6 +159,17 @@ sightings = Table(
     Column("received_at", Instant, nullable=False),
 )
 
+# The mailbox of each lead provider that was ever loaded, by its id: a name may change, a mailbox does not.
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("lead_provider_id", String(36), primary_key=True),
+    Column("slug", Text, nullable=False),
+    Column("name", Text, nullable=False),  # the last that its owner had
+    Column("since", Instant),
+    UniqueConstraint("slug", name="uq_mailboxes_slug"),
+)
+
 # When the last finished look at a mailbox on another SFTP service began: a file that it did not see came later.
 looks = Table(
     "looks",

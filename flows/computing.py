@@ -13,7 +13,6 @@ from flows.house import House
 from flows.lines import csv_lines
 from flows.statement_files import Statement, csv_texts, joined
 from flows.statement_page import ROWS_SHOWN
-from sftp.mailbox import slug
 from transforms.breakdowns import Shares, differences, share
 from transforms.discrepancies import discrepancies
 from transforms.explaining import unit_fees
@@ -55,11 +54,10 @@ def compute(house: House, accounts: Accounts, today: date, again: bool = False) 
         accounts.statements, accounts.chosen, accounts.bands, accounts.units, accounts.declarations,
         accounts.adjustments,
     )  # fmt: skip
-    ordered = chosen.filter(
-        pl.col("lead_provider_name").map_elements(
-            lambda name: house.settings.shares_are_ordered(slug(name)), return_dtype=pl.Boolean
-        )
-    )
+    by_order = [
+        each.lead_provider_id for each in house.lead_providers() if house.settings.shares_are_ordered(each.slug)
+    ]
+    ordered = chosen.filter(pl.col("lead_provider_id").is_in(by_order))
     shares = share(figures.declarations, ordered)
     wrong = _held_back(accounts, figures, shares, again)
     different = _different(accounts, chosen, figures, today)

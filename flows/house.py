@@ -19,7 +19,7 @@ from schemas.reading import Limits
 from sftp.accounts import Accounts
 from sftp.durable import wait
 from sftp.local import LocalMailbox
-from sftp.mailbox import Mailbox, MailboxError, slug
+from sftp.mailbox import Mailbox, MailboxError
 from sftp.remote import SftpService
 from sftp.server.journal import Journal
 
@@ -31,10 +31,7 @@ class LeadProvider:
     lead_provider_id: str
     name: str
     vat_registered: bool
-
-    @property
-    def slug(self) -> str:
-        return slug(self.name)
+    slug: str
 
 
 @dataclass
@@ -55,10 +52,14 @@ class House:
         return [LeadProvider(*row) for row in self.ledger.lead_providers()]
 
     def lead_provider(self, name: str) -> LeadProvider:
-        """By slug, name or id. Raises ExchangeError (NO-PROVIDER)."""
-        for provider in self.lead_providers():
-            if name in (provider.slug, provider.name, provider.lead_provider_id):
-                return provider
+        """By slug or id, or by a name that is one provider's alone. Raises ExchangeError (NO-PROVIDER)."""
+        known = self.lead_providers()
+        for found in (
+            [each for each in known if name in (each.slug, each.lead_provider_id)],
+            [each for each in known if name == each.name],
+        ):
+            if len(found) == 1:
+                return found[0]
         raise ExchangeError(
             "NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider list`."
         )

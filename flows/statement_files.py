@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,9 +17,9 @@ from flows.lines import csv_lines, header, html_lines
 from flows.rendering import INTERFACE_VERSION, as_json, digest, listing
 from flows.statement_page import partner_page, statement_page
 from flows.workbook import FIRST_ROW, StatementBook, rows_of
+from schemas.slugs import file_names
 from schemas.statement_files import MODELS, PARTNER_DECLARATIONS
 from schemas.table_schema import table_schema
-from sftp.mailbox import slug
 
 LAST_FILE = "manifest.json"
 PARTNER = ["statement_id", "delivery_partner_id", "delivery_partner_name"]
@@ -227,7 +226,7 @@ def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: dat
     folder.mkdir()
     pages, columns = texts.partner_html[statement.statement_id], list(PARTNER_DECLARATIONS.columns)
     sums = {partner["delivery_partner_id"]: partner for partner in statement.partners}
-    for name, partner in zip(_file_names(rows), rows, strict=True):
+    for name, partner in zip(file_names(rows), rows, strict=True):
         (folder / f"{name}.csv").write_text(header(columns) + rows[partner], encoding="utf-8", newline="")
         own = sums.get(partner[0]) or {
             "delivery_partner_id": partner[0],
@@ -237,15 +236,6 @@ def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: dat
         lines = own.get("lines", [])
         page = partner_page(statement, own, lines, pages[partner], f"{name}.csv", as_of)
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
-
-
-def _file_names(partners: Iterable[tuple[str, str]]) -> list[str]:
-    """One each; two names that fold to one slug are told apart by their ids."""
-    slugs = [slug(name) for _, name in partners]
-    return [
-        name if slugs.count(name) == 1 else f"{name}-{partner[:8]}"
-        for name, (partner, _) in zip(slugs, partners, strict=True)
-    ]
 
 
 def _workbook(statement: Statement, texts: Texts, written: list[str], as_of: datetime) -> bytes:

@@ -2,8 +2,6 @@
 
 import os
 import posixpath
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,12 +98,6 @@ class Mailbox(Protocol):
 def is_unfinished(name: str) -> bool:
     """Whether a name says that its upload is still in progress."""
     return name.startswith(".") or name.lower().endswith(UNFINISHED)
-
-
-def slug(name: str) -> str:
-    """A lead provider's name as a folder: lower case, other characters folded to `-`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 def in_order(source: Path, last: str) -> list[Path]:

@@ -10,7 +10,8 @@ from flows.house import open_house
 from flows.intake import intake_round
 from flows.settings import Settings
 from flows.statements import statements_round
-from sftp.mailbox import MailboxError, slug
+from schemas.slugs import slug
+from sftp.mailbox import MailboxError
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts
 from tests.exchange.servers import SERVICES, mailbox_service, our_server

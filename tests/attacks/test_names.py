@@ -1,0 +1,155 @@
+"""Names: two lead providers with like names share nothing, and nobody inherits another's mailbox."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data.extract import import_records
+from flows.clock import instant
+from flows.errors import ExchangeError
+from flows.house import open_house
+from flows.intake import intake_round
+from flows.settings import Settings
+from schemas.extract import ExtractRefused
+from schemas.slugs import RESERVED, file_names, slug
+from tests.conftest import NOW
+
+LATER = "2026-11-21T09:00:00Z"
+OTHER = "0d0c7e2f-58a4-4c61-9f3e-7c1d2b3a4f50"
+
+
+def loaded(house, tmp_path, sample, change):
+    """Load the lead providers again, changed."""
+    folder = tmp_path / f"extract-{len(list(tmp_path.iterdir()))}"
+    folder.mkdir()
+    rows = change(pl.read_csv(sample / "lead_providers.csv", infer_schema=False))
+    rows.write_csv(folder / "lead_providers.csv")
+    return import_records(house.database, folder, instant(LATER))
+
+
+def with_another(name, provider=OTHER):
+    def change(rows):
+        return pl.concat([rows, rows.head(1).with_columns(name=pl.lit(name), lead_provider_id=pl.lit(provider))])
+
+    return change
+
+
+def renamed(provider, name):
+    def change(rows):
+        own = pl.col("lead_provider_id") == provider.lead_provider_id
+        return rows.with_columns(name=pl.when(own).then(pl.lit(name)).otherwise("name"))
+
+    return change
+
+
+ALIKE = [
+    "Alder Teaching-Institute",
+    "ALDER teaching institute",
+    "Álder Teaching Institute!",
+    "Alder   Teaching Institute",
+]
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_name_that_folds_to_anothers_is_refused_with_both(house, provider, tmp_path, sample, name):
+    assert slug(name) == provider.slug
+    with pytest.raises(ExtractRefused) as refused:
+        loaded(house, tmp_path, sample, with_another(name))
+    (fault,) = refused.value.faults
+    assert (fault.file, fault.column) == ("lead_providers.csv", "name")
+    assert f"“{name}”" in fault.reason and f"“{provider.name}”" in fault.reason
+    assert OTHER not in [each.lead_provider_id for each in house.lead_providers()]
+
+
+@pytest.mark.parametrize("name", ["Ακαδημία", "教育", "!!!", *sorted(RESERVED), "To DfE"])
+def test_a_name_that_makes_no_mailbox_of_its_own_is_refused(house, tmp_path, sample, name):
+    with pytest.raises(ExtractRefused) as refused:
+        loaded(house, tmp_path, sample, with_another(name))
+    assert name in refused.value.faults[0].reason
+
+
+def test_two_new_ones_alike_are_refused(house, tmp_path, sample):
+    def change(rows):
+        return with_another("New & Co")(with_another("New Co", OTHER.replace("0d", "0e"))(rows))
+
+    with pytest.raises(ExtractRefused, match="New Co"):
+        loaded(house, tmp_path, sample, change)
+
+
+def test_who_is_renamed_keeps_the_mailbox(house, provider, tmp_path, sample):
+    house.accounts.allow(provider.slug)
+    loaded(house, tmp_path, sample, renamed(provider, "Zeta Learning"))
+    now = house.lead_provider(provider.lead_provider_id)
+    assert (now.name, now.slug) == ("Zeta Learning", provider.slug)
+    box = house.settings.mailboxes_folder / provider.slug
+    house.mailbox(provider.slug)
+    (box / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+    done = intake_round(house, instant(NOW))
+    assert [each.submission.lead_provider_id for each in done.outcomes] == [provider.lead_provider_id]
+    assert not (box.parent / "zeta-learning").exists()
+
+
+def test_nobody_inherits_a_mailbox(house, provider, tmp_path, sample):
+    """A renames itself away, and B takes the name: B is another."""
+    loaded(house, tmp_path, sample, renamed(provider, "Zeta Learning"))
+    with pytest.raises(ExtractRefused) as refused:
+        loaded(
+            house, tmp_path, sample, lambda rows: with_another(provider.name)(renamed(provider, "Zeta Learning")(rows))
+        )
+    assert "“Zeta Learning”" in refused.value.faults[0].reason
+
+
+def test_names_that_are_changed_over_change_no_mailbox(house, tmp_path, sample):
+    first, second = house.lead_providers()[:2]
+    loaded(house, tmp_path, sample, lambda rows: renamed(second, first.name)(renamed(first, second.name)(rows)))
+    now = {each.lead_provider_id: (each.slug, each.name) for each in house.lead_providers()}
+    assert now[first.lead_provider_id] == (first.slug, second.name)
+    assert now[second.lead_provider_id] == (second.slug, first.name)
+    # A name is no key: what was one's is another's now.
+    assert house.lead_provider(first.slug).lead_provider_id == first.lead_provider_id
+
+
+def test_one_name_twice_names_nobody(house, tmp_path, sample):
+    first, second = house.lead_providers()[:2]
+    loaded(house, tmp_path, sample, renamed(second, first.name))
+    with pytest.raises(ExchangeError, match="no lead provider"):
+        house.lead_provider(first.name)
+
+
+def test_an_installation_from_before_keeps_its_mailboxes_and_parts_those_who_shared_one(filled_home, tmp_path):
+    home = Path(shutil.copytree(filled_home, tmp_path / "old"))
+    with open_house(Settings(home=home)) as house:
+        before = house.lead_providers()
+        with house.database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE mailboxes")
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+            connection.exec_driver_sql(
+                "UPDATE lead_providers SET name = ? WHERE lead_provider_id = ?",
+                (before[0].name.upper(), before[1].lead_provider_id),
+            )
+    with open_house(Settings(home=home)) as house:
+        now = {each.lead_provider_id: each.slug for each in house.lead_providers()}
+    assert len(set(now.values())) == len(before)
+    assert {now[each.lead_provider_id] for each in before[2:]} == {each.slug for each in before[2:]}
+
+
+PARTNERS = [
+    (["Teach First", "TEACH FIRST"], ["teach-first-aaaaaaaa", "teach-first-bbbbbbbb"]),
+    (["Con", "Nul"], ["con-aaaaaaaa", "nul-bbbbbbbb"]),
+    (["教育", "!!!"], ["aaaaaaaa", "bbbbbbbb"]),
+    (["Teach", "Learn"], ["teach", "learn"]),
+]
+
+
+@pytest.mark.parametrize(("names", "files"), PARTNERS)
+def test_delivery_partners_files_have_names_of_their_own(names, files):
+    ids = [letter * 8 + "-0000-4000-8000-000000000000" for letter in "ab"]
+    assert file_names(zip(ids, names, strict=True)) == files
+
+
+def test_ids_that_start_alike_and_names_that_end_like_ids_are_told_apart():
+    ids = [f"aaaaaaaa-0000-4000-8000-00000000000{n}" for n in range(3)]
+    names = file_names(zip(ids, ["North", "NORTH", "North aaaaaaaa"], strict=True))
+    assert len({name.lower() for name in names}) == 3
