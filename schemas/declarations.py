@@ -93,8 +93,8 @@ RULES: tuple[Rule, ...] = (
         code="DECL-011",
         field="declaration_type",
         broken=pl.col("live_declaration_id").is_not_null() & pl.col("training_period_id").is_not_null(),
-        message="A {declaration_type} declaration has already been made for this participant.",
-        advice="If it is yours and wrong, void it first; if it is right, there is nothing to do.",
+        message="A {declaration_type} declaration cannot be made for this participant again.",
+        advice="{standing_words}",
         source=CREATE,
         silenced_by=("declaration_type", "declaration_date"),
     ),
@@ -224,7 +224,7 @@ RULES: tuple[Rule, ...] = (
             | (pl.col("declared_at") > pl.col("earliest_of_later_types"))
         ),
         message="The dates of this participant's declarations would be out of order: {declared_at} for "
-        "{declaration_type}.{sequence_facts}",
+        "{declaration_type}. {sequence_words}",
         advice="Dates must follow the order of the types: check this date and the earlier declarations.",
         source="RECT app/models/declaration.rb",
         silenced_by=("declaration_date", "declaration_type"),

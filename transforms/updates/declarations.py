@@ -31,6 +31,8 @@ from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
 SEQUENCE_ENFORCED_FROM = 2025
 CREATED = "teacher_declaration_created"
 UNDOING = ("teacher_declaration_voided", "teacher_declaration_awaiting_clawback")
+# Said where another lead provider's declaration decides that this one may not see: always the same words.
+UNSEEN = "DfE holds a declaration that stands in its way. If you think that is wrong, ask DfE."
 DECLARED_AGAIN = "it is now declared again."
 
 
@@ -47,7 +49,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     same_trn = pl.col("trn").is_null() | pl.col("trn").eq_missing(pl.col("held_trn"))
     rows = rows.with_columns((~pl.col("is_your_participant") | same_trn).alias("trn_agrees"))
     rows = _with_training(rows, snapshot, periods, own, submission)
-    live = _live_declarations(snapshot, periods)
+    live = _live_declarations(snapshot, periods, own, submission)
     rows = _with_sequence(_with_live(rows, snapshot, live), live)
     rows = _with_voided(rows, snapshot, periods, submission)
     return _with_already_done(_with_evidence(rows), snapshot, submission)
@@ -87,28 +89,59 @@ def _with_training(
     )
 
 
-def _live_declarations(snapshot: Snapshot, periods: pl.DataFrame) -> pl.DataFrame:
-    """Live declarations of anybody's, with the participant, role and lead provider of each."""
+def _live_declarations(
+    snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, submission: Submission
+) -> pl.DataFrame:
+    """Live declarations of anybody's, with the participant, role and lead provider of each, is_own, and is_visible: whether
+    this lead provider may see it (handbook: domain 12)."""
     live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
     whose = periods.select("training_period_id", *ROLE, "lead_provider_id")
-    return snapshot.declarations.filter(live).join(whose, on="training_period_id", maintain_order="left")
+    until = latest(own).select(*ROLE, is_trained=pl.lit(True), trained_until="finished_on")
+    declared = snapshot.declarations.filter(live).join(whose, on="training_period_id", maintain_order="left")
+    declared = declared.join(until, on=ROLE, how="left", maintain_order="left")
+    day = pl.col("declaration_date").dt.convert_time_zone("Europe/London").dt.date()
+    is_own = pl.col("lead_provider_id").eq_missing(pl.lit(submission.lead_provider_id))
+    in_time = pl.col("trained_until").is_null() | (day <= pl.col("trained_until"))
+    return declared.with_columns(
+        is_own.alias("is_own"), (is_own | (pl.col("is_trained").fill_null(False) & in_time)).alias("is_visible")
+    )
 
 
 def _with_live(rows: pl.DataFrame, snapshot: Snapshot, live: pl.DataFrame) -> pl.DataFrame:
-    """The live declaration of the same participant, role and type."""
-    same = live.select(
-        *ROLE,
-        "declaration_type",
-        live_declaration_id="declaration_id",
-        live_lead_provider_id="lead_provider_id",
-        live_declared_at="declaration_date",
-        live_evidence="evidence_held",
-        live_payment_status="payment_status",
-        live_statement_id="payment_statement_id",
-    ).unique([*ROLE, "declaration_type"], keep="first", maintain_order=True)
+    """The live declaration of the same participant, role and type; the own one, or one that may be seen, where there are
+    others."""
+    same = (
+        live.sort("is_own", "is_visible", descending=True, maintain_order=True)
+        .select(
+            *ROLE,
+            "declaration_type",
+            live_declaration_id="declaration_id",
+            live_lead_provider_id="lead_provider_id",
+            live_declared_at="declaration_date",
+            live_evidence="evidence_held",
+            live_payment_status="payment_status",
+            live_statement_id="payment_statement_id",
+            live_is_own="is_own",
+            live_is_visible="is_visible",
+        )
+        .unique([*ROLE, "declaration_type"], keep="first", maintain_order=True)
+    )
     months = snapshot.statements.select(live_statement_id="statement_id", live_statement_month=statement_month())
-    same = same.join(months, on="live_statement_id", how="left")
+    same = same.join(months, on="live_statement_id", how="left").with_columns(standing_words=_standing())
     return rows.join(same, on=[*ROLE, "declaration_type"], how="left", maintain_order="left")
+
+
+def _standing() -> pl.Expr:
+    """What stands in the way of declaring it again, as far as this lead provider may see it."""
+    day = pl.col("live_declared_at").dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y")
+    month = pl.col("live_statement_month")
+    on = pl.when(month.is_null()).then(pl.lit("")).otherwise(pl.format(", on the statement of {}", month.fill_null("")))
+    own = pl.format(
+        "You have declared it already: {}, dated {}{}. If that one is wrong, void it first; if it is right, there is nothing "
+        "to do.", "live_declaration_id", day, on,
+    )  # fmt: skip
+    visible = pl.format("Another lead provider has declared it already, dated {}. There is nothing to do.", day)
+    return pl.when("live_is_own").then(own).when("live_is_visible").then(visible).otherwise(pl.lit(UNSEEN))
 
 
 def _with_sequence(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
@@ -118,24 +151,33 @@ def _with_sequence(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
         & pl.col("declared_at").is_not_null()
         & pl.col("declaration_type").is_in(DECLARATION_TYPES)
     ).select("row_number", *ROLE, _place("declaration_type").alias("place"))
-    others = live.select(*ROLE, _place("declaration_type").alias("other"), "declaration_type", "declaration_date")
-    pairs = enforced.join(others, on=ROLE)
-    earlier = pairs.filter(pl.col("other") < pl.col("place")).sort("declaration_date").group_by("row_number").agg(
-        pl.col("declaration_date").last().alias("latest_of_earlier_types"), pl.col("declaration_type").last().alias("earlier_type")
-    )  # fmt: skip
-    later = pairs.filter(pl.col("other") > pl.col("place")).sort("declaration_date").group_by("row_number").agg(
-        pl.col("declaration_date").first().alias("earliest_of_later_types"), pl.col("declaration_type").first().alias("later_type")
-    )  # fmt: skip
-    rows = rows.join(earlier, on="row_number", how="left", maintain_order="left")
-    rows = rows.join(later, on="row_number", how="left", maintain_order="left")
-    before = pl.format(" {} is dated {}.", "earlier_type", pl.col("latest_of_earlier_types").dt.strftime("%-d %B %Y"))
-    after = pl.format(" {} is dated {}.", "later_type", pl.col("earliest_of_later_types").dt.strftime("%-d %B %Y"))
-    return rows.with_columns(
-        pl.concat_str(
-            pl.when(pl.col("declared_at") < pl.col("latest_of_earlier_types")).then(before).otherwise(pl.lit("")),
-            pl.when(pl.col("declared_at") > pl.col("earliest_of_later_types")).then(after).otherwise(pl.lit("")),
-        ).alias("sequence_facts")
+    others = live.select(
+        *ROLE, _place("declaration_type").alias("other"), "declaration_type", "declaration_date", "is_visible"
     )
+    pairs = enforced.join(others, on=ROLE).sort("declaration_date")
+    earlier, later = pairs.filter(pl.col("other") < pl.col("place")), pairs.filter(pl.col("other") > pl.col("place"))
+    # All of them decide; only those that this provider may see are told.
+    rows = _with_nearest(rows, earlier, "last", "latest_of_earlier_types", "earlier_type")
+    rows = _with_nearest(rows, later, "first", "earliest_of_later_types", "later_type")
+    rows = _with_nearest(rows, earlier.filter("is_visible"), "last", "seen_earlier_at", "seen_earlier_type")
+    rows = _with_nearest(rows, later.filter("is_visible"), "first", "seen_later_at", "seen_later_type")
+    before = pl.when(pl.col("declared_at") < pl.col("seen_earlier_at")).then(
+        _dated("seen_earlier_type", "seen_earlier_at")
+    )
+    after = pl.when(pl.col("declared_at") > pl.col("seen_later_at")).then(_dated("seen_later_type", "seen_later_at"))
+    seen = pl.concat_str(before, after, separator=" ", ignore_nulls=True)
+    return rows.with_columns(pl.when(seen != "").then(seen).otherwise(pl.lit(UNSEEN)).alias("sequence_words"))
+
+
+def _with_nearest(rows: pl.DataFrame, sorted_pairs: pl.DataFrame, which: str, at: str, kind: str) -> pl.DataFrame:
+    """Add the first or last date among other declarations, and its type."""
+    date, type_ = (getattr(pl.col(name), which)() for name in ("declaration_date", "declaration_type"))
+    nearest = sorted_pairs.group_by("row_number", maintain_order=True).agg(date.alias(at), type_.alias(kind))
+    return rows.join(nearest, on="row_number", how="left", maintain_order="left")
+
+
+def _dated(kind: str, at: str) -> pl.Expr:
+    return pl.format("{} is dated {}.", kind, pl.col(at).dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y"))
 
 
 def _with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, submission: Submission) -> pl.DataFrame:
