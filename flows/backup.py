@@ -4,30 +4,34 @@ The copy holds the database, the store, the keys, and what lies in to-dfe. What 
 again from the store, so that it fits the database. Prefect's own database (the history of runs) is not copied either.
 """
 
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from data.tables import rfc3339
 from flows.delivery import deliver_again
 from flows.errors import ExchangeError
-from flows.house import House, open_house
+from flows.house import House, keep_private, open_house
 from flows.keeping import KEEPING
 from flows.looking import remember_all
 from flows.rendering import as_json, digest, write
 from flows.settings import Settings
 from flows.signing_in import SECRET_FILE
 from sftp.durable import on_disk
-from sftp.mailbox import TAKING, TO_DFE
+from sftp.mailbox import TAKING, TO_DFE, pieces
 
-RECORDS, MANIFEST, BOXES = "records.db", "backup.json", "mailboxes"
-FORM = 1
+RECORDS, MANIFEST, LISTING, BOXES = "records.db", "backup.json", "files.csv", "mailboxes"
+FORM = 2
 PATIENCE_SECONDS = 600
 STORED = ("uploads", "outbox")
 WITH_KEYS = ("keys", "host_key", SECRET_FILE)
@@ -40,20 +44,48 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
     """
     _demand_sqlite(house)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep_private(folder)
+    before = _known_digests(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
     with _alone(house, KEEPING):  # nothing is removed meanwhile
         _copy(house, folder)
-    listed = [path for path in folder.rglob("*") if path.is_file()]
+    listed = _listed(folder, before)
+    listed.write_csv(folder / LISTING)
+    on_disk([folder / LISTING], folder)
     manifest = {
         "form": FORM,
         "made_at": rfc3339(now),
-        "files": len(listed),
-        "bytes": sum(path.stat().st_size for path in listed),
-        "records_sha256": digest(folder / RECORDS),
+        "files": listed.height,
+        "bytes": int(listed["bytes"].sum()),
+        "files_sha256": digest(folder / LISTING),
     }
     write(folder / MANIFEST, as_json(manifest))
     on_disk([folder / MANIFEST], folder)
     return manifest
+
+
+_LISTED = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "sha256": pl.String}
+
+
+def _known_digests(folder: Path) -> dict[tuple[str, int, int], str]:
+    """(path, bytes, time of change in ns) → SHA-256 of the files of an earlier copy: what is the same is not read again."""
+    try:
+        _manifest(folder)
+        rows = pl.read_csv(folder / LISTING, schema=_LISTED)
+    except (ExchangeError, OSError, pl.exceptions.PolarsError):
+        return {}
+    return {(path, size, modified): sha256 for path, size, modified, sha256 in rows.iter_rows()}
+
+
+def _listed(folder: Path, before: dict[tuple[str, int, int], str]) -> pl.DataFrame:
+    """Every file of a copy: path, bytes, modified (ns), sha256."""
+    rows = []
+    for path in sorted(folder.rglob("*")):
+        name, status = path.relative_to(folder).as_posix(), path.lstat()
+        if stat.S_ISREG(status.st_mode) and name not in (MANIFEST, LISTING):
+            known = (name, status.st_size, status.st_mtime_ns)
+            rows.append((*known, before.get(known) or digest(path)))
+    return pl.DataFrame(rows, schema=_LISTED, orient="row")
 
 
 def _copy(house: House, folder: Path) -> None:
@@ -87,19 +119,23 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
         raise ExchangeError("NOT-EMBEDDED", "Only the embedded default is restored.", "Unset ECTX_DATABASE_URL.")
     if (home / RECORDS).exists():
         raise ExchangeError("NOT-EMPTY", f"{home} holds records already.", "Set ECTX_HOME to an empty folder.")
-    home.mkdir(parents=True, exist_ok=True)
-    for name in STORED:
-        _copy_new(folder / name, store / name)
-    for name in WITH_KEYS:
-        _copy_new(folder / name, home / name)
-    boxes = settings.mailboxes_folder
-    if boxes:
-        for box in sorted((folder / BOXES).iterdir()) if (folder / BOXES).is_dir() else []:
-            _copy_new(box, boxes / box.name)
+    keep_private(home)
     unfinished = home / f"{RECORDS}.restoring"
     for suffix in ("", "-wal", "-shm"):
         Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
-    shutil.copy2(folder / RECORDS, unfinished)
+    boxes = settings.mailboxes_folder
+    places = {
+        RECORDS: unfinished,
+        **{name: store / name for name in STORED},
+        **{name: home / name for name in WITH_KEYS},
+        **({BOXES: boxes} if boxes else {}),
+    }
+    for name, _, _, sha256 in pl.read_csv(folder / LISTING, schema=_LISTED).iter_rows():
+        first, *rest = Path(name).parts
+        if first in places:
+            target = places[first].joinpath(*rest)
+            base = next(each for each in (home, store, boxes) if each and target.is_relative_to(each))
+            _put_back(folder, Path(name), base, target, sha256)
     with open_house(settings.model_copy(update={"database_url": f"sqlite:///{unfinished}"})) as house:
         for provider in house.lead_providers():
             deliver_again(house, provider, house.mailbox(provider.slug))
@@ -111,6 +147,40 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
         Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
     on_disk([home / RECORDS], home)
     return manifest
+
+
+def _put_back(folder: Path, name: Path, base: Path, target: Path, sha256: str) -> None:
+    """One file of a copy, if it is what was copied and nothing on the way to it, or from `base` to its place, is a link."""
+    if name.is_absolute() or ".." in name.parts:
+        raise _not_copied(name)
+    for start, path in ((folder, folder / name), (base, target)):
+        if any(each.is_symlink() for each in (path, *path.parents) if each != start and each.is_relative_to(start)):
+            raise ExchangeError(
+                "LINK", f"{path} is a link, or lies behind one.", "Take the link away; nothing is followed."
+            )
+    if target.is_file() and digest(target) == sha256:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished, found = target.with_name(f".{target.name}.tmp"), hashlib.sha256()
+    unfinished.unlink(missing_ok=True)
+    try:
+        source = os.fdopen(os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except OSError as error:
+        raise _not_copied(name) from error
+    with source, os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writing:
+        for piece in pieces(source):
+            found.update(piece)
+            writing.write(piece)
+        status = os.fstat(source.fileno())
+    if found.hexdigest() != sha256:
+        unfinished.unlink()
+        raise _not_copied(name)
+    os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
+    unfinished.replace(target)
+
+
+def _not_copied(name: Path) -> ExchangeError:
+    return ExchangeError("NO-BACKUP", f"{name} is not what was copied.", "Use another copy.")
 
 
 def _demand_sqlite(house: House) -> None:
@@ -145,7 +215,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _copy_new(source: Path, target: Path) -> None:
-    """Copy a file, or a folder's files but unfinished ones, unless the same are there; times and rights with them."""
+    """Copy a file, or a folder's files but unfinished ones, unless the same are there; times with them."""
     if source.is_file():
         _copy_file(source, target)
         return
@@ -178,18 +248,20 @@ def _copy_file(source: Path, target: Path) -> None:
     unfinished = target.with_name(f".{target.name}.tmp")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # a key is nobody else's at any moment
-    shutil.copy2(source, unfinished)
+    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as reading, unfinished.open("wb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+    os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
     unfinished.replace(target)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        is_whole = manifest["form"] == FORM and manifest["records_sha256"] == digest(folder / RECORDS)
+        is_whole = manifest["form"] == FORM and manifest["files_sha256"] == digest(folder / LISTING)
     except (OSError, ValueError, KeyError) as error:
         raise ExchangeError(
             "NO-BACKUP", f"{folder} holds no whole copy.", "Give a folder that `ectx backup` has finished."
         ) from error
     if not is_whole:
-        raise ExchangeError("NO-BACKUP", f"{folder}/{RECORDS} is not what was copied.", "Use another copy.")
+        raise ExchangeError("NO-BACKUP", f"{folder}/{LISTING} is not what was copied.", "Use another copy.")
     return manifest

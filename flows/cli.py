@@ -29,9 +29,11 @@ AsOf = Annotated[str | None, typer.Option(help="Act as at this instant, for exam
 def main() -> None:
     """Exit 0 when the work was done, 1 when it could not be, 2 for wrong usage; the reason in one line on stderr."""
     from schemas.extract import ExtractRefused
+    from schemas.showing import shown
     from sftp.accounts import KeyRefused
     from sftp.mailbox import MailboxError
 
+    os.umask(0o077)  # what we make is for this user alone
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
@@ -48,7 +50,10 @@ def main() -> None:
             print("ectx: name a command.", file=sys.stderr)
         sys.exit(2)
     except (ExchangeError, ExtractRefused, KeyRefused, MailboxError) as error:
-        print(f"ectx: {error}", file=sys.stderr)
+        said = "\n".join(
+            shown(line, 4000) for line in str(error).splitlines()
+        )  # what comes from elsewhere moves no cursor
+        print(f"ectx: {said}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -152,11 +152,22 @@ class House:
         self.database.engine.dispose()
 
 
+def keep_private(folder: Path) -> None:
+    """Make a folder that is for this user alone, and from now on make nothing that others may read."""
+    os.umask(0o077)
+    folder.mkdir(parents=True, exist_ok=True)
+    status = folder.stat()
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
 @contextmanager
 def open_house(settings: Settings | None = None) -> Iterator[House]:
     """Open the installation that the settings describe; its tables are brought to the newest form."""
     settings = settings or Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    keep_private(settings.home)
+    if settings.store:
+        keep_private(settings.store)
     database = Database(settings.database)
     database.migrate()
     house = House(settings, database, Ledger(database), Accounts(settings.keys_folder))

@@ -51,6 +51,7 @@ def _keep(house: House, now: datetime, done: Kept) -> None:
         if own:
             _of_mailbox(house, provider, own, now, done)
     done.uploads = _sweep_uploads(house)
+    _sweep_audit(house.settings.home / "logs", now - timedelta(days=house.settings.keep_audit_days))
     for mark in (house.settings.store_folder / "trying").glob("*"):
         if _is_old(mark):  # of a process that died after its file was judged
             mark.unlink(missing_ok=True)
@@ -97,6 +98,13 @@ def _sweep_uploads(house: House) -> int:
         else:
             aside.rename(path)
     return removed
+
+
+def _sweep_audit(logs: Path, before: datetime) -> None:
+    """Remove the SFTP server's audit files of days before an instant's."""
+    for path in logs.glob("sftp-audit-*.jsonl"):
+        if path.name.removeprefix("sftp-audit-")[:10] < f"{before:%Y-%m-%d}":
+            path.unlink(missing_ok=True)
 
 
 def _is_old(path: Path) -> bool:

@@ -13,6 +13,7 @@ from flows.rendering import in_london, pounds
 from flows.replay import Replayed
 from flows.statements import StatementsRound, money_by_section
 from flows.verifying import Verified
+from schemas.showing import in_markdown
 
 SECTION_ORDER = ("output", "clawback", "uplift", "uplift-clawback", "service-fee", "adjustment", "vat", "total")
 
@@ -30,7 +31,7 @@ def intake_report(done: IntakeRound, names: dict[str, str]) -> str:
     if counts:
         parts += ["## Rules broken", _table(("Rule", "Rows"), [(rule, str(number)) for rule, number in counts])]
     if done.waits:
-        parts += ["## Waiting for their next try", "\n".join(f"- {line}" for line in done.waits)]
+        parts += ["## Waiting for their next try", "\n".join(f"- {in_markdown(line, 1000)}" for line in done.waits)]
     return "\n\n".join(parts + _troubles(done.troubles))
 
 
@@ -39,7 +40,7 @@ def _outcome_row(outcome: Outcome, names: dict[str, str]) -> tuple[str, ...]:
     status = f"{outcome.status} ({failure.code})" if failure else outcome.status
     counts = (rows["total"], rows["accepted"], rows["rejected"], rows["already_done"])
     provider = names.get(outcome.submission.lead_provider_id, outcome.submission.lead_provider_id)
-    return (provider, outcome.submission.submission_id, status, *(f"{count:,}" for count in counts))
+    return (in_markdown(provider), outcome.submission.submission_id, status, *(f"{count:,}" for count in counts))
 
 
 def _rule_counts(outcomes: list[Outcome]) -> list[tuple[str, int]]:
@@ -57,7 +58,7 @@ SHOWN = 20
 def keeping_report(done: Kept, names: dict[str, str]) -> str:
     """Markdown of one housekeeping: how many receipts went from whose mailbox."""
     head = f"Kept from {in_london(done.before)} on. {done.uploads:,} stored uploads removed."
-    rows = [(names.get(owner, owner), f"{count:,}") for owner, count in sorted(done.receipts.items())]
+    rows = [(in_markdown(names.get(owner, owner)), f"{count:,}") for owner, count in sorted(done.receipts.items())]
     table = [_table(("Lead provider", "Receipts removed"), rows)] if rows else ["No receipt was older."]
     return "\n\n".join([head, *table, *_troubles(done.troubles)])
 
@@ -169,13 +170,22 @@ def _by_provider(done: StatementsRound) -> list[tuple[str, ...]]:
     moved = dict.fromkeys(found, Decimal())
     for each in done.made:
         moved[each.lead_provider] += each.total - (each.before or Decimal())
-    return [(name, f"{s:,}", f"{d:,}", pounds(t), pounds(moved[name])) for name, (s, d, t) in sorted(found.items())]
+    return [
+        (in_markdown(name), f"{s:,}", f"{d:,}", pounds(t), pounds(moved[name]))
+        for name, (s, d, t) in sorted(found.items())
+    ]
 
 
 def _worth_a_look(done: StatementsRound) -> list[str]:
     """Statements whose bands cannot hold what was declared, or cannot give back what was taken back."""
     rows = [
-        (each.lead_provider, each.path, f"{each.over_volume:,}", f"{each.unrefunded:,}", ", ".join(each.overflown))
+        (
+            in_markdown(each.lead_provider),
+            each.path,
+            f"{each.over_volume:,}",
+            f"{each.unrefunded:,}",
+            ", ".join(each.overflown),
+        )
         for each in done.standing
         if each.over_volume or each.unrefunded or each.overflown
     ]
@@ -197,7 +207,7 @@ def _nowhere(done: StatementsRound, names: dict[str, str]) -> list[str]:
         (~pl.col("is_eligible")).sum().alias("waiting"), pl.col("is_eligible").sum().alias("stuck")
     )
     rows = [
-        (names.get(owner, owner), str(period), f"{waiting:,}", f"{stuck:,}")
+        (in_markdown(names.get(owner, owner)), str(period), f"{waiting:,}", f"{stuck:,}")
         for owner, period, waiting, stuck in counted.iter_rows()
     ]
     header = ("Lead provider", "Contract period", "Not eligible yet", "Eligible, no open statement")
@@ -228,7 +238,7 @@ def verify_report(done: Verified) -> str:
 
 
 def _troubles(troubles: list[str]) -> list[str]:
-    return ["## Troubles", "\n".join(f"- {line}" for line in troubles)] if troubles else []
+    return ["## Troubles", "\n".join(f"- {in_markdown(line, 1000)}" for line in troubles)] if troubles else []
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

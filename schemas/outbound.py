@@ -3,6 +3,8 @@
 import pandera.polars as pa
 import polars as pl
 
+from schemas.showing import STARTS_A_FORMULA
+
 OUTCOMES = ("accepted", "rejected", "already-done")
 RESULT_COLUMNS = (
     "row_number",
@@ -39,13 +41,11 @@ RESULTS = pa.DataFrameSchema(
 def neutralised(column: pl.Expr) -> pl.Expr:
     """Text that a spreadsheet would run as a formula, with an apostrophe before it.
 
-    Source: handbook, statements and extracts 4; RECT lib/csv_support/row_sanitizer.rb. Tabs, line ends and blanks at
-    the start do not hide the formula.
+    Source: handbook, statements and extracts 4; RECT lib/csv_support/row_sanitizer.rb. Blanks and what cannot be seen do
+    not hide the formula, nor does a full-width sign.
     """
     return (
-        pl.when(column.str.contains(r"^[\s\x00-\x20]*[=+\-@]"))
-        .then(pl.concat_str(pl.lit("'"), column))
-        .otherwise(column)
+        pl.when(column.str.contains(f"^{STARTS_A_FORMULA}")).then(pl.concat_str(pl.lit("'"), column)).otherwise(column)
     )
 
 

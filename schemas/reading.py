@@ -10,7 +10,7 @@ import polars as pl
 from schemas.failure import FileFailure as FileFailure
 from schemas.files import IGNORED_COLUMNS, Kind
 from schemas.pieces import WINDOWS, Part, Records, look_through
-from schemas.showing import shown
+from schemas.showing import STARTS_A_FORMULA, shown
 
 EXTRA = pl.DataFrame(schema={"row_number": pl.Int64, "extra_cells": pl.String})
 WINDOWS_NOTE = "The file was in Windows-1252, not UTF-8; we have read it as such. Please save it as CSV UTF-8."
@@ -129,5 +129,5 @@ def _values(raw: Part, header: list[str], kind: Kind) -> pl.DataFrame:
 def _value(cells: pl.Series) -> pl.Series:
     """Trimmed, and without what we would have defused ourselves: an apostrophe before a formula's first character. Cells
     that are in order already are not copied."""
-    cleaned = cells.str.strip_chars().str.replace(r"^'(\s*[=+\-@])", "$1").replace("", None)
+    cleaned = cells.str.strip_chars().str.replace(f"^'({STARTS_A_FORMULA})", "$1").replace("", None)
     return cells if cleaned.equals(cells) else cleaned

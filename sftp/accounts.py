@@ -42,7 +42,8 @@ def parse_key(line: str) -> PublicKey:
             f"This RSA key has {key.get_bits():,} bits, and {RSA_BITS:,} are the fewest: "
             "make one with `ssh-keygen -t ed25519` and give its .pub file."
         )
-    comment = parts[2].strip() if len(parts) > 2 else ""
+    # A comment is whatever somebody typed: what does not print would move a terminal's cursor.
+    comment = "".join(c for c in parts[2] if c.isprintable()).strip()[:200] if len(parts) > 2 else ""
     return PublicKey(f"{parts[0]} {parts[1]} {comment}".strip(), key.fingerprint, comment)
 
 

@@ -8,7 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sftp.durable import on_disk
-from sftp.mailbox import FOLDERS, TAKING, TO_DFE, Arrival, MailboxError, Unreadable, in_order, is_unfinished, pieces
+from sftp.mailbox import (
+    FOLDERS,
+    FROM_DFE,
+    TAKING,
+    TO_DFE,
+    Arrival,
+    MailboxError,
+    Unreadable,
+    in_order,
+    is_unfinished,
+    pieces,
+)
+
+SHARED_FOLDER, SHARED_FILE = 0o2750, 0o640
 
 
 @contextmanager
@@ -28,7 +41,7 @@ class LocalMailbox:
     def prepare(self) -> None:
         with _carrying():
             for folder in FOLDERS:
-                (self.root / folder).mkdir(parents=True, exist_ok=True)
+                self._make(self.root / folder)
 
     def look(self) -> list[Arrival]:
         return self._plain_files(TO_DFE)
@@ -115,18 +128,44 @@ class LocalMailbox:
         with _carrying():
             for path in in_order(source, last):
                 place = self.root / folder / path.relative_to(source)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                unfinished = place.with_name(f".{place.name}.tmp")
+                unfinished = self._started(place)
                 _copy(path, unfinished)
                 unfinished.replace(place)
 
     def put(self, path: str, content: bytes) -> None:
         with _carrying():
             place = self.root / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = place.with_name(f".{place.name}.tmp")
+            unfinished = self._started(place)
             unfinished.write_bytes(content)
             unfinished.replace(place)
+
+    def _started(self, place: Path) -> Path:
+        """An empty file beside a place under from-dfe, with the rights and the group that it is to have there."""
+        self._make(place.parent)
+        unfinished = place.with_name(f".{place.name}.tmp")
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        self._share(unfinished, SHARED_FILE)
+        return unfinished
+
+    def _make(self, folder: Path) -> None:
+        """A folder and those above it; under from-dfe with the rights that it is to have there."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            self._share(folder, SHARED_FOLDER)
+
+    def _share(self, path: Path, rights: int) -> None:
+        """Where from-dfe hands its group down (OpenSSH, `setup.sh`), what lies under it is its group's to read; on the
+        embedded server everything is this user's alone."""
+        delivered = self.root / FROM_DFE
+        if not path.is_relative_to(delivered) or path == delivered:
+            return
+        above = delivered.stat()
+        if above.st_mode & stat.S_ISGID:
+            if path.stat().st_gid != above.st_gid:
+                os.chown(path, -1, above.st_gid)
+            path.chmod(rights)
 
     def settle(self, paths: list[str]) -> None:
         with _carrying():

@@ -39,7 +39,8 @@ def _carrying() -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise MailboxError("A file there has a name that is not UTF-8: it has to be renamed or removed.") from error
     except (OSError, paramiko.SSHException) as error:
-        raise MailboxError(f"The SFTP service failed: {str(error) or 'no answer in time'}.") from error
+        said = "".join(c if c.isprintable() else "?" for c in str(error))[:500]  # it may be the service's own words
+        raise MailboxError(f"The SFTP service failed: {said or 'no answer in time'}.") from error
 
 
 class SftpService:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.outbound import RESULT_COLUMNS, defused
+from schemas.outbound import RESULT_COLUMNS, defused, neutralised
 from schemas.reading import Sheet
 from transforms.findings import ROWS_OF_A_PACK
 from transforms.judging import Judgement
@@ -53,7 +53,7 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
     """The columns as sent, under names of their own: a name that is taken is put behind `sent_`."""
     used = {*(taken or RESULT_COLUMNS)}
     names: list[str | None] = []
-    for place, name in enumerate(sheet.header):
+    for place, name in enumerate(pl.select(neutralised(pl.lit(pl.Series(sheet.header, dtype=pl.String)))).to_series()):
         if name.lower() in ("errors", "outcome", "rule_codes"):
             names.append(None)
             continue

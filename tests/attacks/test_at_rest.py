@@ -1,0 +1,245 @@
+"""What lies on disk is for its user alone, what operators read moves no cursor, and a copy is what was copied."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.backup import backup, restore
+from flows.clock import instant
+from flows.errors import ExchangeError
+from flows.house import open_house
+from flows.intake import intake_round
+from flows.keeping import housekeeping
+from flows.operators import intake_report
+from flows.settings import Settings
+from flows.statements import statements_round
+from schemas.outbound import neutralised
+from schemas.showing import in_markdown
+from sftp.accounts import parse_key
+from sftp.keys import write_new_key
+from sftp.local import LocalMailbox
+from tests.conftest import NOW
+from tests.exchange.servers import port_of
+
+
+def open_to_others(folder):
+    return [path for path in (folder, *folder.rglob("*")) if not path.is_symlink() and path.lstat().st_mode & 0o077]
+
+
+@pytest.fixture
+def loose():
+    """Whatever a shell's mask is."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
+    home = tmp_path / "fresh"
+    home.mkdir()
+    environment = {**os.environ, "ECTX_HOME": str(home), "ECTX_SECONDS_BETWEEN_LOOKS": "0"}
+
+    def ectx(*arguments):
+        command = [sys.executable, "-c", "import os; os.umask(0o022); from flows.cli import main; main()", *arguments]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    ectx("records", "import", str(sample), "--as-of", "2026-11-20T09:00:00Z")
+    with open_house(Settings(home=home)) as house:
+        provider = house.lead_providers()[0]
+        house.mailbox(provider.slug)
+    write_new_key(tmp_path / "id")
+    (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id") + "\n")
+    ectx("provider", "add", provider.slug, "--key", str(tmp_path / "id.pub"))
+    (home / "mailboxes" / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+    ectx("intake", "--as-of", NOW)
+    ectx("statements", "--as-of", NOW)
+    ectx("backup", str(tmp_path / "copy"))
+    (home / "mailboxes" / provider.slug / "to-dfe").chmod(0o700)
+    assert open_to_others(home) == []
+    assert open_to_others(tmp_path / "copy") == []
+
+
+def test_over_openssh_what_is_delivered_is_its_groups_to_read(house, provider, tmp_path):
+    """As `setup.sh` made it: folders 2750, files 0640, whatever the mask of the round that delivers."""
+    with port_of("openssh", tmp_path) as port:
+        own = house.settings.mailboxes_folder / provider.slug
+        shutil.rmtree(own, ignore_errors=True)
+        own.parent.mkdir(exist_ok=True)
+        own.symlink_to(port.mailbox)
+        (port.mailbox / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+        os.umask(0o077)
+        intake_round(house, instant(NOW))
+        statements_round(house, instant(NOW))
+        delivered = [path for path in (port.mailbox / "from-dfe").rglob("*") if path.name != "from-dfe"]
+        group = (port.mailbox / "from-dfe").stat().st_gid
+        assert {path.stat().st_gid for path in delivered} == {group}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in delivered if path.is_dir()} == {0o2750}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in delivered if path.is_file()} == {0o640}
+        got = tmp_path / "got"
+        got.mkdir()
+        port.client.sftp(f"get -r from-dfe {got}/")
+        assert len([p for p in got.rglob("*") if p.is_file()]) == len([p for p in delivered if p.is_file()]) > 3
+
+
+def test_rights_are_set_by_name(tmp_path):
+    (tmp_path / "from-dfe").mkdir()
+    (tmp_path / "from-dfe").chmod(0o2750)
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "receipt.json").write_text("{}")
+    for mask in (0o000, 0o022, 0o077):
+        os.umask(mask)
+        box = LocalMailbox(tmp_path)
+        box.deliver(f"from-dfe/receipts/{mask}", source, "receipt.json")
+        box.put(f"from-dfe/forecast/{mask}.csv", b"x")
+        made = [tmp_path / "from-dfe" / "receipts" / str(mask), tmp_path / "from-dfe" / "forecast"]
+        files = [made[0] / "receipt.json", made[1] / f"{mask}.csv"]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (*made, *files)] == [0o2750, 0o2750, 0o640, 0o640]
+
+
+@pytest.fixture
+def copied(house, provider, tmp_path):
+    house.mailbox(provider.slug)
+    (house.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+    house.accounts.add_key(provider.slug, write_new_key(tmp_path / "id"))
+    intake_round(house, instant(NOW))
+    backup(house, tmp_path / "copy", instant(NOW))
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize(
+    "what", ["keys/*/authorized_keys", "uploads/*/*", "outbox/*/receipt.json", "records.db", "files.csv"]
+)
+def test_a_copy_that_was_changed_is_not_restored(copied, tmp_path, what):
+    (path, *_) = copied.glob(what)
+    path.write_bytes(path.read_bytes() + b"\nssh-ed25519 AAAA evil\n")
+    with pytest.raises(ExchangeError, match="not what was copied"):
+        restore(copied, Settings(home=tmp_path / "new"))
+    assert not (tmp_path / "new" / "records.db").exists()
+
+
+def test_what_was_put_into_a_copy_is_not_restored(copied, provider, tmp_path):
+    (copied / "keys" / provider.slug / "authorized_keys2").write_text("evil")
+    (copied / "keys" / "evil").mkdir()
+    (copied / "keys" / "evil" / "authorized_keys").write_text("evil")
+    restore(copied, Settings(home=tmp_path / "new"))
+    assert [path.name for path in (tmp_path / "new" / "keys").rglob("*") if path.is_file()] == ["authorized_keys"]
+
+
+@pytest.mark.parametrize("where", ["a file in the copy", "a folder in the copy", "a folder in the home"])
+def test_restore_follows_no_link(copied, tmp_path, where):
+    secret = tmp_path / "secret"
+    home = tmp_path / "new"
+    if where == "a file in the copy":
+        (path, *_) = copied.glob("keys/*/authorized_keys")
+        secret.write_bytes(path.read_bytes())
+        path.unlink()
+        path.symlink_to(secret)
+    elif where == "a folder in the copy":
+        shutil.move(copied / "keys", secret)
+        (copied / "keys").symlink_to(secret)
+    else:
+        home.mkdir()
+        secret.mkdir()
+        (home / "keys").symlink_to(secret)
+    with pytest.raises(ExchangeError, match="link"):
+        restore(copied, Settings(home=home))
+    assert where != "a folder in the home" or list(secret.iterdir()) == []
+
+
+def test_a_copy_into_an_earlier_one_reads_only_what_is_new(house, copied, tmp_path):
+    backup(house, copied, instant(NOW))
+    restore(copied, Settings(home=tmp_path / "new"))
+
+
+def test_the_audit_log_is_kept_as_long_as_the_settings_say(home):
+    with open_house(Settings(home=home, keep_audit_days=30)) as house:
+        logs = home / "logs"
+        logs.mkdir(exist_ok=True)
+        for name in (
+            "sftp-audit-2026-11-01.jsonl",
+            "sftp-audit-2026-11-01.2.jsonl",
+            "sftp-audit-2026-12-10.jsonl",
+            "flows.log",
+        ):
+            (logs / name).write_text("x")
+        housekeeping(house, instant(NOW))
+        assert sorted(path.name for path in logs.iterdir()) == ["flows.log", "sftp-audit-2026-12-10.jsonl"]
+
+
+FORMULAS = [
+    "=1+1",
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠x",
+    "﹦1",
+    "\u200b=1",
+    "\ufeff=1",
+    "\u00ad=1",
+    "\u2060 =1",
+    "\t=1",
+    "\u00a0=1",
+    "\u3164=1",
+    "\u202e=1",
+    "\ufe0f=1",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS, ids=ascii)
+def test_a_formula_in_any_clothes_is_defused_and_comes_back(text):
+    from schemas.files import KINDS
+    from schemas.reading import Limits, read_sheet
+
+    told = pl.select(neutralised(pl.lit(text)))["literal"][0]
+    assert told == "'" + text
+    sheet = read_sheet(f'declaration_id,your_reference\nx,"{told}"\n'.encode(), KINDS["voids"], Limits())
+    assert sheet.values["your_reference"][0] == text.strip() or sheet.values["your_reference"][0] == text
+
+
+@pytest.mark.parametrize("text", ["a=1", "North & South", "1-2", "é=", "'=1"])
+def test_what_is_no_formula_stays_as_it_is(text):
+    assert pl.select(neutralised(pl.lit(text)))["literal"][0] == text
+
+
+def test_names_of_unknown_columns_are_defused_too(house, provider):
+    house.mailbox(provider.slug)
+    box = house.settings.mailboxes_folder / provider.slug
+    (box / "to-dfe" / "voids.csv").write_text("declaration_id,=cmd()\nx,y\n")
+    intake_round(house, instant(NOW))
+    (results,) = box.glob("from-dfe/receipts/*/results.csv")
+    assert results.read_text().splitlines()[0].endswith("declaration_id,'=cmd()")
+
+
+def test_operators_markdown_escapes_names(house, provider):
+    evil = "A|B `c` <script>x</script> [l](https://evil.example) *b* \x1b[31m\u202e"
+    said = in_markdown(evil)
+    assert (
+        "\x1b" not in said and "\u202e" not in said and "<script" not in said.replace("\\<", "") and "://" not in said
+    )
+    house.mailbox(provider.slug)
+    (house.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+    report = intake_report(intake_round(house, instant(NOW)), {provider.lead_provider_id: evil})
+    (row,) = [line for line in report.splitlines() if "evil" in line]
+    assert row.replace("\\|", "").count("|") == 8
+
+
+def test_a_keys_comment_moves_no_cursor(tmp_path):
+    line = write_new_key(tmp_path / "id") + " \x1b[2Jevil\u202e\x07comment"
+    assert parse_key(line).comment == "[2Jevilcomment"
+    assert parse_key(line).line.isprintable()
+
+
+def test_a_refusal_in_somebody_elses_words_moves_no_cursor(home):
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "provider", "key", "list", "\x1b[2J\u202ex"]
+    done = subprocess.run(
+        command, env={**os.environ, "ECTX_HOME": str(home)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "\x1b" not in done.stderr and "\u202e" not in done.stderr
+    assert Path(home).is_dir()
