@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test test-long faults test-tools lint bench lock audit clean install
+.PHONY: demo test test-long faults fuzz test-tools lint bench lock audit clean install
 
 install: .venv/installed
 
@@ -29,6 +29,10 @@ test-long: install
 # Every step boundary, not a choice of them: FAULTS_SEED=2 makes the rest differ.
 faults: install
 	FAULTS=all POLARS_MAX_THREADS=2 $(BIN)/python -m pytest tests/faults -n auto $(ARGS)
+
+# A million mutated messages to the SFTP server, and a million mutated files to the reader.
+fuzz: install
+	$(BIN)/python -m tests.attacks.fuzz $(ARGS)
 
 # What tests of pages and of OpenSSH use beside Python, where the machine lacks it (Debian or Ubuntu, as root).
 test-tools:
