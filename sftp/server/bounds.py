@@ -35,5 +35,6 @@ class Bounds:
     descriptors: int = 700
     login_processor_seconds: int = 2
     processor_seconds: float = 20  # after login, and beside these:
+    processor_seconds_of_a_second: float = 0.02  # to wake up and look around
     processor_seconds_of_a_packet: float = 0.001
     processor_seconds_of_a_mebibyte: float = 0.25

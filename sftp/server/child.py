@@ -120,6 +120,7 @@ class Connection:
         bounds, moved = self._place.bounds, self._transport.packetizer
         seconds = (
             bounds.processor_seconds
+            + bounds.processor_seconds_of_a_second * (time.monotonic() - self._started)
             + bounds.processor_seconds_of_a_packet * moved.packets
             + bounds.processor_seconds_of_a_mebibyte * moved.bytes / MEBIBYTE
         )
@@ -148,11 +149,17 @@ def _own_memory() -> int:
 def confine(bounds: Bounds) -> None:
     """What this process may use from now on. The kernel holds it; processor time grows once somebody has logged in."""
     threading.stack_size(THREAD_STACK_BYTES)
+    threading.excepthook = _say_what_kind
     _limit(resource.RLIMIT_CPU, bounds.login_processor_seconds)
     _limit(resource.RLIMIT_NOFILE, bounds.descriptors)
     _limit(resource.RLIMIT_CORE, 0)
     with contextlib.suppress(OSError):
         _limit(resource.RLIMIT_DATA, _own_memory() + bounds.memory_bytes)
+
+
+def _say_what_kind(failed: threading.ExceptHookArgs) -> None:
+    """What an error says of what a client sent is not for a log."""
+    logging.getLogger("ectx.sftp").error("a thread of a connection ended with %s", failed.exc_type.__name__)
 
 
 def attend(

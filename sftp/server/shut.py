@@ -66,6 +66,12 @@ class Packets(Packetizer):
         self.bytes += len(out)
         super().write_all(out)
 
+    def readline(self, timeout: float) -> str:
+        found: str = super().readline(timeout)
+        if len(found) > BANNER_BYTES:
+            raise SSHException("a banner is longer than banners are")
+        return found
+
     def _read_timeout(self, timeout: float) -> bytes:
         """Of the banner alone."""
         if self._greeting > BANNER_BYTES + _READ_AHEAD:
