@@ -239,6 +239,14 @@ class Ledger:
         query = select(c.lead_provider_id, c.arrival, c.received_at)
         return {(row[0], row[1]): row[2] for row in self._all(query)}
 
+    def changed_when_seen(self, lead_provider_id: str) -> dict[str, int | None]:
+        """Arrival → the change time (microseconds since 1970) that goes with its sighting."""
+        c = sightings.c
+        return {
+            row[0]: row[1]
+            for row in self._all(select(c.arrival, c.changed).where(c.lead_provider_id == lead_provider_id))
+        }
+
     def looks(self) -> dict[str, datetime]:
         """Lead provider id → when the last finished look at their mailbox began."""
         return {row[0]: row[1] for row in self._all(select(looks.c.lead_provider_id, looks.c.looked_at))}

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import polars as pl
 
@@ -43,7 +44,7 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
     Rounds wait while the database and to-dfe are copied, so that a file is in one of them; the store only ever grows.
     """
     _demand_sqlite(house)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _demand_ours(house, folder)
     keep_private(folder)
     before = _known_digests(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
@@ -64,6 +65,19 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
     return manifest
 
 
+def _demand_ours(house: House, folder: Path) -> None:
+    """A folder that is empty, or holds an earlier copy; and a home that has something to copy. Raises ExchangeError."""
+    if house.records_as_of is None:
+        raise ExchangeError("NOTHING", f"{house.settings.home} holds no records.", "Is ECTX_HOME the right one?")
+    known = {RECORDS, MANIFEST, LISTING, BOXES, *STORED, *WITH_KEYS}
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    others = [name for name in there if not name.startswith(".") and name not in known]
+    if others:
+        raise ExchangeError(
+            "NOT-EMPTY", f"{folder} holds other things ({others[0]}).", "Give a folder for the copy alone."
+        )
+
+
 _LISTED = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "sha256": pl.String}
 
 
@@ -78,10 +92,10 @@ def _known_digests(folder: Path) -> dict[tuple[str, int, int], str]:
 
 
 def _listed(folder: Path, before: dict[tuple[str, int, int], str]) -> pl.DataFrame:
-    """Every file of a copy: path, bytes, modified (ns), sha256."""
+    """Every file of a copy: path (as in a URL, for a name may be any bytes), bytes, modified (ns), sha256."""
     rows = []
     for path in sorted(folder.rglob("*")):
-        name, status = path.relative_to(folder).as_posix(), path.lstat()
+        name, status = quote_from_bytes(os.fsencode(path.relative_to(folder))), path.lstat()
         if stat.S_ISREG(status.st_mode) and name not in (MANIFEST, LISTING):
             known = (name, status.st_size, status.st_mtime_ns)
             rows.append((*known, before.get(known) or digest(path)))
@@ -130,12 +144,19 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
         **{name: home / name for name in WITH_KEYS},
         **({BOXES: boxes} if boxes else {}),
     }
-    for name, _, _, sha256 in pl.read_csv(folder / LISTING, schema=_LISTED).iter_rows():
-        first, *rest = Path(name).parts
+    wanted = {}
+    for quoted, _, _, sha256 in pl.read_csv(folder / LISTING, schema=_LISTED).iter_rows():
+        name = Path(os.fsdecode(unquote_to_bytes(quoted)))
+        first, *rest = name.parts
         if first in places:
-            target = places[first].joinpath(*rest)
-            base = next(each for each in (home, store, boxes) if each and target.is_relative_to(each))
-            _put_back(folder, Path(name), base, target, sha256)
+            wanted[name] = (places[first].joinpath(*rest), sha256)
+    # All is looked at before anything is written: a copy that is not whole leaves nothing behind.
+    _demand_nothing_else(list(places.values()), {target for target, _ in wanted.values()})
+    for name, (target, sha256) in wanted.items():
+        base = next(each for each in (home, store, boxes) if each and target.is_relative_to(each))
+        _demand_copied(folder, name, base, target, sha256)
+    for name, (target, sha256) in wanted.items():
+        _put_back(folder, name, target, sha256)
     with open_house(settings.model_copy(update={"database_url": f"sqlite:///{unfinished}"})) as house:
         for provider in house.lead_providers():
             deliver_again(house, provider, house.mailbox(provider.slug))
@@ -149,8 +170,16 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
     return manifest
 
 
-def _put_back(folder: Path, name: Path, base: Path, target: Path, sha256: str) -> None:
-    """One file of a copy, if it is what was copied and nothing on the way to it, or from `base` to its place, is a link."""
+def _demand_nothing_else(places: list[Path], wanted: set[Path]) -> None:
+    """A home to restore into holds nothing but what an earlier try of the same copy put there."""
+    for place in places:
+        for path in (place, *place.rglob("*")) if place.exists() else []:
+            if path.is_file() and path not in wanted and not path.name.startswith("."):
+                raise ExchangeError("NOT-EMPTY", f"{path} is not of this copy.", "Set ECTX_HOME to an empty folder.")
+
+
+def _demand_copied(folder: Path, name: Path, base: Path, target: Path, sha256: str) -> None:
+    """A file of a copy is what was copied, and nothing on the way to it, or from `base` to its place, is a link."""
     if name.is_absolute() or ".." in name.parts:
         raise _not_copied(name)
     for start, path in ((folder, folder / name), (base, target)):
@@ -158,6 +187,12 @@ def _put_back(folder: Path, name: Path, base: Path, target: Path, sha256: str) -
             raise ExchangeError(
                 "LINK", f"{path} is a link, or lies behind one.", "Take the link away; nothing is followed."
             )
+    if not (folder / name).is_file() or digest(folder / name) != sha256:
+        raise _not_copied(name)
+
+
+def _put_back(folder: Path, name: Path, target: Path, sha256: str) -> None:
+    """One file of a copy to its place."""
     if target.is_file() and digest(target) == sha256:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -248,7 +283,17 @@ def _copy_file(source: Path, target: Path) -> None:
     unfinished = target.with_name(f".{target.name}.tmp")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # a key is nobody else's at any moment
-    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as reading, unfinished.open("wb") as writing:
+    try:
+        reading = os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except FileNotFoundError:
+        unfinished.unlink()
+        return  # its sender took it back
+    except PermissionError:
+        unfinished.unlink()
+        if source.parent.name not in (TO_DFE, TAKING):
+            raise
+        return  # its sender's rights keep us out: intake puts it aside
+    with reading, unfinished.open("wb") as writing:
         shutil.copyfileobj(reading, writing, 1 << 20)
     os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
     unfinished.replace(target)
@@ -257,11 +302,16 @@ def _copy_file(source: Path, target: Path) -> None:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        is_whole = manifest["form"] == FORM and manifest["files_sha256"] == digest(folder / LISTING)
+        is_whole = manifest["form"] < FORM or manifest["files_sha256"] == digest(folder / LISTING)
     except (OSError, ValueError, KeyError) as error:
         raise ExchangeError(
             "NO-BACKUP", f"{folder} holds no whole copy.", "Give a folder that `ectx backup` has finished."
         ) from error
+    if manifest["form"] < FORM:
+        raise ExchangeError(
+            "OLD-BACKUP", f"{folder} was made by an earlier version, which did not write down what is in it.",
+            "Restore it with that version, then make a new copy with this one.",
+        )  # fmt: skip
     if not is_whole:
         raise ExchangeError("NO-BACKUP", f"{folder}/{LISTING} is not what was copied.", "Use another copy.")
     return manifest

@@ -5,22 +5,25 @@ Cut anywhere, the next round finds the taken file and does the rest.
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from data.ledger import UNREAD, SubmissionRow
 from flows.house import House, LeadProvider
+from flows.looking import microseconds, take_in_journal
 from flows.looking import received as seen_since
 from flows.receipts import LAST_FILE, add_note, received
 from flows.rendering import as_json
 from schemas.files import kind_of
+from schemas.unread import NO_CHECKSUM
 from sftp.mailbox import SIDECAR, Arrival, Mailbox, Unreadable
 from sftp.server.names import why_refused
 
 LATE_CHECKSUM = timedelta(minutes=1)
 MOST_OF_A_CHECKSUM = 4 << 10  # bytes
-NO_CHECKSUM = "nothing"
+JOURNAL_SECONDS = 2.0
 NEARLY_FULL = 0.8  # of what is kept of one provider
 _SHA256 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -39,15 +42,36 @@ class Claims:
 
     def __init__(self, house: House, provider: LeadProvider, mailbox: Mailbox, as_of: datetime | None) -> None:
         self._house, self._provider, self._mailbox, self._as_of = house, provider, mailbox, as_of
-        self._seen = {
-            arrival: moment
-            for (owner, arrival), moment in house.ledger.sightings().items()
-            if owner == provider.lead_provider_id
-        }
+        self._seen = self._sightings()
         self._given_back = False
         # Lines for operators: what does not go on, and what soon will not.
         self.troubles: list[str] = []
         self.notices: list[str] = []
+
+    def _sightings(self) -> dict[str, datetime]:
+        """Since when each file of this mailbox lies there whole; what the embedded server has seen meanwhile first."""
+        if not self._house.is_remote:
+            take_in_journal(self._house, [self._provider])
+        owner = self._provider.lead_provider_id
+        return {
+            arrival: moment for (whose, arrival), moment in self._house.ledger.sightings().items() if whose == owner
+        }
+
+    def _make_sure(self, arrivals: list[Arrival]) -> None:
+        """Of a file that was put in another's place the embedded server writes the line an instant later: wait for it. A
+        change of rights writes none, and moves nothing."""
+        if self._house.is_remote or not self._house.journal.folder.is_dir():
+            return
+        deadline = time.monotonic() + JOURNAL_SECONDS
+        while time.monotonic() < deadline:
+            when_seen = self._house.ledger.changed_when_seen(self._provider.lead_provider_id)
+            other = [
+                a for a in arrivals if a.changed and when_seen.get(a.identity) not in (None, microseconds(a.changed))
+            ]
+            if not other:
+                return
+            time.sleep(0.1)
+            self._seen = self._sightings()
 
     def left_over(self) -> None:
         """What an interrupted round took: claimed, in its order. What nobody had seen whole is given back, and so is a
@@ -74,6 +98,7 @@ class Claims:
         if self._given_back:
             settled = [*settled, *(each for each in self._mailbox.look() if each.is_sidecar and each not in settled)]
         # What another round has claimed since the look may lie there anew: the next look dates it.
+        self._make_sure(settled)
         in_order = self._in_order([each for each in settled if each.identity in self._seen])
         for ready in self._with_room(in_order):
             if ready.sidecar and not self._mailbox.take(ready.sidecar):
@@ -92,8 +117,8 @@ class Claims:
             kept += ready.arrival.size_bytes
             if kept > most:
                 self.troubles.append(
-                    f"{self._provider.slug}: STORE-FULL, {len(in_order)} files wait: what is kept of this provider has "
-                    f"{most >> 20:,} MiB (ECTX_MAX_STORE_MEBIBYTES, ECTX_KEEP_DAYS)"
+                    f"{self._provider.slug}: STORE-FULL, files wait: at most {most >> 20:,} MiB are kept of one provider. "
+                    "Set ECTX_MAX_STORE_MEBIBYTES higher, or ECTX_KEEP_DAYS lower and run `ectx housekeeping`"
                 )
                 return
             yield ready

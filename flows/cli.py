@@ -28,6 +28,8 @@ AsOf = Annotated[str | None, typer.Option(help="Act as at this instant, for exam
 
 def main() -> None:
     """Exit 0 when the work was done, 1 when it could not be, 2 for wrong usage; the reason in one line on stderr."""
+    from pydantic import ValidationError
+
     from schemas.extract import ExtractRefused
     from schemas.showing import shown
     from sftp.accounts import KeyRefused
@@ -49,6 +51,16 @@ def main() -> None:
         else:
             print("ectx: name a command.", file=sys.stderr)
         sys.exit(2)
+    except ValidationError as error:
+        told = "; ".join(f"ECTX_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors())
+        print(f"ectx: a setting is not right: {shown(told, 1000)}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(
+            f"ectx: {shown(f'{error.filename or chr(63)}: {error.strerror or type(error).__name__}', 1000)}",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except (ExchangeError, ExtractRefused, KeyRefused, MailboxError) as error:
         said = "\n".join(
             shown(line, 4000) for line in str(error).splitlines()
@@ -450,7 +462,7 @@ def provider_add(
     with open_house() as house:
         whose = house.lead_provider(name)
         if key_file:
-            house.accounts.add_key(whose.slug, _read_key(key_file))
+            _warn_of_others(house.accounts, whose.slug, house.accounts.add_key(whose.slug, _read_key(key_file)))
         else:
             house.accounts.allow(whose.slug)
         house.accounts.want_checksums(whose.slug, checksum_always)
@@ -465,6 +477,13 @@ def _read_key(path: Path) -> str:
         raise ExchangeError("NO-KEY", f"{path} cannot be read.", "Give the .pub file of an ed25519 key.") from error
 
 
+def _warn_of_others(accounts: Any, slug: str, key: Any) -> None:
+    """One key for two providers may be meant, where one firm serves both; it may be a slip, too."""
+    others = [name for name in accounts.names() if name != slug and accounts.allows(name, key.fingerprint)]
+    if others:
+        print(f"ectx: this key opens {', '.join(others)} too: is that meant?", file=sys.stderr)
+
+
 @provider.command("list")
 def provider_list() -> None:
     """Lead providers, their users and the fingerprints of their keys."""
@@ -476,6 +495,10 @@ def provider_list() -> None:
             keys = [f"{each.fingerprint} {each.comment}".strip() for each in house.accounts.keys(whose.slug)]
             state = ", ".join(keys) or ("no key yet" if whose.slug in allowed else "no login")
             print(f"{whose.slug}\t{whose.name}\t{state}")
+        for gone in sorted(allowed - {whose.slug for whose in house.lead_providers()}):
+            keys = [each.fingerprint for each in house.accounts.keys(gone)]
+            told = ", ".join(keys) or "no key"
+            print(f"{gone}\tnot in DfE's records: shut out by `ectx provider remove {gone}`\t{told}")
 
 
 @provider.command("remove")
@@ -484,10 +507,10 @@ def provider_remove(name: str) -> None:
     from flows.house import open_house
 
     with open_house() as house:
-        whose = house.lead_provider(name)
-        if not house.accounts.remove(whose.slug):
-            raise ExchangeError("NO-ACCOUNT", f"{whose.name} has no login.", "See `ectx provider list`.")
-    print(f"{whose.name}: logins removed; the mailbox stays")
+        account = house.account(name)
+        if not house.accounts.remove(account):
+            raise ExchangeError("NO-ACCOUNT", f"{account} has no login.", "See `ectx provider list`.")
+    print(f"{account}: logins removed; the mailbox stays")
 
 
 @key.command("add")
@@ -498,6 +521,7 @@ def key_add(name: str, key_file: Path) -> None:
     with open_house() as house:
         whose = house.lead_provider(name)
         added = house.accounts.add_key(whose.slug, _read_key(key_file))
+        _warn_of_others(house.accounts, whose.slug, added)
     print(f"{whose.slug}: {added.fingerprint}")
 
 
@@ -507,7 +531,7 @@ def key_list(name: str) -> None:
     from flows.house import open_house
 
     with open_house() as house:
-        keys = house.accounts.keys(house.lead_provider(name).slug)
+        keys = house.accounts.keys(house.account(name))
     print("\n".join(f"{each.fingerprint} {each.comment}".strip() for each in keys) or "no key yet")
 
 
@@ -529,10 +553,10 @@ def key_revoke(name: str, fingerprint: str) -> None:
     from flows.house import open_house
 
     with open_house() as house:
-        whose = house.lead_provider(name)
-        if not house.accounts.remove_key(whose.slug, fingerprint):
-            raise ExchangeError("NO-KEY", f"{whose.slug} has no key {fingerprint}.", "See `ectx provider key list`.")
-    print(f"{whose.slug}: removed {fingerprint}")
+        account = house.account(name)
+        if not house.accounts.remove_key(account, fingerprint):
+            raise ExchangeError("NO-KEY", f"{account} has no key {fingerprint}.", "See `ectx provider key list`.")
+    print(f"{account}: removed {fingerprint}")
 
 
 @app.command("host-key")

@@ -60,9 +60,19 @@ class House:
         ):
             if len(found) == 1:
                 return found[0]
+        if found:
+            raise ExchangeError(
+                "NO-PROVIDER",
+                f"There are {len(found)} lead providers “{name}”.",
+                "Give the slug: see `ectx provider list`.",
+            )
         raise ExchangeError(
             "NO-PROVIDER", f"There is no lead provider “{name}” in the records.", "See `ectx provider list`."
         )
+
+    def account(self, name: str) -> str:
+        """The account of a lead provider, by slug, name or id; or that of one who has left the records, by slug."""
+        return name if name in self.accounts.names() else self.lead_provider(name).slug
 
     def mailbox(self, name: str) -> Mailbox:
         """The mailbox of a slug, made where it is missing. Raises MailboxError."""

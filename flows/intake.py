@@ -103,7 +103,10 @@ def _strangers(house: House, providers: list[LeadProvider]) -> list[str]:
     others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in known]
     waiting = [(path.name, _files_in(path)) for path in others]
     return [
-        f"{name}: FILE-003, {files} files wait in a mailbox of no lead provider" for name, files in waiting if files
+        f"{name}: FILE-003, {files} files wait in a mailbox of no lead provider: load records that have it, or shut it out "
+        f"(`ectx provider remove {name}`) and take the files away"
+        for name, files in waiting
+        if files
     ]
 
 

@@ -30,6 +30,7 @@ class _Program:
         """In the project's own folder: Prefect names a flow by the path of its file."""
         command = [sys.executable, "-m", *self.module]
         inherited = () if self.socket is None else (self.socket,)
+        self.output.parent.mkdir(parents=True, exist_ok=True)
         with self.output.open("ab") as log_file:
             return subprocess.Popen(
                 command, env=self.environment, stdout=log_file, stderr=log_file, cwd=PROJECT, pass_fds=inherited
@@ -63,7 +64,10 @@ class Kept:
             for place, (program, process) in enumerate(self._running):
                 if process.poll() is not None and not self._stopping.is_set():
                     log.warning("%s ended with %s; it is started again", program.module[0], process.returncode)
-                    self._running[place] = (program, program.start())
+                    try:
+                        self._running[place] = (program, program.start())
+                    except OSError as error:  # no room, no memory, no folder: they come back
+                        log.error("%s cannot be started (%s); it is tried again", program.module[0], error.strerror)
 
     def stop(self) -> None:
         """The last started first. Who does not listen is killed."""

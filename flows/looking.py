@@ -64,6 +64,10 @@ def remember_all(house: House) -> None:
     _look(house, house.lead_providers(), Looks())
 
 
+def microseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000)
+
+
 def take_in_journal(house: House, providers: list[LeadProvider]) -> None:
     """Take into the database when the embedded server saw uploads whole. Cut off, it is all taken again."""
     owners = {each.slug: each.lead_provider_id for each in providers}
@@ -71,9 +75,10 @@ def take_in_journal(house: House, providers: list[LeadProvider]) -> None:
         if slug not in owners:
             continue
         with house.journal.taken(slug) as uploads:
-            now = house.now()
+            now, mailbox = house.now(), house.mailbox(slug)
+            there = {each.identity for each in (*mailbox.look(), *mailbox.taken())}
             rows = {row["arrival"]: row for row in (_whole(owners[slug], each, now) for each in uploads)}
-            house.ledger.saw_whole(list(rows.values()))
+            house.ledger.saw_whole([row for arrival, row in rows.items() if arrival in there])
 
 
 def _whole(owner: str, upload: Whole, now: datetime) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def _whole(owner: str, upload: Whole, now: datetime) -> dict[str, Any]:
     return {
         "lead_provider_id": owner,
         "arrival": arrival.identity,
-        "changed": int(upload.changed * 1_000_000),
+        "changed": microseconds(upload.changed),
         "received_at": min(_EPOCH + timedelta(seconds=upload.at), now),
     }
 
@@ -133,7 +138,7 @@ def _sighting(owner: str, arrival: Arrival, last_look: datetime | None, now: dat
     return {
         "lead_provider_id": owner,
         "arrival": arrival.identity,
-        "changed": None if arrival.changed is None else int(arrival.changed * 1_000_000),
+        "changed": None if arrival.changed is None else microseconds(arrival.changed),
         "received_at": received(arrival, last_look, now),
     }
 
@@ -157,9 +162,10 @@ def received(arrival: Arrival, last_look: datetime | None, now: datetime) -> dat
 def _find_stale(house: House, providers: list[LeadProvider], found: dict[str, list[Arrival]], done: Looks) -> None:
     """Sightings of files that are in no mailbox any more: whoever holds the mailbox makes sure, and forgets them."""
     slugs = {each.lead_provider_id: each.slug for each in providers}
+    there = {name: {each.identity for each in arrivals} for name, arrivals in found.items()}
     for owner, arrival in house.ledger.sightings():
         name = slugs.get(owner)
-        if name in found and all(each.identity != arrival for each in found[name]):
+        if name in there and arrival not in there[name]:
             done.stale.setdefault(name, []).append(arrival)
 
 

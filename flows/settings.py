@@ -27,11 +27,11 @@ class Settings(BaseSettings):
     )
     sftp_known_hosts: Path | None = Field(default=None, description="The pinned host keys of that service.")
     sftp_host: str = Field(default="127.0.0.1", description="Where the embedded SFTP server listens.")
-    sftp_port: int = Field(default=2222, description="Its port; 0 takes a free one.")
+    sftp_port: int = Field(default=2222, ge=0, le=65535, description="Its port; 0 takes a free one.")
     sftp_connections: int = Field(default=200, gt=0, description="The most connections it serves at once.")
     sftp_idle_seconds: float = Field(default=900, gt=0, description="It ends a connection that is silent this long.")
     ui_host: str = Field(default="127.0.0.1", description="Where the operators' pages are served.")
-    ui_port: int = Field(default=4200, description="Their port.")
+    ui_port: int = Field(default=4200, ge=0, le=65535, description="Their port.")
     ui_address: str = Field(
         default="", description="Where browsers find the pages, if not at http://HOST:PORT: https://ops.example.org."
     )

@@ -18,6 +18,7 @@ PIECE_BYTES = 4 << 20
 LINE_CHARACTERS = 1 << 20  # and of a cell in quotes: a thousand columns of a thousand characters
 CELLS_AT_ONCE = 200_000
 CHARACTERS_AT_ONCE = 8 << 20
+BLANKS = " \t\u00a0\u2007\u202f\u3000\ufeff"  # a record of nothing else is none
 MAX_CELLS = 20_000_000
 MAX_COLUMNS = 1_000
 UTF_8, WINDOWS = "utf-8", "cp1252"
@@ -132,9 +133,9 @@ def too_long(line: int) -> FileFailure:
         advice = (
             "Take out what stands after the last column that you use, and check that each row has a line of its own."
         )
-        return FileFailure("FILE-007", f"The header has more than {most}; none has so many.", advice, 1)
+        return FileFailure("FILE-007", f"The header has more than {most}, which is the limit.", advice, 1)
     advice = "Check that each row has a line of its own in the export, and send it again."
-    return FileFailure("FILE-005", f"Line {line:,} has more than {most}; none has so many.", advice, line)
+    return FileFailure("FILE-005", f"A line has more than {most}, which is the limit.", advice, line)
 
 
 def too_many_cells() -> FileFailure:
@@ -187,7 +188,7 @@ class Records:
 
     def _plain_piece(self, text: str, line: int) -> Iterator[Part]:
         lines = pl.DataFrame({"line": text.split("\n")}).with_row_index("line_number", line)
-        lines = lines.filter(pl.col("line").str.strip_chars(" \t,") != "").with_columns(
+        lines = lines.filter(pl.col("line").str.strip_chars(BLANKS + ",") != "").with_columns(
             pl.col("line").str.count_matches(",", literal=True).alias("commas"),
             pl.col("line").str.len_chars().alias("length"),
         )
@@ -209,10 +210,9 @@ class Records:
             yield from self._any((number, line.split(",")) for number, line in numbered)
 
     def _even(self, rows: pl.DataFrame) -> Part:
-        cells = pl.read_csv(
-            "\n".join(rows["line"]).encode(), has_header=False, new_columns=self._names, infer_schema=False,
-            quote_char=None,
-        )  # fmt: skip
+        # Under a header of our own: an invisible mark at the start of what is read would be dropped, and it is the cell's.
+        text = "\n".join([",".join(self._names), *rows["line"]])
+        cells = pl.read_csv(text.encode(), infer_schema=False, quote_char=None)
         counts = pl.Series([len(self.header)]).new_from_index(0, rows.height)
         return Part(cells, rows["line_number"].cast(pl.Int64), counts, _no_extra())
 
@@ -330,5 +330,5 @@ def _records(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
                 f"This is not CSV: a quote that opens on line {line} or after it is never closed, or closes too early."
             )
             raise FileFailure("FILE-006", message, f"Check the quotes on line {line} and after it.", line) from None
-        if any(cell.strip() for cell in cells):
+        if any(cell.strip(BLANKS) for cell in cells):
             yield line, cells

@@ -14,6 +14,7 @@ from schemas.showing import STARTS_A_FORMULA, shown
 
 EXTRA = pl.DataFrame(schema={"row_number": pl.Int64, "extra_cells": pl.String})
 WINDOWS_NOTE = "The file was in Windows-1252, not UTF-8; we have read it as such. Please save it as CSV UTF-8."
+ROWS_AT_ONCE = 50_000  # of a column that is cleaned
 _NUMBERS = pl.Series([], dtype=pl.Int64)
 
 
@@ -129,5 +130,9 @@ def _values(raw: Part, header: list[str], kind: Kind) -> pl.DataFrame:
 def _value(cells: pl.Series) -> pl.Series:
     """Trimmed, and without what we would have defused ourselves: an apostrophe before a formula's first character. Cells
     that are in order already are not copied."""
-    cleaned = cells.str.strip_chars().str.replace(f"^'({STARTS_A_FORMULA})", "$1").replace("", None)
+    cleaned = pl.concat([_cleaned(some.to_series()) for some in cells.to_frame().iter_slices(ROWS_AT_ONCE)] or [cells])
     return cells if cleaned.equals(cells) else cleaned
+
+
+def _cleaned(cells: pl.Series) -> pl.Series:
+    return cells.str.strip_chars().str.replace(f"^'({STARTS_A_FORMULA})", "$1").replace("", None)

@@ -10,7 +10,8 @@ UNSEEN = r"[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]"
 INSTEAD = "▯"
 # What a spreadsheet runs: a sign, plain, full-width or small, after whatever does not show.
 STARTS_A_FORMULA = (
-    r"[\s\p{Z}\p{Cc}\p{Cf}\u{034F}\u{115F}\u{1160}\u{17B4}\u{17B5}\u{2800}\u{3164}\u{FFA0}\u{FE00}-\u{FE0F}]*"
+    r"[\s\p{Z}\p{Cc}\p{Cf}\u{034F}\u{115F}\u{1160}\u{17B4}\u{17B5}\u{180B}-\u{180F}\u{2065}\u{2800}\u{3164}\u{FFA0}\u{FE00}-\u{FE0F}"
+    r"\u{FFF0}-\u{FFF8}\u{1D159}\u{1D173}-\u{1D17A}\u{E0000}-\u{E0FFF}]*"
     r"[=+\-@\u{FF1D}\u{FF0B}\u{FF0D}\u{FF20}\u{FE66}\u{FE62}\u{FE63}\u{FE6B}]"
 )
 

@@ -18,6 +18,7 @@ RESERVED = WINDOWS_DEVICES | {
     "to-dfe", "from-dfe", "taking", "uploading", "lost-found", "dfe", "ectx", "admin", "administrator", "root", "sftp",
     "sshd", "daemon", "nobody", "all",
 }  # fmt: skip
+LONGEST_MAILBOX, LONGEST_FILE = 100, 100
 
 
 def slug(name: str) -> str:
@@ -35,10 +36,16 @@ def new_mailboxes(lead_providers: pl.DataFrame, mailboxes: pl.DataFrame) -> tupl
     owners = dict(mailboxes.select("slug", "name").iter_rows())
     made: list[tuple[str, str]] = []
     refused: list[tuple[int, str]] = []
+    names: dict[str, str] = {}
     for row, (provider, name) in enumerate(lead_providers.select("lead_provider_id", "name").iter_rows(), 1):
+        folder = slug(name)
+        if folder and folder in names:
+            refused.append((row, f"“{name}” and “{names[folder]}” are two lead providers that nobody could tell apart: give one "
+                                 "of them a name that differs in letters or digits"))  # fmt: skip
+            continue
+        names[folder] = name
         if provider in known:
             continue
-        folder = slug(name)
         if reason := _why_not(name, folder, owners):
             refused.append((row, reason))
             continue
@@ -53,10 +60,12 @@ def _why_not(name: str, folder: str, owners: dict[str, str]) -> str:
         return f"“{name}” has no letter from a to z and no digit to name its mailbox by: add some to the name"
     if folder in RESERVED:
         return f"“{name}” would have the mailbox {folder}, which is a word that we keep for ourselves: add to the name"
+    if len(folder) > LONGEST_MAILBOX:
+        return f"“{name[:LONGEST_MAILBOX]}…” is too long to name a mailbox by: at most {LONGEST_MAILBOX} letters and digits"
     if folder in owners:
         return (
-            f"“{name}” would have the mailbox {folder}, which belongs to “{owners[folder]}”, another lead provider by its id: "
-            "give it a name that differs in letters or digits"
+            f"“{name}” would have the mailbox {folder}, which belongs to “{owners[folder]}”, another lead provider by its id "
+            "(names may change, ids may not): give this one a name that differs in letters or digits, or the id it had"
         )
     return ""
 
@@ -65,7 +74,7 @@ def file_names(partners: Iterable[tuple[str, str]]) -> list[str]:
     """A file's name for each delivery partner (id, name): its slug, with the start of its id where that is empty, another's,
     or a device of Windows."""
     owned = list(partners)
-    slugs = [slug(name) for _, name in owned]
+    slugs = [slug(name)[:LONGEST_FILE].strip("-") for _, name in owned]
     names = [
         folder if folder and folder not in WINDOWS_DEVICES and slugs.count(folder) == 1 else f"{folder}-{partner[:8]}"
         for folder, (partner, _) in zip(slugs, owned, strict=True)

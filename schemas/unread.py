@@ -3,6 +3,8 @@
 from schemas.files import kind_of, nearest_kind
 from schemas.reading import FileFailure, Limits, too_large
 
+NO_CHECKSUM = "nothing"  # in place of the SHA-256 that a checksum file says
+
 
 def refused_unread(
     file_name: str, why_refused: str | None, size_bytes: int, sha256: str, expected_sha256: str | None, limits: Limits
@@ -21,6 +23,12 @@ def refused_unread(
             "FILE-001",
             "The file's name does not begin with a kind of file that we know, or does not end in .csv.",
             f"Name it as the guidance shows; the nearest kind is {near}: {near}.csv or {near}-anything.csv.",
+        )
+    if expected_sha256 == NO_CHECKSUM:
+        return FileFailure(
+            "FILE-015",
+            "In the checksum file that lies beside the file we cannot find one SHA-256, 64 digits from 0 to f.",
+            "Write it with `sha256sum`, or leave it away, and send both again.",
         )
     if expected_sha256 and expected_sha256 != sha256:
         return FileFailure(

@@ -78,11 +78,15 @@ class LocalMailbox:
         source, target = self.root / TO_DFE / arrival.name, self.root / TAKING / arrival.name
         with _carrying():
             try:
+                before = source.lstat()
+                if arrival.changed is not None and before.st_ctime != arrival.changed:
+                    return False  # its name, size and time may be the same, and what is in it another: the next look dates it
                 source.rename(target)
             except FileNotFoundError:
                 return False
             status = target.lstat()
-            if (status.st_size, status.st_mtime) == (arrival.size_bytes, arrival.modified):
+            same = (status.st_ino, status.st_size, status.st_mtime)
+            if same == (before.st_ino, arrival.size_bytes, arrival.modified):
                 return True
             self._give_back(source, target)
             return False

@@ -35,7 +35,10 @@ mailbox() {
     for folder in receipts statements extracts guidance; do
         install -d -o "$exchange" -g "$1" -m 2750 "$mailboxes/$1/from-dfe/$folder"
     done
+    # What was delivered before, by the embedded server or from a backup, is the provider's to read too.
     chgrp -R "$1" "$mailboxes/$1/from-dfe"
+    find "$mailboxes/$1/from-dfe" -type d -exec chmod 2750 {} +
+    find "$mailboxes/$1/from-dfe" -type f -exec chmod 0640 {} +
 }
 
 mkdir -p "$mailboxes" /run/sshd

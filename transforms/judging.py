@@ -20,7 +20,7 @@ from transforms.turns import Turns, up_to_the_first_accepted
 from transforms.update import ACCEPTED, VERDICTS, Update
 from transforms.updates import UPDATES
 
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 25_000
 
 
 @dataclass(frozen=True)

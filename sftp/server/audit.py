@@ -10,6 +10,7 @@ One process writes: connections send it their lines.
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import time
@@ -26,28 +27,38 @@ Audit = Callable[..., None]  # (event, **facts)
 LINE_BYTES = 4096
 FILE_BYTES = 64 << 20
 FOLD_SECONDS = 60.0
-LINES_OF_AN_ACCOUNT = 200  # of one event from one address in that time
-LINES_OF_A_STRANGER = 6
-SOURCES = 200
+LINES_OF_AN_ACCOUNT = 2000  # of one event in that time: more than may wait in a mailbox
+LINES_OF_A_STRANGER = 6  # from one address
+SOURCES = 200  # addresses of strangers, by event and account
 EVERYBODY_ELSE = "many"
-_SOURCE = ("event", "account", "address")
 
 
-def _source(facts: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(facts.get(name, "")) for name in _SOURCE)
+def _source(facts: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(facts.get(name, "")) for name in names)
 
 
 class Sender:
-    """Sends lines to whoever writes them: call it with an event and its facts."""
+    """Sends lines to whoever writes them: call it with an event and its facts.
 
-    def __init__(self, socket_to_writer: socket.socket) -> None:
-        self._socket = socket_to_writer
+    patience: seconds to wait for a writer that does not listen, a disk that does not answer say. A line that cannot be sent
+    is counted, and the next one says how many were lost.
+    """
+
+    def __init__(self, socket_to_writer: socket.socket, patience: float = 0.0) -> None:
+        self._socket, self.patience, self._lost = socket_to_writer, patience, 0
 
     def __call__(self, event: str, **facts: Any) -> None:
+        told = {"event": event, **facts} | ({"lost": self._lost} if self._lost else {})
+        line = json.dumps(told).encode()[:LINE_BYTES]
         try:
-            self._socket.send(json.dumps({"event": event, **facts}).encode()[:LINE_BYTES])
-        except OSError as error:
-            log.error("an audit line could not be sent: %s", error.strerror)
+            try:
+                self._socket.send(line, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                select.select([], [self._socket], [], self.patience)
+                self._socket.send(line, socket.MSG_DONTWAIT)
+            self._lost = 0
+        except OSError:
+            self._lost += 1
 
 
 @dataclass
@@ -57,6 +68,7 @@ class AuditLog:
     folder: Path
     _told: Counter[tuple[str, ...]] = field(default_factory=Counter)
     _folded: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    _strangers: set[tuple[str, ...]] = field(default_factory=set)
     _began: float = 0.0
 
     def take(self, facts: dict[str, Any], now: float) -> None:
@@ -64,16 +76,20 @@ class AuditLog:
         if now - self._began >= FOLD_SECONDS:
             self.flush()
             self._began = now
-        source = _source(facts)
-        if source not in self._told and len(self._told) >= SOURCES:
-            facts = {"event": facts["event"], "address": EVERYBODY_ELSE}
-            source = _source(facts)
-        self._told[source] += 1
         is_strangers = not facts.get("account") or facts["event"] == "login-refused"
+        source = _source(facts, ("event", "account", "address") if is_strangers else ("event", "account"))
+        if is_strangers and source not in self._told and len(self._strangers) >= SOURCES:
+            # However many knock, what accounts do has lines of its own.
+            facts = {"event": facts["event"], "address": EVERYBODY_ELSE}
+            source = _source(facts, ("event", "account", "address"))
+        elif is_strangers:
+            self._strangers.add(source)
+        self._told[source] += 1
         if self._told[source] <= (LINES_OF_A_STRANGER if is_strangers else LINES_OF_AN_ACCOUNT):
             self._write(facts)
             return
-        folded = self._folded.setdefault(source, {name: facts[name] for name in _SOURCE if name in facts})
+        told = ("event", "account", "address") if is_strangers else ("event", "account")
+        folded = self._folded.setdefault(source, {name: facts[name] for name in told if name in facts})
         folded["again"] = folded.get("again", 0) + 1
         if "bytes" in facts:
             folded["bytes"] = folded.get("bytes", 0) + facts["bytes"]
@@ -83,6 +99,7 @@ class AuditLog:
         for each in self._folded.values():
             self._write(each)
         self._folded.clear()
+        self._strangers.clear()
         self._told.clear()
 
     def _write(self, facts: dict[str, Any]) -> None:

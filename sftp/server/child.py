@@ -86,7 +86,7 @@ class Connection:
             self._transport.join(WATCH_SECONDS)
             self._watch(time.monotonic())
         self._transport.close()
-        if not self.account and (self._door.questions or self._door.failures):
+        if not self.account and not self._is_ended:
             self._audit("left", why="without logging in", tries=self._door.questions)
         deadline = time.monotonic() + GONE_SECONDS
         for thread in threading.enumerate():

@@ -75,6 +75,28 @@ class Door(paramiko.ServerInterface):
         self._audit("refused", account=self.account, why="nothing is forwarded")
         return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
+    def _never(self, what: str) -> bool:
+        self._audit("refused", account=self.account, why=f"{what} is not given: SFTP alone")
+        return False
+
+    def check_channel_shell_request(self, *_: Any) -> bool:
+        return self._never("a shell")
+
+    def check_channel_exec_request(self, *_: Any) -> bool:
+        return self._never("running a command")
+
+    def check_channel_pty_request(self, *_: Any) -> bool:
+        return self._never("a terminal")
+
+    def check_channel_x11_request(self, *_: Any) -> bool:
+        return self._never("X11 forwarding")
+
+    def check_channel_forward_agent_request(self, *_: Any) -> bool:
+        return self._never("forwarding of an agent")
+
+    def check_port_forward_request(self, *_: Any) -> bool:
+        return self._never("forwarding of a port")
+
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
         return name == "sftp" and super().check_channel_subsystem_request(channel, name)
 

@@ -73,27 +73,10 @@ class Jail:
         with self.parent(path) as (folder, name):
             return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
-    def listing(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
+    def listing(self, path: str) -> "Entries":
         """Names and states of a folder's plain files and folders, one by one: however many there are, few are held."""
         with self.parent(path) as (folder, name):
-            descriptor = os.open(name, _FOLDER, dir_fd=folder)
-        return self._entries(descriptor, is_root=not self.parts(path))
-
-    @staticmethod
-    def _entries(descriptor: int, is_root: bool) -> Iterator[tuple[str, os.stat_result]]:
-        try:
-            with os.scandir(descriptor) as entries:
-                for entry in entries:
-                    if is_root and entry.name not in VISIBLE:
-                        continue
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue
-                    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-                        yield entry.name, status
-        finally:
-            os.close(descriptor)
+            return Entries(os.open(name, _FOLDER, dir_fd=folder), is_root=not self.parts(path))
 
     def open(self, path: str) -> int:
         """A descriptor of a plain file, to be read."""
@@ -124,7 +107,7 @@ class Jail:
     def finish_upload(self, name: str, path: str, may_replace: bool = True) -> None:
         """Give an upload its own name, in place of a file that had it. Raises Refused."""
         self.demand_writable(path)
-        with self._uploading() as source, self.parent(path) as (target, final):
+        with self.alone(), self._uploading() as source, self.parent(path) as (target, final):
             if may_replace:
                 os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
             else:
@@ -208,10 +191,37 @@ class Jail:
     def rename(self, old: str, new: str, replace: bool) -> os.stat_result:
         """Returns what the file is now, on disk under its new name."""
         self.demand_writable(old, new)
-        with self.parent(old) as (source, old_name), self.parent(new) as (target, new_name):
+        with self.alone(), self.parent(old) as (source, old_name), self.parent(new) as (target, new_name):
             if replace:
                 os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
             else:
                 self._link(old_name, new_name, source, target)
             os.fsync(target)
             return os.stat(new_name, dir_fd=target, follow_symlinks=False)
+
+
+class Entries:
+    """A folder that is read entry by entry, until it is closed. It owns the descriptor."""
+
+    def __init__(self, descriptor: int, is_root: bool) -> None:
+        self._descriptor, self._is_root = descriptor, is_root
+        self._entries = os.scandir(descriptor)
+
+    def __iter__(self) -> Iterator[tuple[str, os.stat_result]]:
+        return self
+
+    def __next__(self) -> tuple[str, os.stat_result]:
+        while True:
+            entry = next(self._entries)
+            if self._is_root and entry.name not in VISIBLE:
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                return entry.name, status
+
+    def close(self) -> None:
+        self._entries.close()
+        os.close(self._descriptor)

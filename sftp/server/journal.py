@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sftp.durable import wait
 
+MOST_BYTES = 8 << 20
 OPEN, TAKEN = ".jsonl", ".taken"
 
 
@@ -41,6 +42,10 @@ class Journal:
             os.lseek(descriptor, 0, os.SEEK_END)
             line = (json.dumps(asdict(upload)) + "\n").encode()
             start = os.fstat(descriptor).st_size
+            if start > MOST_BYTES:  # nobody has looked for long, or somebody renames all day: change times count
+                os.ftruncate(descriptor, 0)
+                start = 0
+                os.lseek(descriptor, 0, os.SEEK_SET)
             try:
                 if os.write(descriptor, line) < len(line):
                     raise OSError(28, "No space left on device")

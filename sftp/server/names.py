@@ -14,9 +14,11 @@ def why_refused(name: str) -> str | None:
     Control, bidirectional and zero-width characters hide what a name is; others mean something to Windows, to a shell
     or to a spreadsheet that lists the file.
     """
-    plain = unicodedata.normalize("NFKC", name)
-    if not name or len(name.encode(errors="replace")) > MAX_BYTES:
+    if not name or len(name.encode(errors="surrogateescape")) > MAX_BYTES:  # before anything is made of it
         return f"A file's name has at most {MAX_BYTES} bytes."
+    if any("\udc80" <= sign <= "\udcff" for sign in name) or "\\x" in name:
+        return "A file's name is written in UTF-8, and this one is not: set your program to UTF-8."
+    plain = unicodedata.normalize("NFKC", name)
     if not name.isprintable() or not plain.isprintable():
         return "A file's name has only visible characters and spaces."
     if _RESERVED & set(plain):

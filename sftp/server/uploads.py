@@ -3,14 +3,14 @@
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 import paramiko
 
 from sftp.server.bounds import MEBIBYTE, Bounds
-from sftp.server.jail import Jail, Refused
+from sftp.server.jail import Entries, Jail, Refused
 
 Answering = Callable[[Callable[[], Any]], Any]  # runs an act; an OSError becomes the SFTP answer, with its words
 ENTRIES_OF_AN_ANSWER = 64
@@ -109,8 +109,9 @@ class Upload(paramiko.SFTPHandle):
     def _resize(self, size: int) -> None:
         self._demand_room(size)
         if size < self._size:
-            os.ftruncate(self._descriptor, size)  # what grows again there is empty
-            os.ftruncate(self._descriptor, self._reserved)
+            with self._jail.alone():  # nobody counts it while it is short
+                os.ftruncate(self._descriptor, size)  # what grows again there is empty
+                os.ftruncate(self._descriptor, self._reserved)
         self._is_in_order = self._is_in_order and size == self._size
         self._size = size
 
@@ -194,7 +195,7 @@ class Download(paramiko.SFTPHandle):
 class Listing(paramiko.SFTPHandle):
     """A folder being read, some entries at a time."""
 
-    def __init__(self, entries: Iterator[tuple[str, os.stat_result]]) -> None:
+    def __init__(self, entries: Entries) -> None:
         super().__init__(os.O_RDONLY)
         self._entries = entries
 
@@ -203,4 +204,4 @@ class Listing(paramiko.SFTPHandle):
         return [paramiko.SFTPAttributes.from_stat(status, name) for name, status in some]
 
     def close(self) -> None:
-        self._entries.close()  # type: ignore[attr-defined]
+        self._entries.close()

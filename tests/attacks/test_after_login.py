@@ -1,6 +1,7 @@
 """A provider with a key, and an evil client: what it may hold, and that nobody else notices."""
 
 import os
+import signal
 import stat
 import struct
 import time
@@ -10,7 +11,16 @@ import paramiko
 import pytest
 
 from sftp.server.bounds import MEBIBYTE, Bounds
-from tests.attacks.raw import FOUR_BILLION, Sftp, as_string, children, eventually, logged_in, processor_seconds
+from tests.attacks.raw import (
+    FOUR_BILLION,
+    Sftp,
+    as_string,
+    children,
+    eventually,
+    knocking,
+    logged_in,
+    processor_seconds,
+)
 from tests.exchange.servers import our_server, port_of
 
 OPEN, CLOSE, WRITE, FSETSTAT, OPENDIR, READDIR, MKDIR, SETSTAT, EXTENDED = 3, 4, 6, 10, 11, 12, 14, 9, 200
@@ -229,3 +239,68 @@ def test_revocation_holds_for_who_is_logged_in(tmp_path):
         assert session.listdir("/")
         port.accounts.remove(port.client.user)
         assert eventually(lambda: not session.get_channel().get_transport().is_alive(), 3)
+
+
+def test_folders_opened_and_closed_leak_nothing(ours, sftp):
+    process, _, _ = ours
+    child = max(children(process.pid))
+    before = len(os.listdir(f"/proc/{child}/fd"))
+    for _ in range(300):
+        kind, handle = sftp.ask(OPENDIR, "/from-dfe")
+        assert (kind, status_of(sftp.ask(CLOSE, handle))) == (HANDLE, 0)
+    assert len(os.listdir(f"/proc/{child}/fd")) <= before + 1
+
+
+def test_a_name_that_is_slow_to_fold_is_never_folded(ours, sftp):
+    """Marks that combine are put in order, which takes the square of their number."""
+    process, _, _ = ours
+    name = "\u0300\u0316" * 50_000
+    for _ in range(5):
+        assert sftp.ask(OPEN, f"/to-dfe/{name}", WRITES | CREATES, 0)[0] == STATUS
+    assert processor_seconds(children(process.pid)) < 2
+
+
+def test_a_writer_of_audit_lines_that_hangs_stops_nobody(ours):
+    process, client, _ = ours
+    assert eventually(lambda: children(process.pid))
+    (writer, *_) = children(process.pid)
+    os.kill(writer, signal.SIGSTOP)
+    try:
+        for _ in range(300):
+            with knocking(client.port, b"SSH-2.0-x\r\n"):
+                pass
+        client.sftp("ls")
+    finally:
+        os.kill(writer, signal.SIGCONT)
+
+
+def test_the_bound_holds_while_uploads_shrink_and_close(ours, mailbox, tmp_path):
+    """Counting what waits, and moving it, are never between one another."""
+    import threading
+
+    _, client, _ = ours
+    done = threading.Event()
+
+    def shrink():
+        with logged_in(client) as transport:
+            session = Sftp(transport)
+            handle = opened(session, "declarations-a.csv")
+            for offset in range(0, 12 * MEBIBYTE, 1 << 17):
+                write(session, handle, offset, b"x" * (1 << 17))
+            while not done.is_set():
+                session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 1))
+                session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 12 * MEBIBYTE))
+
+    attacker = threading.Thread(target=shrink)
+    attacker.start()
+    try:
+        with logged_in(client) as transport:
+            session = Sftp(transport)
+            time.sleep(1)
+            for number in range(60):
+                handle = opened(session, f"voids-{number}.csv")
+                assert status_of(session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 9 * MEBIBYTE))) == FAILURE
+                session.ask(CLOSE, handle)
+    finally:
+        done.set()
+        attacker.join()

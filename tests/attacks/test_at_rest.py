@@ -158,6 +158,63 @@ def test_a_copy_into_an_earlier_one_reads_only_what_is_new(house, copied, tmp_pa
     restore(copied, Settings(home=tmp_path / "new"))
 
 
+def test_a_copy_that_is_not_whole_leaves_nothing_and_its_leftovers_are_not_taken_over(copied, provider, tmp_path):
+    evil = shutil.copytree(copied, tmp_path / "evil")
+    (path, *_) = evil.glob("uploads/*/*")
+    path.write_bytes(b"changed")
+    home = Settings(home=tmp_path / "new")
+    with pytest.raises(ExchangeError, match="not what was copied"):
+        restore(evil, home)
+    assert [path for path in (tmp_path / "new").rglob("*") if path.is_file()] == []
+    (tmp_path / "new" / "keys" / "harbour").mkdir(parents=True)
+    (tmp_path / "new" / "keys" / "harbour" / "authorized_keys").write_text("left over")
+    with pytest.raises(ExchangeError, match="not of this copy"):
+        restore(copied, home)
+
+
+def test_a_copy_of_an_earlier_version_is_told(copied, tmp_path):
+    (copied / "backup.json").write_text('{"form": 1, "records_sha256": "x"}')
+    with pytest.raises(ExchangeError, match="earlier version"):
+        restore(copied, Settings(home=tmp_path / "new"))
+
+
+def test_a_copy_goes_into_a_folder_of_its_own_and_copies_something(house, tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o755)
+    (tmp_path / "shared" / "theirs.txt").write_text("x")
+    with pytest.raises(ExchangeError, match="other things"):
+        backup(house, tmp_path / "shared", instant(NOW))
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+    with (
+        open_house(Settings(home=tmp_path / "mistyped")) as empty,
+        pytest.raises(ExchangeError, match="holds no records"),
+    ):
+        backup(empty, tmp_path / "copy", instant(NOW))
+
+
+def test_setup_gives_what_was_delivered_before_to_its_provider(tmp_path):
+    with port_of("openssh", tmp_path) as port:
+        folder = port.mailbox / "from-dfe" / "receipts" / "before"
+        folder.mkdir(mode=0o700)
+        (folder / "receipt.json").write_text("{}")
+        (folder / "receipt.json").chmod(0o600)
+        subprocess.run([tmp_path / "sshd" / "setup.sh"], check=True, capture_output=True)
+        assert port.client.sftp(f"get from-dfe/receipts/before/receipt.json {tmp_path / 'got'}").returncode == 0
+
+
+def test_a_bad_setting_is_one_line(home):
+    for name, value in (("ECTX_MAX_STORE_MEBIBYTES", "0"), ("ECTX_SFTP_PORT", "22000000")):
+        command = [sys.executable, "-c", "from flows.cli import main; main()", "provider", "list"]
+        done = subprocess.run(
+            command,
+            env={**os.environ, "ECTX_HOME": str(home), name: value},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1) and name in done.stderr
+
+
 def test_the_audit_log_is_kept_as_long_as_the_settings_say(home):
     with open_house(Settings(home=home, keep_audit_days=30)) as house:
         logs = home / "logs"
@@ -243,3 +300,15 @@ def test_a_refusal_in_somebody_elses_words_moves_no_cursor(home):
     )
     assert done.returncode == 1 and "\x1b" not in done.stderr and "\u202e" not in done.stderr
     assert Path(home).is_dir()
+
+
+def test_no_file_in_a_mailbox_stops_a_copy(house, provider, tmp_path):
+    """A name that is not UTF-8, with a line break, a quote: carried. One that its sender's rights keep from us: left."""
+    house.mailbox(provider.slug)
+    box = house.settings.mailboxes_folder / provider.slug / "to-dfe"
+    for name in (b"voids-\xff.csv.sha256", b'voids-"\n,.csv.sha256', "voids-é.csv.sha256".encode()):
+        (Path(os.fsdecode(os.fsencode(box) + b"/" + name))).write_text("x")
+    backup(house, tmp_path / "copy", instant(NOW))
+    restore(tmp_path / "copy", Settings(home=tmp_path / "new"))
+    there = tmp_path / "new" / "mailboxes" / provider.slug / "to-dfe"
+    assert sorted(os.listdir(os.fsencode(there))) == sorted(os.listdir(os.fsencode(box)))

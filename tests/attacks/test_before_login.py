@@ -268,6 +268,29 @@ def test_who_knocks_from_everywhere_does_not_fill_the_disk(tmp_path):
     assert len(lines) < 300 and '"address": "many"' in "".join(lines)
 
 
+def test_however_many_knock_what_an_account_does_has_its_own_lines(tmp_path):
+    audit = AuditLog(tmp_path)
+    for number in range(2_000):
+        audit.take({"event": "login-refused", "address": f"10.1.{number % 250}.{number // 250}", "account": ""}, 0.0)
+    for number in range(300):
+        audit.take(
+            {"event": "upload", "address": "10.9.9.9", "account": "alpha", "bytes": 1, "sha256": str(number)}, 0.0
+        )
+    audit.flush()
+    lines = [line for path in tmp_path.glob("*.jsonl") for line in path.open()]
+    assert sum('"sha256"' in line and '"alpha"' in line for line in lines) == 300
+
+
+def test_what_is_asked_for_beside_sftp_leaves_a_line(ours, tmp_path):
+    _, client, _ = ours
+    for asked in (["id"], ["-tt"], ["-R", "0:localhost:1", "-N", "-oExitOnForwardFailure=yes"]):
+        client.ssh(*asked)
+    told = {each["why"] for each in audited(tmp_path) if each["event"] == "refused"}
+    assert told >= {
+        f"{what} is not given: SFTP alone" for what in ("running a command", "a terminal", "forwarding of a port")
+    }
+
+
 def test_the_audit_log_goes_by_size(tmp_path, monkeypatch):
     monkeypatch.setattr("sftp.server.audit.FILE_BYTES", 1000)
     audit = AuditLog(tmp_path)

@@ -8,12 +8,12 @@ import pytest
 
 from data.extract import import_records
 from flows.clock import instant
-from flows.errors import ExchangeError
 from flows.house import open_house
 from flows.intake import intake_round
 from flows.settings import Settings
 from schemas.extract import ExtractRefused
 from schemas.slugs import RESERVED, file_names, slug
+from sftp.keys import write_new_key
 from tests.conftest import NOW
 
 LATER = "2026-11-21T09:00:00Z"
@@ -111,11 +111,40 @@ def test_names_that_are_changed_over_change_no_mailbox(house, tmp_path, sample):
     assert house.lead_provider(first.slug).lead_provider_id == first.lead_provider_id
 
 
-def test_one_name_twice_names_nobody(house, tmp_path, sample):
+@pytest.mark.parametrize("alike", [str, str.upper, "{}!".format])
+def test_one_name_twice_is_refused(house, tmp_path, sample, alike):
     first, second = house.lead_providers()[:2]
-    loaded(house, tmp_path, sample, renamed(second, first.name))
-    with pytest.raises(ExchangeError, match="no lead provider"):
-        house.lead_provider(first.name)
+    with pytest.raises(ExtractRefused, match="nobody could tell apart"):
+        loaded(house, tmp_path, sample, renamed(second, alike(first.name)))
+
+
+def test_a_name_too_long_for_a_folder_is_refused_and_a_partners_is_cut(house, tmp_path, sample):
+    with pytest.raises(ExtractRefused, match="too long"):
+        loaded(house, tmp_path, sample, with_another("Very " * 60 + "long"))
+    names = file_names([("aaaaaaaa-1", "North " * 60), ("bbbbbbbb-2", "North " * 60), ("cccccccc-3", "South " * 60)])
+    assert len(set(names)) == 3 and max(map(len, names)) < 150
+
+
+def test_who_has_left_the_records_can_be_seen_and_shut_out(house, provider, tmp_path, sample, monkeypatch, capsys):
+    from flows.cli import app
+
+    house.accounts.add_key("gone-away", write_new_key(tmp_path / "id"))
+    monkeypatch.setenv("ECTX_HOME", str(house.settings.home))
+    app(["provider", "list"], standalone_mode=False)
+    assert "gone-away\tnot in DfE's records" in capsys.readouterr().out
+    app(["provider", "remove", "gone-away"], standalone_mode=False)
+    assert house.accounts.keys("gone-away") == []
+
+
+def test_a_key_that_opens_two_mailboxes_is_told(house, tmp_path, monkeypatch, capsys):
+    from flows.cli import app
+
+    (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id"))
+    monkeypatch.setenv("ECTX_HOME", str(house.settings.home))
+    first, second = house.lead_providers()[:2]
+    for each in (first, second):
+        app(["provider", "add", each.slug, "--key", str(tmp_path / "id.pub")], standalone_mode=False)
+    assert f"this key opens {first.slug} too" in capsys.readouterr().err
 
 
 def test_an_installation_from_before_keeps_its_mailboxes_and_parts_those_who_shared_one(filled_home, tmp_path):

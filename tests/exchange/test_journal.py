@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows.backup import backup, restore
+from flows.claiming import Claims
 from flows.clock import instant
 from flows.house import open_house
 from flows.intake import intake_round
 from flows.settings import Settings
+from sftp.local import LocalMailbox
 from sftp.server.bounds import Bounds
 from sftp.server.journal import Journal, Whole
 from tests.conftest import NOW
@@ -137,3 +139,48 @@ def test_many_writers_lose_no_line(tmp_path):
                 assert not names & {each.name for each in taken}
                 names |= {each.name for each in taken}
     assert len(names) == 200
+
+
+@pytest.mark.parametrize("when", ["before the take", "as the take begins"])
+def test_what_takes_a_files_place_during_a_round_does_not_count_from_its_time(
+    served, provider, tmp_path, monkeypatch, when
+):
+    """Before the deadline a file of some content, after it another of the same name, size and time of modification."""
+    house, client = served
+
+    def send(content):
+        (tmp_path / "mine.csv").write_text(content)
+        os.utime(tmp_path / "mine.csv", (1_700_000_000, 1_700_000_000))
+        client.sftp(f"put -p {tmp_path / 'mine.csv'} to-dfe/voids.csv")
+
+    send("declaration_id\nx\n")
+    time.sleep(0.3)
+    moments = []
+
+    def replaced(act):
+        def acting(*arguments):
+            if not moments:
+                moments.append(datetime.now(UTC))
+                send("declaration_id\ny\n")
+            return act(*arguments)
+
+        return acting
+
+    if when == "before the take":
+        monkeypatch.setattr("flows.intake.Claims", replaced(Claims))
+    else:
+        monkeypatch.setattr("sftp.local.LocalMailbox.take", replaced(LocalMailbox.take))
+    found = [each for _ in range(3) for each in intake_round(house, None).outcomes]
+    assert moments
+    for each in found:
+        content = house.stored_upload(each.submission.sha256).read_bytes()
+        assert b"x" in content or each.submission.received_at >= moments[0]
+    assert len(found) == 1
+
+
+def test_a_journal_has_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr("sftp.server.journal.MOST_BYTES", 1000)
+    journal = Journal(tmp_path / "arrivals")
+    for number in range(100):
+        journal.add("alpha", Whole(f"{number}.csv", 1, 2.0, 3.0, 4.0))
+    assert (tmp_path / "arrivals" / "alpha.jsonl").stat().st_size < 1200

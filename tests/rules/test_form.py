@@ -198,3 +198,24 @@ def test_messages_quote_values_as_sent_and_cut_long_ones_short():
     message = judged(World(), a_row(course_identifier="ECF-" + "X" * 500)).findings["message"][0]
     assert "“ECF-XXX" in message and len(message) < 300
     assert an_id("x") not in message
+
+
+BLANKS = ["\u00a0", "\ufeff", " \t\u3000"]
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+def test_a_blank_row_is_blank_with_quotes_elsewhere_and_without(blank):
+    plain = HEADER + ROW + f"{blank},,\n".encode() + ROW
+    quoted = plain + b'"a",b,c,d\n'
+    rows = [read_sheet(content, DECLARATIONS, Limits()).values["line_number"].to_list() for content in (plain, quoted)]
+    assert rows == [[2, 4], [2, 4, 5]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_where_a_piece_begins_changes_nothing(size, monkeypatch):
+    rows = b"".join([b"\xef\xbb\xbfa,b,c,d\n", b"\xc3\xa9,b,c,d\r\n", b"\r\n", b"a,b,c\n", b"\xe2\x82\xac,,,x"])
+    whole = read_sheet(HEADER + rows, DECLARATIONS, Limits())
+    monkeypatch.setattr("schemas.pieces.PIECE_BYTES", size)
+    pieces = read_sheet(HEADER + rows, DECLARATIONS, Limits())
+    assert pieces.cells.equals(whole.cells) and pieces.values.equals(whole.values)
+    assert whole.cells["0"].to_list() == ["\ufeffa", "é", "a", "€"]
