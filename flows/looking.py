@@ -70,14 +70,13 @@ def microseconds(seconds: float) -> int:
 
 def take_in_journal(house: House, providers: list[LeadProvider]) -> None:
     """Take into the database when the embedded server saw uploads whole. Cut off, it is all taken again."""
-    owners = {each.slug: each.lead_provider_id for each in providers}
-    for slug in house.journal.slugs():
-        if slug not in owners:
+    for provider in providers:
+        if provider.slug not in house.journal.slugs():
             continue
-        with house.journal.taken(slug) as uploads:
-            now, mailbox = house.now(), house.mailbox(slug)
+        with house.journal.taken(provider.slug) as uploads:
+            now, mailbox = house.now(), house.mailbox(provider.slug)
             there = {each.identity for each in (*mailbox.look(), *mailbox.taken())}
-            rows = {row["arrival"]: row for row in (_whole(owners[slug], each, now) for each in uploads)}
+            rows = {row["arrival"]: row for row in (_whole(provider.lead_provider_id, each, now) for each in uploads)}
             house.ledger.saw_whole([row for arrival, row in rows.items() if arrival in there])
 
 
@@ -94,12 +93,13 @@ def _whole(owner: str, upload: Whole, now: datetime) -> dict[str, Any]:
 
 def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str, list[Arrival]]:
     """The files of every mailbox that can be seen; those not seen before are written down."""
-    try:
-        take_in_journal(house, providers)
-    except Exception as error:
-        if not is_from_outside(error):
-            raise
-        done.troubles.append(f"the journal of uploads could not be read ({type(error).__name__}): change times count")
+    for provider in providers:
+        try:
+            take_in_journal(house, [provider])
+        except Exception as error:  # one mailbox's trouble is not another's
+            done.troubles.append(
+                f"{provider.slug}: its journal of uploads could not be read ({type(error).__name__}): change times count"
+            )
     known = house.ledger.sightings()
     # Before the first look nobody can have sent anything to an exchange that had no records.
     before, never = (house.ledger.looks(), house.ledger.first_loaded()) if house.is_remote else ({}, None)

@@ -21,6 +21,7 @@ from flows.settings import Settings
 from flows.statements import statements_round
 from flows.verifying import verify
 from schemas.records import RECORDS
+from sftp.server.journal import Whole
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put, receipts, results
 from tests.exchange.test_updates import _ACTIVE
@@ -288,3 +289,21 @@ def postgres_again():
     """A database of its own: the other test has filled the first."""
     with postgresql() as address:
         yield address
+
+
+def test_what_the_embedded_server_saw_goes_into_this_database_too(postgres_again, sample, tmp_path):
+    """And mailboxes belong to ids here, too."""
+    settings = Settings(home=tmp_path / "home", database_url=postgres_again, seconds_between_looks=0)
+    with open_house(settings) as house:
+        import_records(house.database, sample, instant("2026-11-20T09:00:00Z"))
+        provider = house.lead_providers()[0]
+        house.mailbox(provider.slug)
+        path = settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv"
+        path.write_text("declaration_id\nx\n")
+        status = path.stat()
+        for at in (status.st_ctime - 100, status.st_ctime - 50):
+            whole = Whole("voids.csv", status.st_size, status.st_mtime, status.st_ctime, at)
+            house.journal.add(provider.slug, whole)
+        (outcome,) = intake_round(house, None).outcomes
+        assert abs(outcome.submission.received_at.timestamp() - (status.st_ctime - 50)) < 0.01
+        assert len({each.slug for each in house.lead_providers()}) == len(house.lead_providers())
