@@ -60,8 +60,14 @@ class LocalMailbox:
                 except FileNotFoundError:
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    found.append(Arrival(entry.name, status.st_size, status.st_mtime, status.st_ctime))
+                    changed = self._changed(entry.name, status)
+                    found.append(Arrival(entry.name, status.st_size, status.st_mtime, changed))
         return sorted(found, key=lambda arrival: (arrival.modified, arrival.name))
+
+    @staticmethod
+    def _changed(name: str, status: os.stat_result) -> float:
+        """When a file was last changed in whatever way: what its sender cannot set."""
+        return status.st_ctime
 
     def last_byte(self, arrival: Arrival) -> bytes:
         with _carrying(), self._open(TO_DFE, arrival.name) as handle:
@@ -79,7 +85,7 @@ class LocalMailbox:
         with _carrying():
             try:
                 before = source.lstat()
-                if arrival.changed is not None and before.st_ctime != arrival.changed:
+                if arrival.changed not in (None, self._changed(arrival.name, before)):
                     return False  # its name, size and time may be the same, and what is in it another: the next look dates it
                 source.rename(target)
             except FileNotFoundError:

@@ -50,14 +50,12 @@ def world(monkeypatch) -> World:
     """A clock that a test sets. A folder's change times cannot be set: they are told as of when a test put the file."""
     made = World(AT)
     made.changes = {}
-    plain = LocalMailbox._plain_files
 
-    def told(mailbox: LocalMailbox, folder: str) -> list[Arrival]:
-        found = plain(mailbox, folder)
-        return [replace(each, changed=made.changes.get(each.name, made.now.timestamp())) for each in found]
+    def told(name: str, status: os.stat_result) -> float:
+        return made.changes.get(name, made.now.timestamp())
 
     monkeypatch.setattr(Database, "now", lambda self: made.now)
-    monkeypatch.setattr(LocalMailbox, "_plain_files", told)
+    monkeypatch.setattr(LocalMailbox, "_changed", staticmethod(told))
     return made
 
 
