@@ -9,11 +9,11 @@ from tests.faults.lives import Lives, shuffled
 KILLS_IN_A_LIFE = 5  # each does some of the work, so that a later one may find its boundary gone
 STAGES = ("intake", "open", "changed", "payable", "paid")
 # How many of a round's boundaries are struck: as many as there is time for; others with another seed; all with FAULTS=all.
-BOUNDARIES = {"sqlite-folder": 24, "postgresql-folder": 12, "sqlite-sftp": 8, "postgresql-sftp": 8}
+BOUNDARIES = {"sqlite-folder": 16, "postgresql-folder": 8, "sqlite-sftp": 6, "postgresql-sftp": 6}
 if os.environ.get("FAULTS") == "all":
     BOUNDARIES = dict.fromkeys(BOUNDARIES, None)
 # A round that never gets far: how often it is killed before one comes through, and how far it gets at most.
-AGAIN = {"sqlite-folder": 160, "postgresql-folder": 40, "sqlite-sftp": 15, "postgresql-sftp": 15}
+AGAIN = {"sqlite-folder": 100, "postgresql-folder": 25, "sqlite-sftp": 15, "postgresql-sftp": 15}
 SOON = 40
 everywhere = pytest.mark.parametrize("lives_on", list(BOUNDARIES), indirect=True)
 
