@@ -21,7 +21,7 @@ from sftp.server.child import NO_ROOM, ROOM, WATCH_SECONDS, Place, attend
 
 log = logging.getLogger("ectx.sftp")
 ACCOUNT_BYTES = 255
-CHILDS_PATIENCE = 5.0  # seconds for an audit line; the parent has none
+CHILDS_PATIENCE = 0.5  # seconds for an audit line; the parent has none
 LATE_SECONDS = 2.0  # a child ends itself; one that does not is ended
 ENDS = {signal.SIGXCPU: "too much processor time", signal.SIGKILL: "killed", signal.SIGTERM: "stopped"}
 

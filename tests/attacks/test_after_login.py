@@ -122,13 +122,13 @@ def test_open_folders_hold_no_listings(ours, mailbox, sftp):
 def test_an_old_time_on_an_open_upload_makes_no_room(ours, mailbox, sftp):
     """140 MiB were taken against a quota of 20: a time of long ago made a live upload look abandoned."""
     total = 0
-    for number in range(40):
+    for number in range(12):
         handle = opened(sftp, f"declarations-{number}.csv")
         sftp.ask(FSETSTAT, handle, struct.pack(">III", 8, 1, 1))
-        for offset in range(0, 4 * MEBIBYTE, 64 << 10):
-            if status_of(write(sftp, handle, offset, b"x" * (64 << 10))):
+        for offset in range(0, 4 * MEBIBYTE, 128 << 10):
+            if status_of(write(sftp, handle, offset, b"x" * (128 << 10))):
                 break
-            total += 64 << 10
+            total += 128 << 10
     held = sum(path.stat().st_blocks * 512 for path in mailbox.rglob("*") if path.is_file())
     assert total <= 20 * MEBIBYTE and held <= 20 * MEBIBYTE
 
@@ -279,14 +279,14 @@ def test_the_bound_holds_while_uploads_shrink_and_close(ours, mailbox, tmp_path)
     import threading
 
     _, client, _ = ours
-    done = threading.Event()
+    done, is_full = threading.Event(), threading.Event()
 
     def shrink():
         with logged_in(client) as transport:
             session = Sftp(transport)
             handle = opened(session, "declarations-a.csv")
-            for offset in range(0, 12 * MEBIBYTE, 1 << 17):
-                write(session, handle, offset, b"x" * (1 << 17))
+            session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 12 * MEBIBYTE))
+            is_full.set()
             while not done.is_set():
                 session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 1))
                 session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 12 * MEBIBYTE))
@@ -296,7 +296,7 @@ def test_the_bound_holds_while_uploads_shrink_and_close(ours, mailbox, tmp_path)
     try:
         with logged_in(client) as transport:
             session = Sftp(transport)
-            time.sleep(1)
+            assert is_full.wait(10)
             for number in range(60):
                 handle = opened(session, f"voids-{number}.csv")
                 assert status_of(session.ask(FSETSTAT, handle, struct.pack(">IQ", 1, 9 * MEBIBYTE))) == FAILURE

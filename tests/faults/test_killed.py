@@ -9,11 +9,11 @@ from tests.faults.lives import Lives, shuffled
 KILLS_IN_A_LIFE = 5  # each does some of the work, so that a later one may find its boundary gone
 STAGES = ("intake", "open", "changed", "payable", "paid")
 # How many of a round's boundaries are struck: as many as there is time for; others with another seed; all with FAULTS=all.
-BOUNDARIES = {"sqlite-folder": 16, "postgresql-folder": 8, "sqlite-sftp": 6, "postgresql-sftp": 6}
+BOUNDARIES = {"sqlite-folder": 10, "postgresql-folder": 5, "sqlite-sftp": 5, "postgresql-sftp": 5}
 if os.environ.get("FAULTS") == "all":
     BOUNDARIES = dict.fromkeys(BOUNDARIES, None)
 # A round that never gets far: how often it is killed before one comes through, and how far it gets at most.
-AGAIN = {"sqlite-folder": 100, "postgresql-folder": 25, "sqlite-sftp": 15, "postgresql-sftp": 15}
+AGAIN = {"sqlite-folder": 60, "postgresql-folder": 15, "sqlite-sftp": 10, "postgresql-sftp": 10}
 SOON = 40
 everywhere = pytest.mark.parametrize("lives_on", list(BOUNDARIES), indirect=True)
 

@@ -108,6 +108,12 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
                 wait_for(lambda: receipts(house, provider).get("declarations-after.csv"), 120)["status"] == "rejected"
             )
 
+        # The SFTP server dies: it is started again on the port that is held, and who comes meanwhile is served.
+        for pid in children(process.pid):
+            if b"sftp.server" in _command(pid):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: client.sftp("ls", check=False).returncode == 0, 30)
+
         # The whole service dies: nothing of it is left, and it starts again as it was.
         below = children(process.pid)
         process.kill()
