@@ -20,7 +20,12 @@ from transforms.turns import Turns, up_to_the_first_accepted
 from transforms.update import ACCEPTED, VERDICTS, Update
 from transforms.updates import UPDATES
 
-ROWS_AT_ONCE = 25_000
+SMALL_BYTES = 64 << 20
+
+
+def rows_at_once(values: pl.DataFrame) -> int:
+    """How many rows are judged together: many are quicker, and of a large file many take memory."""
+    return 100_000 if values.estimated_size() <= SMALL_BYTES else 25_000
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,13 @@ def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) 
     rows = with_owners(kind, sheet.values, whose)
     verdicts, found, changes = [pl.DataFrame(schema=VERDICTS)], Findings(), ChangeSet()
     kept = [pl.DataFrame()]
-    turns = Turns(rows, kind)
+    turns, at_once = Turns(rows, kind), rows_at_once(sheet.values)
     while turns.rows_left:
         turn = turns.rows()
         if turns.number > 1:
             snapshot = _only_those_of(turn, kind, snapshot)
         steps = []
-        for portion in turn.iter_slices(ROWS_AT_ONCE):
+        for portion in turn.iter_slices(at_once):
             judged = _judge_portion(turns.still_open(portion), kind, update, snapshot, submission)
             turns.judged(judged.rows)
             verdicts.append(judged.told)

@@ -13,7 +13,7 @@ from schemas.rules import findings
 from schemas.snapshot import Snapshot
 from transforms.changes import DFE_STAFF, LEAD_PROVIDER, ChangeSet, Submission
 from transforms.findings import Findings
-from transforms.judging import ROWS_AT_ONCE, Judgement
+from transforms.judging import Judgement, rows_at_once
 from transforms.update import VERDICTS
 from transforms.updates import UPDATES
 
@@ -39,7 +39,7 @@ def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submi
     rows = with_owners(kind, values, whose)
     stands = [
         update.facts(portion, snapshot, submission).sort("row_number")["asks_for_what_is_done"].fill_null(False)
-        for portion in rows.iter_slices(ROWS_AT_ONCE)
+        for portion in rows.iter_slices(rows_at_once(rows))
     ]
     answers = rows.select("row_number", "owner").with_columns(
         pl.concat(stands).alias("stands") | pl.col("row_number").is_in(moved.implode())
@@ -67,7 +67,7 @@ def judge_again(
     update = UPDATES[kind.name]
     rows = with_survivors(sheet.values, snapshot).with_columns(is_undone=~stands)
     verdicts, found = [pl.DataFrame(schema=VERDICTS)], Findings()
-    for portion in rows.iter_slices(ROWS_AT_ONCE):
+    for portion in rows.iter_slices(rows_at_once(rows)):
         joined = update.facts(portion, snapshot, submission)
         outcome = pl.when("is_undone").then(pl.lit("rejected")).otherwise(pl.lit("already-done"))
         joined = joined.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
