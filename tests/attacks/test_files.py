@@ -5,6 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -105,43 +108,61 @@ def test_one_checksum_in_it_counts_whatever_stands_around_it(house, provider, fo
     assert receipts(house, provider)[0]["file_errors"] == []
 
 
-def test_a_file_that_we_may_not_read_is_put_aside_and_stops_nobody(home, tmp_path):
-    """Mode 0600 over OpenSSH. Root may read everything, so the rounds are somebody else's here."""
+NOBODY, SOMEBODY = 65534, 12345
+
+
+@contextmanager
+def as_nobody(home: Path) -> Iterator[None]:
+    """Root may read everything, so its rounds are somebody else's here; whoever else runs the tests is bounded already."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to become somebody else")
-    nobody = 65534
-    place = Path(shutil.copytree(home, f"/var/tmp/ectx-test-{os.getpid()}"))
+        yield
+        return
+    for path in (home, *home.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
     try:
-        for path in (place, *place.rglob("*")):
-            os.chown(path, nobody, nobody)
-        settings = Settings(home=place, seconds_between_looks=0)
-        os.seteuid(nobody)
-        try:
-            with open_house(settings) as house:
-                provider = house.lead_providers()[0]
-                house.mailbox(provider.slug)
-                box = settings.mailboxes_folder / provider.slug / "to-dfe"
-                (box / "voids.csv").write_text("declaration_id\nx\n")
-                os.seteuid(0)
-                (box / "declarations.csv").write_text(f"{HEADER}\nx,x,x,x,x,x\n")
-                (box / "declarations.csv").chmod(0o600)
-                os.chown(box / "declarations.csv", 12345, 12345)
-                os.seteuid(nobody)
-                done = intake_round(house, instant(NOW))
-                assert done.troubles == []
-                told = {each["file_name"]: each for each in receipts(house, provider)}
-                assert told["declarations.csv"]["status"] == "set-aside"
-                assert "could not read this file" in told["declarations.csv"]["notes"][0]
-                assert told["voids.csv"]["status"] == "rejected"
-                assert list(box.iterdir()) == []
-                assert house.ledger.waiting(provider.lead_provider_id) == []
-                assert house.ledger.unsettled()[0].sha256 == UNREAD
-                os.seteuid(0)
-                assert statements_round(house, instant(NOW)).troubles == []
-        finally:
-            os.seteuid(0)
+        yield
     finally:
-        shutil.rmtree(place)
+        os.seteuid(0)
+
+
+def keep_out(path: Path) -> None:
+    """A file that the process of `as_nobody` may not read: another's with mode 0600, or its own with none."""
+    if os.getuid() != 0:
+        path.chmod(0)
+        return
+    os.seteuid(0)
+    path.chmod(0o600)
+    os.chown(path, SOMEBODY, SOMEBODY)
+    os.seteuid(NOBODY)
+
+
+def test_a_file_that_we_may_not_read_is_put_aside_and_stops_nobody(home):
+    """Mode 0600 over OpenSSH."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # where somebody else may go, too
+        place = Path(shutil.copytree(home, Path(folder) / "home"))
+        Path(folder).chmod(0o755)
+        settings = Settings(home=place, seconds_between_looks=0)
+        with open_house(settings) as house:  # what a round imports on its way may lie where only we may read
+            provider = house.lead_providers()[0]
+            house.mailbox(provider.slug)
+            (settings.mailboxes_folder / provider.slug / "to-dfe" / "deferrals.csv").write_text("reason\nx\n")
+            assert intake_round(house, instant(NOW)).troubles == []
+        with as_nobody(place), open_house(settings) as house:
+            box = settings.mailboxes_folder / provider.slug / "to-dfe"
+            (box / "voids.csv").write_text("declaration_id\nx\n")
+            (box / "declarations.csv").write_text(f"{HEADER}\nx,x,x,x,x,x\n")
+            keep_out(box / "declarations.csv")
+            assert intake_round(house, instant(NOW)).troubles == []
+            told = {each["file_name"]: each for each in receipts(house, provider)}
+            assert told["declarations.csv"]["status"] == "set-aside"
+            assert "could not read this file" in told["declarations.csv"]["notes"][0]
+            assert told["voids.csv"]["status"] == "rejected"
+            assert list(box.iterdir()) == []
+            assert house.ledger.waiting(provider.lead_provider_id) == []
+            assert house.ledger.unsettled()[0].sha256 == UNREAD
+        with open_house(settings) as house:
+            assert statements_round(house, instant(NOW)).troubles == []
 
 
 def test_a_file_refused_by_its_name_is_not_kept(house, provider):
