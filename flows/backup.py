@@ -29,13 +29,14 @@ from flows.rendering import as_json, digest, write
 from flows.settings import Settings
 from flows.signing_in import SECRET_FILE
 from sftp.durable import on_disk
+from sftp.keys import HOST_KEYS
 from sftp.mailbox import TAKING, TO_DFE, pieces
 
 RECORDS, MANIFEST, LISTING, BOXES = "records.db", "backup.json", "files.csv", "mailboxes"
 FORM = 2
 PATIENCE_SECONDS = 600
 STORED = ("uploads", "outbox")
-WITH_KEYS = ("keys", "host_key", SECRET_FILE)
+WITH_KEYS = ("keys", *HOST_KEYS, SECRET_FILE)
 
 
 def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:

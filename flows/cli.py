@@ -561,15 +561,14 @@ def key_revoke(name: str, fingerprint: str) -> None:
 
 @app.command("host-key")
 def host_key(host: Annotated[str, typer.Argument(help="As providers call this machine.")] = "") -> None:
-    """The SFTP server's fingerprint, and the line that pins it in a provider's known_hosts."""
+    """The SFTP server's fingerprints (ed25519, then RSA), each with the line that pins it in a provider's known_hosts."""
     from flows.settings import Settings
-    from sftp.keys import host_key as own
-    from sftp.keys import known_hosts_line
+    from sftp.keys import host_keys, known_hosts_line
 
     settings = Settings()
-    found = own(settings.home / "host_key")
-    print(found.fingerprint)
-    print(known_hosts_line(host or settings.sftp_host, settings.sftp_port, found))
+    for found in host_keys(settings.home):
+        print(found.fingerprint)
+        print(known_hosts_line(host or settings.sftp_host, settings.sftp_port, found))
 
 
 @app.command("sshd-config")

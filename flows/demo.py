@@ -27,7 +27,7 @@ from flows.rehearsal import acceptable
 from flows.services import Services, prefect_environment, services, stop_signals
 from flows.settings import Settings
 from flows.signing_in import auth_string, made_secret
-from sftp.keys import host_key, known_hosts_line, write_new_key
+from sftp.keys import host_keys, known_hosts_line, write_new_key
 from sftp.remote import SftpService
 
 SCALE = 0.02
@@ -106,8 +106,8 @@ def _tell(house: House, say: Teller, console: Console, keep: bool, started: floa
 def _players(house: House, running: Services) -> list[Player]:
     """Two lead providers with a key pair each, and the server's host key pinned."""
     hosts = house.settings.home / "demo-known-hosts"
-    key = host_key(house.settings.home / "host_key")
-    hosts.write_text(known_hosts_line(running.sftp_host, running.sftp_port, key) + "\n", encoding="utf-8")
+    lines = [known_hosts_line(running.sftp_host, running.sftp_port, key) for key in host_keys(house.settings.home)]
+    hosts.write_text("\n".join(lines) + "\n", encoding="utf-8")
     players = []
     for provider in house.lead_providers()[:2]:
         key_file = house.settings.home / f"demo-key-{provider.slug}"

@@ -21,7 +21,7 @@ from flows.kept import Kept
 from flows.settings import Settings
 from flows.signing_in import auth_string, known_secret, made_secret
 from flows.sshd import bounds
-from sftp.keys import host_key
+from sftp.keys import HOST_KEYS, host_keys
 from sftp.server.running import Serving, environment
 
 HEALTHY_SECONDS = 120
@@ -167,7 +167,7 @@ def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: 
         held_port(settings.ui_host, settings.ui_port, "ECTX_UI_PORT", any_ui_port) as held,
         held_port(settings.sftp_host, sftp_port, "ECTX_SFTP_PORT") as port,
     ):
-        key = host_key(settings.home / "host_key")
+        key = host_keys(settings.home)[0]
         address = f"http://{settings.ui_host}:{held.getsockname()[1]}"
         pages, api_url = settings.ui_address.rstrip("/") or address, f"{address}/api"
         made_secret(settings)
@@ -193,7 +193,7 @@ def serving(settings: Settings, mailboxes: Path) -> Serving:
     """What the embedded SFTP server serves."""
     home = settings.home.resolve()
     return Serving(
-        mailboxes=mailboxes.resolve(), keys=settings.keys_folder, host_keys=(home / "host_key",),
+        mailboxes=mailboxes.resolve(), keys=settings.keys_folder, host_keys=tuple(home / name for name in HOST_KEYS),
         journal=settings.journal_folder, logs=home / "logs", bounds=bounds(settings),
     )  # fmt: skip
 

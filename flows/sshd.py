@@ -10,7 +10,7 @@ from flows.house import House
 from flows.rendering import text, write
 from flows.settings import Settings
 from sftp.accounts import RSA_BITS
-from sftp.keys import host_key
+from sftp.keys import HOST_KEYS, host_keys
 from sftp.server.bounds import MEBIBYTE, Bounds
 
 CONFIG, SETUP = "sshd_config", "setup.sh"
@@ -44,12 +44,12 @@ def write_sshd_config(house: House, folder: Path) -> list[str]:
             "LONG-NAME", f"A user's name has at most {LONGEST_USER} characters, and {too_long[0]} is longer.",
             "Serve this provider with the embedded server.",
         )  # fmt: skip
-    host_key(settings.home / "host_key")
+    host_keys(settings.home)
     facts = {
         "providers": providers,
         "mailboxes": mailboxes.resolve(),
         "keys": settings.keys_folder,
-        "host_key": settings.home.resolve() / "host_key",
+        "host_keys": [settings.home.resolve() / name for name in HOST_KEYS],
         "pid_file": settings.home.resolve() / "sshd.pid",
         "host": settings.sftp_host,
         "port": settings.sftp_port,

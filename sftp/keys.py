@@ -1,4 +1,4 @@
-"""Key pairs of our own: the server's host key, made once."""
+"""Key pairs of our own: the server's host keys, made once."""
 
 import os
 from pathlib import Path
@@ -6,16 +6,26 @@ from pathlib import Path
 import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+
+# In a home. RSA is for clients that know no ed25519 (phpseclib 3.0.19, JSch 0.2), and signs with SHA-2 alone.
+ED25519_HOST_KEY, RSA_HOST_KEY = HOST_KEYS = ("host_key", "host_key_rsa")
+RSA_HOST_KEY_BITS = 3072
+
+
+def host_keys(home: Path) -> list[paramiko.PKey]:
+    """The server's own keys, ed25519 first: made once, kept in the home."""
+    return [host_key(home / name) for name in HOST_KEYS]
 
 
 def host_key(path: Path) -> paramiko.PKey:
-    """The server's own key, made once."""
+    """One of them; its file's name says of which kind it is."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        write_new_key(unfinished)
+        unfinished = path.with_name(f".{path.name}.tmp")
+        write_new_key(unfinished, RSA_HOST_KEY_BITS if path.name == RSA_HOST_KEY else None)
         unfinished.replace(path)
-    return paramiko.Ed25519Key.from_private_key_file(str(path))
+    return paramiko.PKey.from_path(path)
 
 
 def known_hosts_line(host: str, port: int, key: paramiko.PKey) -> str:
@@ -24,9 +34,12 @@ def known_hosts_line(host: str, port: int, key: paramiko.PKey) -> str:
     return f"{address} {key.get_name()} {key.get_base64()}"
 
 
-def write_new_key(path: Path) -> str:
-    """Make an ed25519 key pair: the private key at `path`, readable by its owner alone. Returns the public line."""
-    key = Ed25519PrivateKey.generate()
+def write_new_key(path: Path, rsa_bits: int | None = None) -> str:
+    """Make a key pair, ed25519 or (rsa_bits) RSA: the private key at `path`, readable by its owner alone. Returns the public
+    line."""
+    key: Ed25519PrivateKey | RSAPrivateKey = (
+        generate_private_key(65537, rsa_bits) if rsa_bits else Ed25519PrivateKey.generate()
+    )
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )

@@ -1,5 +1,6 @@
 """A mailbox that is a folder of this machine: the embedded default, or a mounted file system."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -20,6 +21,7 @@ from sftp.mailbox import (
     is_unfinished,
     pieces,
 )
+from sftp.refusals import REFUSED, Refusal, with_refusals
 
 SHARED_FOLDER, SHARED_FILE = 0o2750, 0o640
 
@@ -148,6 +150,22 @@ class LocalMailbox:
             unfinished = self._started(place)
             unfinished.write_bytes(content)
             unfinished.replace(place)
+
+    def add_refusals(self, new: list[Refusal]) -> None:
+        with _carrying(), self._alone():
+            place = self.root / FROM_DFE / REFUSED
+            before = place.read_bytes() if place.is_file() else b""
+            self.put(f"{FROM_DFE}/{REFUSED}", with_refusals(before, new))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Connections of the embedded server and intake add to the same file."""
+        descriptor = os.open(self.root / TAKING, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _started(self, place: Path) -> Path:
         """An empty file beside a place under from-dfe, with the rights and the group that it is to have there."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from sftp.refusals import Refusal
+
 TO_DFE, FROM_DFE, TAKING = "to-dfe", "from-dfe", ".taking"
 FOLDERS = (
     TO_DFE,
@@ -87,6 +89,9 @@ class Mailbox(Protocol):
 
     def put(self, path: str, content: bytes) -> None:
         """Replace one file under from-dfe as a whole."""
+
+    def add_refusals(self, new: list[Refusal]) -> None:
+        """Put refused uploads into from-dfe/refused.csv."""
 
     def settle(self, paths: list[str]) -> None:
         """Wait until these files and folders under from-dfe are on the carrier's disk, as far as it lets us know."""

@@ -14,6 +14,7 @@ import paramiko
 
 from sftp.mailbox import (
     FOLDERS,
+    FROM_DFE,
     PIECE_BYTES,
     TAKING,
     TO_DFE,
@@ -23,6 +24,7 @@ from sftp.mailbox import (
     in_order,
     is_unfinished,
 )
+from sftp.refusals import MOST_BYTES, REFUSED, Refusal, with_refusals
 
 CONNECT_SECONDS = 30
 ANSWER_SECONDS = 120
@@ -243,6 +245,15 @@ class SftpMailbox:
     def put(self, path: str, content: bytes) -> None:
         with self._carrying():
             self._write(path, io.BytesIO(content))
+
+    def add_refusals(self, new: list[Refusal]) -> None:
+        with self._carrying():
+            path = self._at(FROM_DFE, REFUSED)
+            before = b""
+            if self._is_there(path):
+                with self._client.open(path, "rb") as handle:
+                    before = handle.read(MOST_BYTES)
+            self._write(f"{FROM_DFE}/{REFUSED}", io.BytesIO(with_refusals(before, new)))
 
     def settle(self, paths: list[str]) -> None:
         """The protocol has no such question: what the service has answered is taken for kept."""

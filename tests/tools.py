@@ -16,7 +16,7 @@ def needed(*names: str) -> str:
     return found
 
 
-def left_out(told: str) -> NoReturn:
-    """Leave a test out, saying why; in CI it fails instead."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
+def left_out(told: str, always: bool = False) -> NoReturn:
+    """Leave a test out, saying why; in CI it fails instead, unless always: what no setup of ours can give a machine."""
+    (pytest.fail if os.environ.get("CI") and not always else pytest.skip)(told)
     raise AssertionError

@@ -1,9 +1,11 @@
 """One client's SFTP requests, answered in its jail, in words where they are refused."""
 
+import contextlib
 import errno
 import logging
 import os
 import posixpath
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,8 @@ from paramiko import Message, SFTPError, SSHException
 from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_VERSION
 
 from sftp.local import LocalMailbox
-from sftp.mailbox import FROM_DFE, is_unfinished
+from sftp.mailbox import FROM_DFE, MailboxError, is_unfinished
+from sftp.refusals import Refusal
 from sftp.server.audit import Audit
 from sftp.server.bounds import PACKET_BYTES, Bounds
 from sftp.server.jail import Jail, Refused
@@ -51,6 +54,7 @@ class Session(paramiko.SFTPServerInterface):
         LocalMailbox(ground.mailbox).prepare()
         self._ground, self._bounds, self._audit = ground, ground.bounds, ground.audit
         self._jail = Jail(ground.mailbox)
+        self._uploads: dict[tuple[str, ...], Upload] = {}  # those open, by path: the session that writes them sees them
         self._allowance = Allowance(self._jail, ground.bounds)
         self._why, self.has_ended = "", False
 
@@ -62,8 +66,10 @@ class Session(paramiko.SFTPServerInterface):
     def is_here(self) -> None:
         self._ground.is_here()
 
-    def answering(self, act: Callable[[], Any]) -> Any:
-        """Do what was asked. What cannot be is answered with SFTP's number for it, told to the client and written down."""
+    def answering(self, act: Callable[[], Any], upload: str | None = None) -> Any:
+        """Do what was asked. What cannot be is answered with SFTP's number for it, told to the client and written down.
+
+        upload: the path of the file that is being sent, where one is: clients show no words, so they lie in the mailbox."""
         try:
             found = act()
         except FileNotFoundError:
@@ -71,14 +77,23 @@ class Session(paramiko.SFTPServerInterface):
         except OSError as error:
             self._why = str(error.strerror) if isinstance(error, Refused) else ""
             self._audit("refused", why=self._why or os.strerror(error.errno or 0))
+            if upload is not None:
+                self._remember(upload, self._why or f"It could not be kept: {os.strerror(error.errno or 0)}.")
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 return paramiko.SFTP_NO_SUCH_FILE
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
         return paramiko.SFTP_OK if found is None else found
 
-    def refuse(self, why: str) -> int:
+    def _remember(self, path: str, why: str) -> None:
+        name = path.rstrip("/").rpartition("/")[2]
+        try:
+            LocalMailbox(self._ground.mailbox).add_refusals([Refusal(self._ground.now(), name, why)])
+        except MailboxError as error:
+            log.error("a refusal could not be written down: %s", error)
+
+    def refuse(self, why: str, number: int = errno.EACCES) -> int:
         def refused() -> None:
-            raise Refused(why)
+            raise Refused(why, number)
 
         answer: int = self.answering(refused)
         return answer
@@ -92,12 +107,18 @@ class Session(paramiko.SFTPServerInterface):
         return found
 
     def stat(self, path: str) -> paramiko.SFTPAttributes | int:
-        return self.answering(lambda: paramiko.SFTPAttributes.from_stat(self._jail.status(path)))
+        def found() -> paramiko.SFTPAttributes:
+            upload = self._uploads.get(tuple(self._jail.parts(path)))
+            return upload.stat() if upload else paramiko.SFTPAttributes.from_stat(self._jail.status(path))
+
+        return self.answering(found)
 
     lstat = stat
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
-        return self.answering(lambda: self._upload(path, flags) if flags & _WRITES else self._download(path))
+        if flags & _WRITES:
+            return self.answering(lambda: self._upload(path, flags), upload=path)
+        return self.answering(lambda: self._download(path))
 
     def _demand_handle(self) -> None:
         if self.open_handles() >= self._bounds.open_files:
@@ -118,15 +139,28 @@ class Session(paramiko.SFTPServerInterface):
     def _upload(self, path: str, flags: int) -> Upload:
         self._jail.demand_writable(path)
         self._demand_handle()
-        if not flags & (os.O_TRUNC | os.O_EXCL) and self._jail.exists(path):
+        parts = tuple(self._jail.parts(path))
+        is_there = parts in self._uploads or self._jail.exists(path)
+        if flags & os.O_APPEND and is_there:
             raise Refused("Files are sent whole: send it again from the start.")
+        if not flags & os.O_CREAT and not is_there:
+            raise FileNotFoundError(errno.ENOENT, "There is no such file.")
         may_replace = not flags & os.O_EXCL
-        if not may_replace and self._jail.exists(path):
+        if not may_replace and is_there:
             raise Refused("There is a file of that name already.", errno.EEXIST)
-        return Upload(
-            self._jail, path, self._allowance, self._bounds.file_bytes, self.answering, self._audit,
+        # Without O_TRUNC too it starts anew: who writes over a file (`scp`) sends all of it, and sets its size at the end.
+        upload = Upload(
+            self._jail, path, self._allowance, self._bounds.file_bytes,
+            lambda act: self.answering(act, upload=path), self._audit,
             lambda: self.has_ended, self._is_whole, may_replace,
         )  # fmt: skip
+        upload.ended = lambda: self._ended(parts, upload)
+        self._uploads[parts] = upload
+        return upload
+
+    def _ended(self, parts: tuple[str, ...], upload: Upload) -> None:
+        if self._uploads.get(parts) is upload:
+            del self._uploads[parts]
 
     def _is_whole(self, path: str, status: os.stat_result) -> None:
         """Write down when a file was whole. Where that fails its change time counts, so its sender is not troubled."""
@@ -143,20 +177,27 @@ class Session(paramiko.SFTPServerInterface):
         return self._change("removed", lambda: self._jail.remove(path))
 
     def rename(self, oldpath: str, newpath: str) -> int:
-        return self._change("renamed", lambda: self._is_whole(newpath, self._jail.rename(oldpath, newpath, False)))
+        return self._renamed(oldpath, newpath, False)
 
     def posix_rename(self, oldpath: str, newpath: str) -> int:
-        return self._change("renamed", lambda: self._is_whole(newpath, self._jail.rename(oldpath, newpath, True)))
+        return self._renamed(oldpath, newpath, True)
 
-    def _change(self, event: str, act: Callable[[], None]) -> int:
+    def _renamed(self, old: str, new: str, replace: bool) -> int:
+        return self._change("renamed", lambda: self._is_whole(new, self._jail.rename(old, new, replace)), upload=new)
+
+    def _change(self, event: str, act: Callable[[], None], upload: str | None = None) -> int:
         def changed() -> None:
             act()
             self._audit(event)
 
-        answer: int = self.answering(changed)
+        answer: int = self.answering(changed, upload)
         return answer
 
     def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+        """Of a folder that is there: a failure, as everywhere, so that clients that make sure of a folder go on."""
+        found = self.stat(path)
+        if isinstance(found, paramiko.SFTPAttributes) and stat.S_ISDIR(found.st_mode or 0):
+            return self.refuse("There is a folder of that name already.", errno.EEXIST)
         return self.refuse("Folders cannot be made.")
 
     def rmdir(self, path: str) -> int:
@@ -169,8 +210,17 @@ class Session(paramiko.SFTPServerInterface):
         return self.refuse("There are no links.")
 
     def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
-        """Times and rights that a client sets after an upload are not kept, and not refused."""
-        answer: int = self.answering(lambda: self._jail.demand_writable(path))
+        """Of a file that this session is writing, its size and times; of others, times and rights are not kept, and not
+        refused. A file that waits is never made another size in place: where a client empties it to write it anew (sshfs),
+        it is what it was until the new one is whole."""
+
+        def changed() -> None:
+            self._jail.demand_writable(path)
+            if attr.st_size and attr.st_size != self._jail.status(path).st_size:
+                raise Refused("Files are sent whole: send it again from the start.")
+
+        upload = self._uploads.get(tuple(self._jail.parts(path)))
+        answer: int = upload.chattr(attr) if upload else self.answering(changed)
         return answer
 
 
@@ -252,13 +302,23 @@ class Subsystem(paramiko.SFTPServer):
     def _log(self, *_: Any) -> None:
         pass
 
+    def start_subsystem(self, *arguments: Any) -> None:
+        """Ends as a program does: with a status, which `scp` waits for."""
+        super().start_subsystem(*arguments)
+        self.finish_files()
+        with contextlib.suppress(OSError, EOFError, SSHException):  # the client has gone
+            self.sock.send_exit_status(0)
+
     def _send_status(self, request_number: int, code: int, desc: str | None = None) -> None:
         super()._send_status(request_number, code, self.server.why() or desc)
 
     def finish_subsystem(self) -> None:
+        self.finish_files()
+        super().finish_subsystem()
+
+    def finish_files(self) -> None:
         """A client that has gone closes nothing: what is open was cut off. One that fails does not keep the others open."""
         self.server.has_ended = True
         for handle in (*self.file_table.values(), *self.folder_table.values()):
             self.server.answering(handle.close)
         self.file_table, self.folder_table = {}, {}
-        super().finish_subsystem()

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -14,6 +15,7 @@ from sftp.server.jail import Entries, Jail, Refused
 
 Answering = Callable[[Callable[[], Any]], Any]  # runs an act; an OSError becomes the SFTP answer, with its words
 ENTRIES_OF_AN_ANSWER = 64
+GAPS = 1024  # of an upload whose pieces come in any order
 
 
 class Allowance:
@@ -51,12 +53,50 @@ class Allowance:
             return reserved
 
 
+class Ranges:
+    """Which bytes of an upload were written: pieces may come in any order, as many at once as clients have on their way."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []  # (start, end), apart from one another, in order
+
+    def add(self, start: int, end: int) -> None:
+        """Raises Refused where there are more gaps than any client leaves."""
+        ranges = self._ranges
+        if ranges and ranges[-1][0] <= start <= ranges[-1][1]:  # it goes on where the last one ended, nearly always
+            ranges[-1] = (ranges[-1][0], max(end, ranges[-1][1]))
+            return
+        first, last = bisect_left(ranges, start, key=_end), bisect_right(ranges, end, key=_start)
+        if first < last:
+            start, end = min(start, ranges[first][0]), max(end, ranges[last - 1][1])
+        if start < end:
+            ranges[first:last] = [(start, end)]
+        if len(ranges) > GAPS:
+            raise Refused("Files are sent whole, from the start: this upload has too many gaps.")
+
+    def cut(self, size: int) -> None:
+        self._ranges = [(start, min(end, size)) for start, end in self._ranges if start < size]
+
+    def covers(self, size: int) -> bool:
+        """Whether nothing is missing up to here."""
+        return not size or self._ranges == [(0, size)]
+
+
+def _start(each: tuple[int, int]) -> int:
+    return each[0]
+
+
+def _end(each: tuple[int, int]) -> int:
+    return each[1]
+
+
 class Upload(paramiko.SFTPHandle):
-    """A file being written, from its start to its end; it appears under its name when it is closed.
+    """A file being written; it appears under its name when it is closed, and has no gap then.
 
     is_cut: whether the client has gone; what is open then was cut off, not closed. whole: is told what the file is once
-    it has its name, before its sender is.
+    it has its name, before its sender is. ended: is called when it is open no more.
     """
+
+    ended: Callable[[], None]
 
     def __init__(
         self,
@@ -75,21 +115,28 @@ class Upload(paramiko.SFTPHandle):
         self._answering, self._audit, self._is_cut, self._whole = answering, audit, is_cut, whole
         self._may_replace = may_replace
         self._size = self._reserved = 0
+        self._written = Ranges()
         self._digest, self._is_in_order = hashlib.sha256(), True
         self._times: tuple[int, int] | None = None
-        self._open, self._broken = True, False
+        self._open = True
+        self._broken: OSError | None = None  # why a part of it was refused
         self._name, self._descriptor = allowance.admit()
 
     def write(self, offset: int, data: bytes) -> int:
-        answer: int = self._answering(lambda: self._write(offset, data))
-        self._broken = self._broken or answer != paramiko.SFTP_OK
+        answer: int = self._answering(lambda: self._part(self._write, offset, data))
         return answer
+
+    def _part(self, act: Callable[..., None], *given: Any) -> None:
+        try:
+            act(*given)
+        except OSError as error:
+            self._broken = self._broken or error
+            raise
 
     def _write(self, offset: int, data: bytes) -> None:
         end = offset + len(data)
-        if offset > self._size:
-            raise Refused("Files are sent whole, from the start: this upload has a gap.")
         self._demand_room(end)
+        self._written.add(offset, end)
         if offset == self._size:
             self._digest.update(data)
         else:
@@ -113,6 +160,9 @@ class Upload(paramiko.SFTPHandle):
                 os.ftruncate(self._descriptor, size)  # what grows again there is empty
                 os.ftruncate(self._descriptor, self._reserved)
         self._is_in_order = self._is_in_order and size == self._size
+        self._written.cut(size)
+        if size > self._size:  # as the client wants it: empty there, which no file that is read may be
+            self._written.add(self._size, size)
         self._size = size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -125,7 +175,7 @@ class Upload(paramiko.SFTPHandle):
         if attr.st_size is None:
             return paramiko.SFTP_OK
         size = attr.st_size
-        answer: int = self._answering(lambda: self._resize(size))
+        answer: int = self._answering(lambda: self._part(self._resize, size))
         return answer
 
     def stat(self) -> paramiko.SFTPAttributes:
@@ -136,14 +186,19 @@ class Upload(paramiko.SFTPHandle):
         return found
 
     def close(self) -> None:
-        """Raises OSError where the file cannot be kept; it is then not there at all."""
+        """Raises OSError where the file cannot be kept, or a part of it was refused: it is then not there at all."""
         if not self._open:
             return
         self._open = False
+        self.ended()
         try:
             if self._is_cut() or self._broken:
                 self._audit("upload-cut", bytes=self._size)
+                if self._broken and not self._is_cut():  # for clients that look at the last answer alone
+                    raise self._broken
                 return
+            if not self._written.covers(self._size):
+                raise Refused("Files are sent whole, from the start: this upload has a gap.")
             os.ftruncate(self._descriptor, self._size)
             if self._times:
                 os.utime(self._descriptor, self._times)

@@ -23,7 +23,7 @@ from flows.place import PROJECT
 from flows.settings import Settings
 from flows.sshd import write_sshd_config
 from sftp.accounts import Accounts
-from sftp.keys import host_key, known_hosts_line, write_new_key
+from sftp.keys import HOST_KEYS, host_key, host_keys, known_hosts_line, write_new_key
 from sftp.server.bounds import Bounds
 from sftp.server.running import Serving, environment
 from tests.tools import left_out, needed
@@ -77,9 +77,9 @@ class Client:
             transport.close()
 
 
-def pinned(folder: Path, port: int, key: paramiko.PKey) -> Path:
+def pinned(folder: Path, port: int, *keys: paramiko.PKey) -> Path:
     path = folder / "known_hosts"
-    path.write_text(known_hosts_line("127.0.0.1", port, key) + "\n")
+    path.write_text("".join(known_hosts_line("127.0.0.1", port, key) + "\n" for key in keys))
     return path
 
 
@@ -88,10 +88,15 @@ def our_server(
     mailboxes: Path, folder: Path, user: str, bounds: Bounds | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], Client, Accounts]]:
     """The embedded server, a process as `ectx serve` starts it, with one account."""
-    accounts, key = Accounts(folder / "keys"), host_key(folder / "host_key")
+    accounts, keys = Accounts(folder / "keys"), host_keys(folder)
     accounts.add_key(user, write_new_key(folder / "id"))
     serving = Serving(
-        mailboxes, folder / "keys", (folder / "host_key",), folder / "arrivals", folder / "logs", bounds or Bounds()
+        mailboxes,
+        folder / "keys",
+        tuple(folder / name for name in HOST_KEYS),
+        folder / "arrivals",
+        folder / "logs",
+        bounds or Bounds(),
     )
     with socket.create_server(("127.0.0.1", 0), backlog=128) as held, (folder / "sftp-server.log").open("ab") as log:
         command = [sys.executable, "-m", *serving.module(held.fileno())]
@@ -100,7 +105,7 @@ def our_server(
         )
         port = held.getsockname()[1]
     try:
-        yield process, Client(folder / "id", pinned(folder, port, key), user, port), accounts
+        yield process, Client(folder / "id", pinned(folder, port, *keys), user, port), accounts
     finally:
         process.terminate()
         process.wait(10)
@@ -167,7 +172,7 @@ def _generated(folder: Path, user: str) -> Iterator[Port]:
         subprocess.run([folder / "sshd" / "setup.sh"], check=True, capture_output=True)  # to run it again does no harm
         probe.close()
         undone.enter_context(_running([program, "-D", "-e", "-f", str(folder / "sshd" / "sshd_config")], port, folder))
-        client = Client(folder / "id", pinned(folder, port, host_key(settings.home / "host_key")), user, port)
+        client = Client(folder / "id", pinned(folder, port, *host_keys(settings.home)), user, port)
         yield Port("openssh", place / "mailboxes", client, house.accounts, folder, f"{user}-other")
 
 
