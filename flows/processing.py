@@ -32,6 +32,9 @@ OPEN_ENDED = (
 )
 
 
+MAY_BE_CUT_SHORT = ("FILE-004", "FILE-006")
+
+
 class Judged(Exception):
     """Somebody else has judged this file meanwhile: there is nothing to do."""
 
@@ -96,7 +99,9 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
         try:
             sheet = read_sheet(content, kind, house.limits)
         except FileFailure as failure:
-            return Outcome(submission, now, failure=failure, notes=notes)
+            # Whether a file was cut short matters where it may be why it cannot be read.
+            told = notes if failure.code in MAY_BE_CUT_SHORT else []
+            return Outcome(submission, now, failure=failure, notes=told)
     snapshot = snapshot_for(reader, kind.name, sheet.values, submission.lead_provider_id)
     today = london_day(submission.received_at)
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)

@@ -1,5 +1,6 @@
 """What became of a file, written out as the receipt's folder."""
 
+import codecs
 import json
 import shutil
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,12 @@ import polars as pl
 from data.ledger import SET_ASIDE, SubmissionRow
 from data.tables import rfc3339
 from flows.rendering import INTERFACE_VERSION, as_json, digest, listing, page, write
+from flows.workbook import text_sheet
+from schemas.files import KINDS
 from schemas.outbound import RESULTS
 from schemas.reading import FileFailure, Sheet
 from schemas.repeats import UNDONE_SINCE
+from schemas.showing import shown_column
 from sftp.durable import on_disk
 from transforms.findings import Findings
 from transforms.judging import Judgement
@@ -23,6 +27,7 @@ from transforms.updates.declarations import DECLARED_AGAIN
 
 LAST_FILE = "receipt.json"
 ROWS_ON_THE_PAGE = 100
+ROWS_OF_A_WORKBOOK = 100_000
 SET_ASIDE_NOTE = (
     "We have not judged this file and have put it aside: nothing in DfE's records was changed. "
     "DfE has been told. You need not send it again: once it is judged, as of when you sent it, its receipt replaces this one."
@@ -120,7 +125,9 @@ def write_receipt(outbox: Path, outcome: Outcome, provider_name: str, made_from:
     shutil.rmtree(folder, ignore_errors=True)
     write(folder / "received.json", as_json(received(outcome.submission)))
     if outcome.judgement and outcome.sheet:
-        _write_rows(folder, outcome.sheet, outcome.judgement, outcome.rows["rejected"] > 0)
+        _write_rows(
+            folder, outcome.sheet, outcome.judgement, outcome.rows["rejected"] > 0, outcome.submission.received_at
+        )
     write(folder / "receipt.html", _page(outcome, provider_name))
     write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
     return _put_in_place(folder, outbox, outcome.submission.submission_id)
@@ -145,15 +152,23 @@ def add_note(outbox: Path, submission_id: str, sha256: str, note: str) -> str:
     return _put_in_place(folder, outbox, submission_id)
 
 
-def _write_rows(folder: Path, sheet: Sheet, judgement: Judgement, any_rejected: bool) -> None:
-    """results.csv, and rejected.csv where there is something in it; portion by portion."""
+def _write_rows(folder: Path, sheet: Sheet, judgement: Judgement, any_rejected: bool, received_at: datetime) -> None:
+    """results.csv, and rejected.csv where there is something in it; portion by portion. rejected.xlsx beside it, unless
+    there are more rows than anybody corrects by hand."""
+    first: list[pl.DataFrame] = []
     with (folder / "results.csv").open("wb") as every, (folder / "rejected.csv").open("wb") as back:
+        every.write(codecs.BOM_UTF8)
+        back.write(codecs.BOM_UTF8)
         for number, portion in enumerate(told(sheet, judgement)):
             RESULTS.validate(portion.results)
             portion.results.write_csv(every, include_header=number == 0)
             portion.rejected.write_csv(back, include_header=number == 0)
+            if any_rejected and sum(each.height for each in first) <= ROWS_OF_A_WORKBOOK:
+                first.append(portion.rejected)
     if not any_rejected:
         (folder / "rejected.csv").unlink()
+    elif sum(each.height for each in first) <= ROWS_OF_A_WORKBOOK:
+        (folder / "rejected.xlsx").write_bytes(text_sheet("rejected", first[0].columns, first, received_at))
 
 
 def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
@@ -182,11 +197,17 @@ def _page(outcome: Outcome, provider_name: str) -> str:
     again = _declared_again(outcome)
     rules: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
+    named: tuple[str, ...] = ()
     if outcome.judgement and outcome.sheet and outcome.judgement.found.by_code:
         rules, chosen = _rules_and_first_rows(outcome.judgement.found)
-        lines = outcome.sheet.values.select("row_number", "line_number")
+        named = KINDS[outcome.submission.kind or ""].named_by
+        lines = outcome.sheet.values.select(
+            "row_number", "line_number",
+            pl.concat_str([shown_column(pl.col(name)) for name in named], separator=" ", ignore_nulls=True).alias("named"),
+            shown_column(pl.col("your_reference")).alias("your_reference"),
+        )  # fmt: skip
         chosen = chosen.join(lines, on="row_number", maintain_order="left")
-        shown = chosen.group_by("row_number", "line_number", maintain_order=True).agg(
+        shown = chosen.group_by("row_number", "line_number", "named", "your_reference", maintain_order=True).agg(
             pl.struct("code", "field", "message").alias("findings")
         ).sort("row_number").to_dicts()  # fmt: skip
     return page(
@@ -197,6 +218,8 @@ def _page(outcome: Outcome, provider_name: str) -> str:
         rows=outcome.rows,
         rules=rules,
         shown=shown,
+        named=" and ".join(named),
+        any_reference=any(row["your_reference"] for row in shown),
         again=again.head(ROWS_ON_THE_PAGE).to_dicts(),
         again_count=again.height,
     )

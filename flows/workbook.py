@@ -7,6 +7,7 @@ which may be many thousands, are made in columns (flows.lines) and put in where 
 import io
 import re
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -190,3 +191,35 @@ def _of_sections() -> str:
         f'SUMIFS(Lines[amount],Lines[section],"{name}")' for name in ("output", "clawback", "uplift", "uplift-clawback")
     ]
     return "=" + "+".join(parts)
+
+
+def text_sheet(name: str, columns: list[str], portions: Iterable[pl.DataFrame], made_at: datetime) -> bytes:
+    """A workbook of one sheet whose cells are all text and stay it: what is typed over them, too. portions: frames of text
+    columns, named so; the same rows give the same bytes."""
+    made = io.BytesIO()
+    book = xlsxwriter.Workbook(made, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book.set_properties({"created": made_at.astimezone(UTC).replace(tzinfo=None)})
+    as_text = book.add_format({"num_format": "@"})
+    sheet = book.add_worksheet(name)
+    for place, column in enumerate(columns):
+        sheet.set_column(place, place, WIDTHS.get(column, 20), as_text)
+        sheet.write_string(0, place, column, book.add_format({"num_format": "@", "bold": True}))
+    sheet.freeze_panes(1, 0)
+    book.close()
+    parts = zipfile.ZipFile(made)
+    text = parts.read("xl/worksheets/sheet1.xml").decode()
+    style = next(iter(re.findall(r'<col [^>]*style="(\d+)"', text)))
+    letters = [xl_col_to_name(place) for place in range(len(columns))]
+    lines, row = [], 2
+    for portion in portions:
+        frame = portion.rename(dict(zip(portion.columns, letters, strict=True))).select(pl.all().cast(pl.String))
+        cells = [SheetColumn(letter, "text", letter, style) for letter in letters]
+        lines += sheet_lines(frame, cells, pl.int_range(row, row + frame.height)).to_list()
+        row += frame.height
+    filled = text.replace("</sheetData>", "".join(lines) + "</sheetData>", 1)
+    done = io.BytesIO()
+    with zipfile.ZipFile(done, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        for part in parts.infolist():
+            content = filled.encode() if part.filename == "xl/worksheets/sheet1.xml" else parts.read(part)
+            out.writestr(zipfile.ZipInfo(part.filename), content, zipfile.ZIP_DEFLATED, 1)
+    return done.getvalue()

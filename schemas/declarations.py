@@ -5,7 +5,8 @@ They speak of a row joined to its records: transforms.updates.declarations says 
 
 import polars as pl
 
-from schemas.form import DATE_TURNED
+from schemas.damage import DATE_TURNED, is_serial, is_shortened, serial_advice
+from schemas.instants import was_skipped
 from schemas.rules import ANY, Rule
 from schemas.training import CHECK_THE_ID
 from schemas.vocabulary import COURSE_IDENTIFIERS, DECLARATION_TYPES, FUNDED_MENTOR_TYPES
@@ -15,6 +16,10 @@ _TYPES_LISTED = ", ".join(DECLARATION_TYPES)
 _LATER_DAY_OF_MILESTONE = pl.col("declaration_day") > pl.col("milestone_end")
 # Our instants end at the microsecond; the rule's limit is the day's last nanosecond.
 _LAST_NANOSECOND = pl.col("is_last_nanosecond") & (pl.col("declaration_day") == pl.col("milestone_end"))
+SKIPPED = (
+    "In London this hour did not exist: clocks went forward from 01:00 to 02:00. Say which time you mean by its zone, Z or "
+    "+01:00, for example 2026-03-29T01:30:00Z."
+)
 _SENT_DATE = pl.col("declaration_date")
 
 RULES: tuple[Rule, ...] = (
@@ -106,8 +111,16 @@ RULES: tuple[Rule, ...] = (
         advice=(
             pl.when(_SENT_DATE.str.contains(r"^\d{1,2}/\d{1,2}/\d{2,4}"))
             .then(pl.lit(DATE_TURNED + " Use the form 2025-11-03T09:30:00Z."))
+            .when(is_serial(_SENT_DATE) | is_shortened(_SENT_DATE))
+            .then(serial_advice(_SENT_DATE) + " The form is 2025-11-03T09:30:00Z.")
             .when(_SENT_DATE.str.contains(r"^\d{4}-\d\d-\d\d$"))
             .then(pl.lit("Add the time, for example 2025-11-03T09:30:00Z."))
+            .when(_SENT_DATE.str.contains(r"^\d{4}-\d\d-\d\d [\d:.,]+"))
+            .then(pl.lit("Put a T between day and time, for example 2025-11-03T09:30:00Z."))
+            .when(_SENT_DATE.str.contains(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d([Zz]|[+-][\d:]+)?$"))
+            .then(pl.lit("Add the seconds, for example 2025-11-03T09:30:00Z."))
+            .when(was_skipped(_SENT_DATE))
+            .then(pl.lit(SKIPPED))
             .otherwise(pl.lit("Use a real date and time in the form 2025-11-03T09:30:00Z."))
         ),
         source="RECT app/validators/api_date_time_format_validator.rb; evaluated first among the dates (ours)",

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 # Columns that never count, so that a returned rejected.csv can be sent straight back.
-IGNORED_COLUMNS = ("errors", "outcome", "rule_codes")
+IGNORED_COLUMNS = ("errors", "outcome", "rule_codes", "line_number")
 MAX_CELL = 10_000
 MAX_REFERENCE = 100
 MAX_ROWS_OF_ONE_OWNER = 50
@@ -22,6 +22,11 @@ class Kind:
     owned_by: str = "participant"
     # How many rows may concern one owner; None: as many as you like.
     most_rows_of_one_owner: int | None = MAX_ROWS_OF_ONE_OWNER
+
+    @property
+    def named_by(self) -> tuple[str, ...]:
+        """The columns that tell a person which row it is."""
+        return (self.owner, "contract_period") if self.owner == "school_urn" else (self.owner,)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,13 +69,35 @@ ADJUSTMENTS = Kind(
 
 # What each column holds, where the form of a cell is fixed (rules FILE-010, FILE-012).
 ID_COLUMNS = ("participant_id", "declaration_id", "delivery_partner_id", "partnership_id", "statement_id")
+WORD_COLUMNS = (
+    "course_identifier",
+    "declaration_type",
+    "evidence_held",
+    "reason",
+    "schedule_identifier",
+    "payment_type",
+)
+COURSES = ("ecf-induction", "ecf-mentor")
+_PLAIN_REST = re.compile(r"[-\w\s.,()\[\]{}&+'’!#~–—]*")
 
 
 def kind_of(file_name: str) -> Kind | None:
-    """The longest known kind that the name begins with, followed by `.csv`, `-` or `_`; any case (rule FILE-001)."""
+    """The longest known kind that the name begins with; after it `.csv`, or `-`, `_`, a blank, a bracket, a dot or a digit and
+    whatever is plain, any case (rule FILE-001). `declarations (1).csv` is what a browser makes of a second download."""
     name = file_name.lower()
-    fitting = [kind for kind in KINDS.values() if re.match(rf"{re.escape(kind.name)}(\.csv$|[-_].*\.csv$)", name)]
+    fitting = [kind for kind in KINDS.values() if _begins_with(name, kind.name)]
     return max(fitting, key=lambda kind: len(kind.name), default=None)
+
+
+def _begins_with(name: str, kind: str) -> bool:
+    if not name.startswith(kind) or not name.endswith(".csv"):
+        return False
+    rest = name[len(kind) : -len(".csv")]
+    if not rest or rest[0] in "-_":
+        return True
+    is_apart = rest[0] in " ([.{" or rest[0].isdigit() or rest[0].isspace()
+    # Beyond doubt: no other kind is named.
+    return is_apart and bool(_PLAIN_REST.fullmatch(rest)) and not any(other in rest for other in KINDS)
 
 
 def nearest_kind(file_name: str) -> str:

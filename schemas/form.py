@@ -2,16 +2,24 @@
 
 import polars as pl
 
+from schemas.damage import (
+    AS_TEXT,
+    DATE_TURNED,
+    DECIMAL,
+    DECIMAL_COMMA,
+    LEADING_ZERO,
+    LOST_DIGITS,
+    is_serial,
+    is_shortened,
+    serial_advice,
+)
 from schemas.files import ID_COLUMNS, MAX_CELL, MAX_REFERENCE, Kind
+from schemas.meant import MONEY, MONTH, TRN, YEAR
 from schemas.rules import Rule
+from schemas.showing import shown_column
 
 UUID_ANY_CASE = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 CONTROL_CHARACTERS = "[\\p{Cc}\u2028\u2029\ufffd]"
-APOSTROPHE = "A spreadsheet added the apostrophe: format the column as text and type the value without it."
-SCIENTIFIC = "A spreadsheet shortened the number: format the column as text and copy the value in again."
-LEADING_ZERO = "A spreadsheet may have dropped a leading zero: format the column as text and copy the value in again."
-DECIMAL = "A spreadsheet made a decimal number of it: format the column as text and type it without the point."
-DATE_TURNED = "A spreadsheet turned the date round: format the column as text."
 
 
 def with_owners(kind: Kind, values: pl.DataFrame, whose: pl.Series | None = None) -> pl.DataFrame:
@@ -27,15 +35,32 @@ def with_owners(kind: Kind, values: pl.DataFrame, whose: pl.Series | None = None
     return values.with_columns(earlier.alias("earlier_rows"))
 
 
+_ODD_QUOTE = pl.format(
+    "On line {} a quote stands in the middle of a cell, in the column {}: a comma may have been lost beside it, and then the "
+    "cells are not what they should be.", "line_number", shown_column(pl.col("odd_quote")),
+)  # fmt: skip
+_QUOTED = (
+    "Take the quote out, or put quotes around the whole cell and double those inside, as a spreadsheet does that saves "
+    "“CSV UTF-8”."
+)
+_OTHER_COUNT = pl.format(
+    "The number of cells on this line is {}; the header has {}.", "cell_count", "header_count"
+)  # fmt: skip
+_STRAY_COMMAS = pl.format(
+    "Look for commas and quotes on line {} that stand inside a cell without quotes around it: a spreadsheet that saves “CSV "
+    "UTF-8” puts them there by itself.", "line_number",
+)  # fmt: skip
+
+
 def form_rules(kind: Kind) -> tuple[Rule, ...]:
     """The rules of form of one kind, in the order of evaluation: the row first, then cell by cell."""
     rules = [
         Rule(
             code="FILE-008",
             field="row",
-            broken=pl.col("cell_count") != pl.col("header_count"),
-            message="The number of cells on this line is {cell_count}; the header has {header_count}.",
-            advice="Check for stray commas and quotes on line {line_number}.",
+            broken=(pl.col("cell_count") != pl.col("header_count")) | pl.col("odd_quote").is_not_null(),
+            message=pl.when(pl.col("odd_quote").is_not_null()).then(_ODD_QUOTE).otherwise(_OTHER_COUNT),
+            advice=pl.when(pl.col("odd_quote").is_not_null()).then(pl.lit(_QUOTED)).otherwise(_STRAY_COMMAS),
             source="ours; RECT app/forms/appropriate_bodies/process_batch_form.rb",
             ends_row=True,
         ),
@@ -66,7 +91,10 @@ def _cell_rules(column: str) -> list[Rule]:
         broken=value.str.contains(CONTROL_CHARACTERS) | (value.str.len_chars() > longest),
         message=f"The {column} holds a line break, a tab or another character that cannot be kept, "
         f"or is longer than {longest:,} characters.",
-        advice="Type the value again.",
+        advice="Take out what is not plain text: in a spreadsheet, =CLEAN() of the cell leaves the rest."
+        if longest == MAX_CELL
+        else f"Keep it to one line of at most {longest} characters; in a spreadsheet, =CLEAN() of a cell takes out what "
+        "cannot be seen.",
         source="ours",
     )
     if column in ID_COLUMNS:
@@ -76,45 +104,64 @@ def _cell_rules(column: str) -> list[Rule]:
     return [unreadable]
 
 
+# Where a provider finds an id of DfE's today.
+_WHERE = {
+    "participant_id": "your own records, or from declarations.csv of a statement",
+    "declaration_id": "results.csv of the receipt, or from declarations.csv of a statement",
+    "delivery_partner_id": "delivery-partners.csv of a statement, or ask DfE",
+    "partnership_id": "your own records, or ask DfE",
+    "statement_id": "statement.csv",
+}
+
+
 def _id_rule(column: str) -> Rule:
     return Rule(
         code="FILE-010",
         field=column,
         broken=~pl.col(column).str.contains(UUID_ANY_CASE),
         message=f"“{{{column}}}” is not an id: ids are 36 characters long, like 2f1d0c7e-58a4-4c61-9f3e-7c1d2b3a4f50.",
-        advice=f"Copy the {column} from one of your extracts.",
+        advice=pl.when(is_shortened(pl.col(column)) | pl.col(column).str.contains(r"^\d+(\.\d+)?$"))
+        .then(pl.lit(LOST_DIGITS))
+        .otherwise(pl.lit(f"Take the {column} whole from {_WHERE[column]}.")),
         source="ours",
     )
 
 
 # column: pattern, what is wanted with an example
 _FORMS = {
-    "contract_period": (r"^20\d\d$", "a year of four digits, for example 2025"),
-    "statement_month": (r"^20\d\d-(0[1-9]|1[0-2])$", "a month as YYYY-MM, for example 2026-01"),
+    "contract_period": (YEAR, "a year of four digits, for example 2025"),
+    "statement_month": (MONTH, "a month as YYYY-MM, for example 2026-01"),
     "school_urn": (r"^\d{6}$", "a URN of 6 digits, for example 123456"),
-    "trn": (r"^\d{7}$", "a TRN of 7 digits, for example 0123456"),
-    "expected_amount": (r"^-?\d{1,9}\.\d\d$", "pounds with two decimals and nothing else, for example 119.40"),
-    "amount": (r"^-?\d{1,9}\.\d\d$", "pounds with two decimals and nothing else, for example -250.00"),
+    "trn": (TRN, "a TRN of 7 digits, for example 0123456"),
+    "expected_amount": (MONEY, "pounds with two decimals and nothing else, for example 119.40"),
+    "amount": (MONEY, "pounds with two decimals and nothing else, for example -250.00"),
 }
+_DAY_OR_MONTH = (
+    "It may be a day of a month: write the month with its year, as 2027-01. A spreadsheet shows 2027-01 otherwise: "
+    f"{AS_TEXT[0].lower()}{AS_TEXT[1:]}."
+)
+
+_DAYS = r"^\d\d?[-/ ]\D{3,9}$|^\D{3,9}[-/ ]\d$|^\d\d?/\d\d?/\d{2,4}$"
 
 
 def _form_rule(column: str) -> Rule:
     pattern, wanted = _FORMS[column]
     value = pl.col(column)
-    usual = pl.lit(f"Type the {column} in that form.")
-    advice = (
-        pl.when(value.str.starts_with("'")).then(pl.lit(APOSTROPHE))
-        .when(value.str.contains(r"(?i)^\d(\.\d+)?e\+?\d+$")).then(pl.lit(SCIENTIFIC))
-        .when(value.str.contains(r"^\d+\.0*$") & (not column.endswith("amount"))).then(pl.lit(DECIMAL))
-        .when((pl.lit(column) == "trn") & value.str.contains(r"^\d{5,6}$")).then(pl.lit(LEADING_ZERO))
-        .when(value.str.contains(r"^\d{1,2}/\d{1,2}/\d{2,4}$")).then(pl.lit(DATE_TURNED))
-        .otherwise(usual)
-    )  # fmt: skip
+    is_money, is_month = column.endswith("amount"), column == "statement_month"
     return Rule(
         code="FILE-012",
         field=column,
         broken=~value.str.contains(pattern),
         message=f"“{{{column}}}” is not {wanted}.",
-        advice=advice,
+        advice=(
+            pl.when(is_shortened(value)).then(pl.lit(LOST_DIGITS))
+            .when(pl.lit(is_money) & value.str.contains(r",\d\d?$")).then(pl.lit(DECIMAL_COMMA))
+            .when(pl.lit(not is_money) & value.str.contains(r"^\d+\.0*$")).then(pl.lit(DECIMAL))
+            .when(pl.lit(column == "trn") & value.str.contains(r"^\d{1,6}$")).then(pl.lit(LEADING_ZERO))
+            .when(pl.lit(is_month) & is_serial(value)).then(serial_advice(value))
+            .when(pl.lit(is_month) & value.str.contains(_DAYS)).then(pl.lit(_DAY_OR_MONTH))
+            .when(value.str.contains(r"^\d{1,2}/\d{1,2}/\d{2,4}$")).then(pl.lit(DATE_TURNED))
+            .otherwise(pl.lit(f"In a spreadsheet: {AS_TEXT[0].lower()}{AS_TEXT[1:]}, and give {wanted}."))
+        ),
         source="ours",
-    )
+    )  # fmt: skip

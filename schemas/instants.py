@@ -39,6 +39,14 @@ def with_instants(values: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def was_skipped(text: pl.Expr) -> pl.Expr:
+    """Whether a date and time without zone is one that London's clocks went forward over."""
+    whole = text.str.contains(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?$")
+    local = text.str.slice(0, 19).str.to_uppercase().str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+    there = local.dt.replace_time_zone(LONDON, ambiguous="earliest", non_existent="null")
+    return (whole & local.is_not_null() & there.is_null()).fill_null(False)
+
+
 def _without_leap_second(instant: pl.Expr, text: pl.Expr) -> pl.Expr:
     """Second 60 is no real time here, whatever a parser makes of it."""
     return pl.when(text.str.slice(17, 2) < "60").then(instant)

@@ -6,13 +6,14 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import polars as pl
 
 from schemas.failure import FileFailure
+from schemas.showing import shown
 
 PIECE_BYTES = 4 << 20
 LINE_CHARACTERS = 1 << 20  # and of a cell in quotes: a thousand columns of a thousand characters
@@ -22,15 +23,28 @@ BLANKS = " \t\u00a0\u2007\u202f\u3000\ufeff"  # a record of nothing else is none
 MAX_CELLS = 20_000_000
 MAX_COLUMNS = 1_000
 UTF_8, WINDOWS = "utf-8", "cp1252"
-SAVE_AS = "Save the file as “CSV UTF-8 (comma delimited)” and send it again."
+WORKBOOK = "Open it in your spreadsheet and save it from there: in Excel, File > Save As > CSV UTF-8 (Comma delimited)."
+SAVE_AS = "Save it as CSV UTF-8 and send it again: in Excel, File > Save As > CSV UTF-8 (Comma delimited)."
+UNPACK = "Unpack it and send the CSV file that is in it."
+DECRYPT = "Send the file as it was before it was encrypted: the connection encrypts whatever goes over it."
 SIGNATURES = (
-    (b"\xff\xfe", "It is UTF-16 text."),
-    (b"\xfe\xff", "It is UTF-16 text."),
-    (b"PK\x03\x04", "It is a spreadsheet workbook or a ZIP archive."),
-    (b"\xd0\xcf\x11\xe0", "It is an old spreadsheet workbook."),
-    (b"%PDF", "It is a PDF."),
-    (b"\x1f\x8b", "It is a compressed archive."),
+    (b"\xff\xfe", "It is UTF-16 text (“Unicode text”).", SAVE_AS),
+    (b"\xfe\xff", "It is UTF-16 text (“Unicode text”).", SAVE_AS),
+    (b"PK\x03\x04", "It is a spreadsheet workbook, or a ZIP archive.", f"{WORKBOOK} An archive: unpack it."),
+    (b"\xd0\xcf\x11\xe0", "It is a workbook of an old spreadsheet.", WORKBOOK),
+    (b"%PDF", "It is a PDF.", SAVE_AS),
+    (b"\x1f\x8b", "It is compressed (gzip).", UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "It is compressed (7-Zip).", UNPACK),
+    (b"BZh", "It is compressed (bzip2).", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "It is compressed (Zstandard).", UNPACK),
 )
+# How OpenPGP's packets begin that an encrypted message begins with: RFC 9580, 4.2 and 5.
+_ENCRYPTED = re.compile(rb"[\x84-\x87\x8c-\x8f\xc1\xc3\xd2\xa3]")
+# A byte that is not UTF-8 among bytes that are, while a file is read: this character and its number.
+_MARKED_AS = 0x10FF00
+MARKED = "[\U0010ff80-\U0010ffff]"
+MARK_BYTES = "ectx-mark-bytes"
+MOST_MARKED = 100_000
 _MARK = codecs.BOM_UTF8
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _LINE_END = re.compile(rb"[\r\n]")
@@ -39,22 +53,60 @@ csv.field_size_limit(LINE_CHARACTERS)
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look through a file tells of it. is_plain: without quotes, and with no line end but LF and CRLF."""
+    """What one look through a file tells of it. is_plain: without quotes, and with no line end but LF and CRLF. is_mixed:
+    most of it is UTF-8, and some bytes are not: they are read as MARKED characters (see unmarked)."""
 
     encoding: str
     starts_at: int
     is_plain: bool
+    is_mixed: bool = False
+
+    @property
+    def errors(self) -> str:
+        return MARK_BYTES if self.is_mixed else "strict"
 
 
 @dataclass(frozen=True)
 class Part:
     """Some records, in order. cells: a text column per header name (`0`, `1`, …). extra: row (from 0, within the part),
-    extra_cells: what stood beyond the header, commas between."""
+    extra_cells: what stood beyond the header, commas between. quotes: row, place (of the header, from 0), count: quotes in
+    cells that do not begin with one."""
 
     cells: pl.DataFrame
     line_numbers: pl.Series
     cell_counts: pl.Series
     extra: pl.DataFrame
+    quotes: pl.DataFrame
+
+
+# Line where it starts, cells, (place, quotes in it) of cells that hold odd ones.
+Record = tuple[int, list[str], Sequence[tuple[int, int]]]
+EXTRA = {"row": pl.Int64, "extra_cells": pl.String}
+QUOTES = {"row": pl.Int64, "place": pl.Int64, "count": pl.Int64}
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    """For codecs: bytes that are not UTF-8, each as a character that stands for it."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(_MARKED_AS + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(MARK_BYTES, _marked)
+
+
+def unmarked(text: str) -> str:
+    """Marked bytes as Windows-1252 has them, or U+FFFD where it has none."""
+    return re.sub(MARKED, lambda mark: _windows(ord(mark[0]) - _MARKED_AS), text)
+
+
+def _windows(byte: int) -> str:
+    return bytes([byte]).decode(WINDOWS, "replace")
+
+
+def marked_bytes(text: str) -> str:
+    """The marked bytes of a text, in hexadecimal."""
+    return " ".join(f"{ord(mark) - _MARKED_AS:02X}" for mark in re.findall(MARKED, text))
 
 
 def empty() -> FileFailure:
@@ -65,39 +117,51 @@ def look_through(content: BinaryIO) -> Seen:
     """Look at every byte once. Raises FileFailure: FILE-002 for what is no text, FILE-004 for nothing, FILE-005 and
     FILE-007 for a line, or a header, longer than any is."""
     start = content.read(8)
-    for signature, meaning in SIGNATURES:
+    for signature, meaning, advice in SIGNATURES:
         if start.startswith(signature):
-            raise FileFailure("FILE-002", f"This is not a CSV file. {meaning}", SAVE_AS)
+            raise FileFailure("FILE-002", f"This is not a CSV file. {meaning}", advice)
     starts_at = len(_MARK) if start.startswith(_MARK) else 0
     content.seek(starts_at)
-    look = _Look()
+    look = _Look(start)
     while piece := content.read(PIECE_BYTES):
         look.at(piece)
     return look.seen(starts_at)
 
 
 class _Look:
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder(UTF_8)()
-        self._is_utf_8 = self._is_windows = self._is_plain = self._is_blank = True
+    def __init__(self, start: bytes) -> None:
+        self._start = start
+        self._decoder = codecs.getincrementaldecoder(UTF_8)(MARK_BYTES)
+        self._is_windows = self._is_plain = self._is_blank = True
+        self._marked = self._wide = 0  # bytes that are not UTF-8; characters beyond ASCII that are
         self._line, self._length, self._ends_in_return = 1, 0, False
 
     def at(self, piece: bytes) -> None:
         if b"\0" in piece:
-            message = "This is not a CSV file: it holds NUL bytes, as UTF-16 text and workbooks do."
-            raise FileFailure("FILE-002", message, SAVE_AS)
+            raise self._no_text("it holds NUL bytes, as UTF-16 text and workbooks do")
         self._measure(piece)
-        if self._is_utf_8:
-            try:
-                self._is_blank = not self._decoder.decode(piece).strip() and self._is_blank
-            except UnicodeDecodeError:
-                self._is_utf_8 = self._is_blank = False
+        if self._marked <= MOST_MARKED:
+            self._weigh(self._decoder.decode(piece))
         if not piece.isascii():
             self._is_windows = self._is_windows and not _NOT_IN_WINDOWS.search(piece)
         if self._is_plain:
             lone = (self._ends_in_return and piece[:1] != b"\n") or re.search(rb"\r[^\n]", piece)
             self._is_plain = b'"' not in piece and not lone
         self._ends_in_return = piece[-1:] == b"\r"
+
+    def _weigh(self, text: str) -> None:
+        self._is_blank = self._is_blank and not text.strip()
+        if not text.isascii():
+            marked = len(re.findall(MARKED, text))
+            self._marked += marked
+            self._wide += len(re.sub(r"[\x00-\x7f]+", "", text)) - marked
+
+    def _no_text(self, why: str) -> FileFailure:
+        read_as = shown(self._start[:8].decode(WINDOWS, "replace"))
+        if _ENCRYPTED.match(self._start):
+            message = f"This is not a CSV file: it begins with “{read_as}”, as an encrypted file (PGP) does."
+            return FileFailure("FILE-002", message, DECRYPT)
+        return FileFailure("FILE-002", f"This is not a CSV file: it begins with “{read_as}”, and {why}.", SAVE_AS)
 
     def _measure(self, piece: bytes) -> None:
         """Lines longer than any is: what is within a piece is measured when the piece is read."""
@@ -116,15 +180,15 @@ class _Look:
             raise too_long(self._line)
 
     def seen(self, starts_at: int) -> Seen:
-        try:
-            self._decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            self._is_utf_8 = False
-        if not self._is_utf_8 and not self._is_windows:
-            raise FileFailure("FILE-002", "The file's characters are neither UTF-8 nor Windows-1252.", SAVE_AS)
+        if self._marked <= MOST_MARKED:
+            self._weigh(self._decoder.decode(b"", final=True))
+        is_mixed = 0 < self._marked <= MOST_MARKED and self._wide > (0 if self._is_windows else self._marked)
+        if self._marked and not self._is_windows and not is_mixed:
+            raise self._no_text("its characters are neither UTF-8 nor Windows-1252")
         if self._is_blank:
             raise empty()
-        return Seen(UTF_8 if self._is_utf_8 else WINDOWS, starts_at, self._is_plain and not self._ends_in_return)
+        encoding = UTF_8 if is_mixed or not self._marked else WINDOWS
+        return Seen(encoding, starts_at, self._is_plain and not self._ends_in_return, is_mixed)
 
 
 def too_long(line: int) -> FileFailure:
@@ -153,7 +217,8 @@ class Records:
     def __init__(self, content: BinaryIO, seen: Seen, most: int) -> None:
         self._most, self.rows, self._cells = most, 0, 0
         content.seek(seen.starts_at)
-        self._parts = self._plain(content, seen) if seen.is_plain else self._any(_records(_lines(content, seen)))
+        records = self._plain(content, seen) if seen.is_plain else self._any(_records(_lines(content, seen)))
+        self._parts: Iterator[Part] = records
         self.header: list[str] = []
         self._first = next(self._parts, None)
         if not self.header:
@@ -180,7 +245,7 @@ class Records:
         """The quick way, for files without quotes."""
         line = 1
         for piece in _whole_lines(content):
-            text = piece.decode(seen.encoding)
+            text = piece.decode(seen.encoding, seen.errors)
             if "\r" in text:
                 text = text.replace("\r\n", "\n")
             yield from self._plain_piece(text, line)
@@ -207,19 +272,21 @@ class Records:
                 yield self._even(rows)
         else:
             numbered = zip(lines["line_number"], lines["line"], strict=True)
-            yield from self._any((number, line.split(",")) for number, line in numbered)
+            yield from self._any((number, line.split(","), ()) for number, line in numbered)
 
     def _even(self, rows: pl.DataFrame) -> Part:
         # Under a header of our own: an invisible mark at the start of what is read would be dropped, and it is the cell's.
         text = "\n".join([",".join(self._names), *rows["line"]])
         cells = pl.read_csv(text.encode(), infer_schema=False, quote_char=None)
         counts = pl.Series([len(self.header)]).new_from_index(0, rows.height)
-        return Part(cells, rows["line_number"].cast(pl.Int64), counts, _no_extra())
+        return Part(
+            cells, rows["line_number"].cast(pl.Int64), counts, pl.DataFrame(schema=EXTRA), pl.DataFrame(schema=QUOTES)
+        )
 
-    def _any(self, records: Iterator[tuple[int, list[str]]]) -> Iterator[Part]:
+    def _any(self, records: Iterator[Record]) -> Iterator[Part]:
         """The sure way: quotes, ragged lines, line breaks inside cells, more rows than can be kept."""
         kept = _Kept()
-        for line, cells in records:
+        for line, cells, quotes in records:
             if not self.header:
                 self._set_header(cells)
                 continue
@@ -227,16 +294,12 @@ class Records:
             if self.rows > self._most:
                 continue
             self._count(len(cells))
-            kept.add(line, cells, len(self.header))
+            kept.add(line, cells, quotes, len(self.header))
             if kept.is_enough:
                 yield kept.part(self._names)
                 kept = _Kept()
         if kept.lines:
             yield kept.part(self._names)
-
-
-def _no_extra() -> pl.DataFrame:
-    return pl.DataFrame(schema={"row": pl.Int64, "extra_cells": pl.String})
 
 
 class _Kept:
@@ -247,14 +310,16 @@ class _Kept:
         self._counts: list[int] = []
         self._rows: list[list[str | None]] = []
         self._extra: dict[int, str] = {}
+        self._quotes: list[tuple[int, int, int]] = []
         self._cells = self._characters = 0
 
     @property
     def is_enough(self) -> bool:
         return self._cells >= CELLS_AT_ONCE or self._characters >= CHARACTERS_AT_ONCE
 
-    def add(self, line: int, cells: list[str], width: int) -> None:
+    def add(self, line: int, cells: list[str], quotes: Sequence[tuple[int, int]], width: int) -> None:
         self.lines.append(line)
+        self._quotes += [(len(self._rows), place, count) for place, count in quotes]
         self._counts.append(len(cells))
         self._cells += max(width, len(cells))
         self._characters += sum(map(len, cells))
@@ -269,9 +334,8 @@ class _Kept:
             pl.DataFrame(self._rows, schema=dict.fromkeys(names, pl.String), orient="row"),
             pl.Series(self.lines, dtype=pl.Int64),
             pl.Series(self._counts, dtype=pl.Int64),
-            pl.DataFrame(
-                {"row": list(self._extra), "extra_cells": list(self._extra.values())}, schema=_no_extra().schema
-            ),
+            pl.DataFrame({"row": list(self._extra), "extra_cells": list(self._extra.values())}, schema=EXTRA),
+            pl.DataFrame(self._quotes, schema=QUOTES, orient="row"),
         )
 
 
@@ -291,7 +355,9 @@ def _whole_lines(content: BinaryIO) -> Iterator[bytes]:
 
 def _lines(content: BinaryIO, seen: Seen) -> Iterator[str]:
     """The file line by line, line ends as they are. Raises FileFailure for a line that is too long."""
-    text = io.TextIOWrapper(io.BufferedReader(_Unclosed(content)), encoding=seen.encoding, newline="")
+    text = io.TextIOWrapper(
+        io.BufferedReader(_Unclosed(content)), encoding=seen.encoding, errors=seen.errors, newline=""
+    )
     number = 0
     while line := text.readline(LINE_CHARACTERS + 1):
         number += 1
@@ -316,11 +382,19 @@ class _Unclosed(io.RawIOBase):
         return len(piece)
 
 
-def _records(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-    """(line where it starts, cells) of every record that is not wholly blank."""
-    reader = csv.reader(lines, strict=True)
+def _records(lines: Iterator[str]) -> Iterator[Record]:
+    """Every record that is not wholly blank."""
+    read: list[str] = []
+
+    def remembered() -> Iterator[str]:
+        for line in lines:
+            read.append(line)
+            yield line
+
+    reader = csv.reader(remembered(), strict=True)
     while True:
         line = reader.line_num + 1
+        read.clear()
         try:
             cells = next(reader)
         except StopIteration:
@@ -329,6 +403,25 @@ def _records(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
             message = (
                 f"This is not CSV: a quote that opens on line {line} or after it is never closed, or closes too early."
             )
-            raise FileFailure("FILE-006", message, f"Check the quotes on line {line} and after it.", line) from None
-        if any(cell.strip(BLANKS) for cell in cells):
-            yield line, cells
+            raise FileFailure("FILE-006", message, f"Look at the quotes on line {line} and after it.", line) from None
+        text = "".join(cells)
+        if text.strip(BLANKS):
+            yield line, cells, _odd_quotes("".join(read)) if '"' in text else ()
+
+
+_QUOTED_CELL = re.compile(r'"(?:[^"]|"")*"')
+
+
+def _odd_quotes(record: str) -> list[tuple[int, int]]:
+    """(place, count) of the cells of a record that hold quotes and are not in quotes: whoever wrote them did not mean CSV, or
+    lost a comma."""
+    found, at, place = [], 0, 0
+    while at <= len(record):
+        if quoted := _QUOTED_CELL.match(record, at):
+            at = quoted.end()
+        end = record.find(",", at)
+        end = len(record) if end < 0 else end
+        if not quoted and (count := record.count('"', at, end)):
+            found.append((place, count))
+        at, place = end + 1, place + 1
+    return found

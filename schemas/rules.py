@@ -17,14 +17,14 @@ class Rule:
     """One reason to refuse a row.
 
     broken: an expression over the joined row; null counts as kept. message, advice: templates whose {names} are
-    columns of that row; advice may be an expression of its own. silenced_by: fields whose earlier failure, of form
+    columns of that row, or expressions of their own. silenced_by: fields whose earlier failure, of form
     included, silences this rule; ANY: any earlier failure of the row's own family. ends_row: nothing after it is judged.
     """
 
     code: str
     field: str
     broken: pl.Expr
-    message: str
+    message: str | pl.Expr
     advice: str | pl.Expr
     source: str
     silenced_by: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def model(rules: Sequence[Rule]) -> pa.DataFrameSchema:
 
 
 def _kept(rule: Rule) -> pa.Check:
-    return pa.Check(lambda data: data.lazyframe.select(~pl.col(data.key)), name=rule.code, error=rule.message)
+    return pa.Check(lambda data: data.lazyframe.select(~pl.col(data.key)), name=rule.code, error=str(rule.message))
 
 
 def findings(rules: Sequence[Rule], rows: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
@@ -99,13 +99,15 @@ FINDINGS = {
 
 
 def _worded(rule: Rule, position: int, rows: pl.DataFrame) -> pl.DataFrame:
-    advice = rule.advice if isinstance(rule.advice, pl.Expr) else in_words(rule.advice, rows)
+    message, advice = (
+        each if isinstance(each, pl.Expr) else in_words(each, rows) for each in (rule.message, rule.advice)
+    )
     return rows.select(
         pl.col("row_number").cast(pl.Int64),
         pl.lit(position, pl.Int64).alias("position"),
         pl.lit(rule.code).alias("code"),
         pl.lit(rule.field).alias("field"),
-        pl.concat_str(in_words(rule.message, rows), advice, separator=" ").alias("message"),
+        pl.concat_str(message, advice, separator=" ").alias("message"),
     )
 
 
@@ -127,5 +129,9 @@ def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Date:
         return column.dt.strftime("%-d %B %Y").fill_null("")
     if isinstance(dtype, pl.Datetime):
-        return column.dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y at %H:%M:%S").fill_null("")
+        return (
+            column.dt.convert_time_zone("Europe/London")
+            .dt.strftime("%-d %B %Y at %H:%M:%S (London time)")
+            .fill_null("")
+        )
     return shown_column(column.cast(pl.String).fill_null(""))

@@ -12,7 +12,7 @@ SHARED = "RECT app/services/api/concerns/teachers/shared_action.rb"
 CHECK_THE_ID = (
     pl.when(pl.col("merged_into").is_not_null())
     .then(pl.format("DfE has merged two records of this person: use the id {}.", "merged_into"))
-    .otherwise(pl.lit("Check the id against your latest participants extract; if two records were merged, use the new id."))
+    .otherwise(pl.lit("Check the id against your own records; if DfE has merged two records of this person, use the new id."))
 )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def training_rules(family: str) -> tuple[Rule, ...]:
             field="course_identifier",
             broken=pl.col("training_period_id").is_null(),
             message="You do not train this participant as {course_identifier}.",
-            advice="Check the participant's role in your participants extract.",
+            advice="Check whether the participant is an ECT (ecf-induction) or a mentor (ecf-mentor) with you.",
             source=SHARED,
             silenced_by=("course_identifier", "participant_id"),
         ),

@@ -1,8 +1,22 @@
 """What a file is refused for before it is read: its name, its checksum, its size (rules FILE-001, FILE-015, FILE-005)."""
 
+from pathlib import PurePosixPath
+
 from schemas.files import kind_of, nearest_kind
+from schemas.pieces import DECRYPT, SAVE_AS, UNPACK, WORKBOOK
 from schemas.reading import FileFailure, Limits, too_large
 
+_EXAMPLE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  declarations.csv"
+# What a file is whose name ends otherwise than in .csv, and what to do.
+_WORKBOOK = ("a spreadsheet's workbook", WORKBOOK)
+_PACKED = ("compressed", UNPACK)
+_ENCRYPTED = ("encrypted", DECRYPT)
+_ENDINGS = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"), _WORKBOOK),
+    **dict.fromkeys((".gz", ".zip", ".7z", ".bz2", ".xz", ".zst", ".rar", ".tgz", ".tar"), _PACKED),
+    **dict.fromkeys((".pgp", ".gpg", ".asc"), _ENCRYPTED),
+    **dict.fromkeys((".pdf", ".docx", ".doc", ".html", ".htm", ".json", ".xml"), ("not a CSV file", SAVE_AS)),
+}
 NO_CHECKSUM = "nothing"  # in place of the SHA-256 that a checksum file says
 
 
@@ -18,17 +32,13 @@ def refused_unread(
             "FILE-001", why_refused, "Give the file a plain name, like declarations.csv, and send it again."
         )
     if kind_of(file_name) is None:
-        near = nearest_kind(file_name)
-        return FileFailure(
-            "FILE-001",
-            "The file's name does not begin with a kind of file that we know, or does not end in .csv.",
-            f"Name it as the guidance shows; the nearest kind is {near}: {near}.csv or {near}-anything.csv.",
-        )
+        return _misnamed(file_name)
     if expected_sha256 == NO_CHECKSUM:
         return FileFailure(
             "FILE-015",
-            "In the checksum file that lies beside the file we cannot find one SHA-256, 64 digits from 0 to f.",
-            "Write it with `sha256sum`, or leave it away, and send both again.",
+            "A checksum file lies beside the file, and we cannot find one SHA-256 in it: 64 digits from 0 to f, as in "
+            f"“{_EXAMPLE}”.",
+            "Write it with sha256sum, shasum -a 256, certutil -hashfile or Get-FileHash, or leave it away, and send both again.",
         )
     if expected_sha256 and expected_sha256 != sha256:
         return FileFailure(
@@ -37,3 +47,17 @@ def refused_unread(
             "The upload was cut short or changed on the way: send the file and its checksum again.",
         )
     return too_large(size_bytes, limits)
+
+
+def _misnamed(file_name: str) -> FileFailure:
+    near, ending = nearest_kind(file_name), PurePosixPath(file_name).suffix.lower()
+    is_what, advice = _ENDINGS.get(ending, ("", ""))
+    if is_what:
+        return FileFailure(
+            "FILE-001", f"By its name, which ends in {ending}, this is {is_what}: we read CSV files.", advice
+        )
+    return FileFailure(
+        "FILE-001",
+        "The file's name does not begin with a kind of file that we know, or does not end in .csv.",
+        f"The nearest kind is {near}: name it {near}.csv, or {near}-anything.csv.",
+    )

@@ -21,14 +21,15 @@ RULES: tuple[Rule, ...] = (
         "VOID-002",
         pl.col("declaration_id").is_null(),
         "The declaration_id is blank.",
-        "Give the declaration's id from your declarations extract.",
+        "Give the declaration's id: it stands in results.csv of the receipt, and in declarations.csv of a statement.",
         "RECT app/controllers/api/v3/declarations_controller.rb",
     ),
     _about_declaration(
         "VOID-003",
         ~pl.col("is_your_declaration"),
         "We do not recognise this declaration_id as one of your declarations.",
-        "You can void only your own declarations: check the id against your declarations extract.",
+        "You can void only your own declarations. Their ids stand in results.csv of the receipts, and in declarations.csv of a "
+        "statement.",
         "RECT app/controllers/api/v3/declarations_controller.rb",
     ),
     _about_declaration(

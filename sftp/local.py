@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from sftp.mailbox import (
     MailboxError,
     Unreadable,
     in_order,
-    is_unfinished,
+    is_finished,
+    is_half_sent,
     pieces,
 )
 from sftp.refusals import REFUSED, Refusal, with_refusals
@@ -51,11 +52,14 @@ class LocalMailbox:
     def taken(self) -> list[Arrival]:
         return self._plain_files(TAKING)
 
-    def _plain_files(self, folder: str) -> list[Arrival]:
+    def half_sent(self) -> list[Arrival]:
+        return self._plain_files(TO_DFE, is_half_sent)
+
+    def _plain_files(self, folder: str, wanted: Callable[[str], bool] = is_finished) -> list[Arrival]:
         found = []
         with _carrying(), os.scandir(self.root / folder) as entries:
             for entry in entries:
-                if is_unfinished(entry.name):
+                if not wanted(entry.name):
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)
@@ -150,6 +154,18 @@ class LocalMailbox:
             unfinished = self._started(place)
             unfinished.write_bytes(content)
             unfinished.replace(place)
+
+    def is_there(self, path: str) -> bool:
+        with _carrying():
+            return (self.root / path).is_file()
+
+    def put_or_remove(self, path: str, content: bytes | None) -> None:
+        with _carrying():
+            place = self.root / path
+            if content is None:
+                place.unlink(missing_ok=True)
+            elif not place.is_file() or place.read_bytes() != content:
+                self.put(path, content)
 
     def add_refusals(self, new: list[Refusal]) -> None:
         with _carrying(), self._alone():

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,10 @@ FOLDERS = (
     TAKING,
     *(posixpath.join(FROM_DFE, name) for name in ("receipts", "statements", "extracts", "guidance")),
 )
-UNFINISHED = (".part", ".tmp", ".filepart")
+UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".writing", ".uploading", ".crdownload")
+_GUID = re.compile(r"\.csv\.\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$")
+# What programs leave lying about: nobody sends it, and nobody waits for it.
+_LITTER = ("thumbs.db", "desktop.ini")
 SIDECAR = ".sha256"
 PIECE_BYTES = 1 << 20
 
@@ -62,6 +66,9 @@ class Mailbox(Protocol):
     def look(self) -> list[Arrival]:
         """The finished-looking files in to-dfe, sidecars too; uploads in progress left out."""
 
+    def half_sent(self) -> list[Arrival]:
+        """The files in to-dfe whose names say that their upload is still in progress."""
+
     def last_byte(self, arrival: Arrival) -> bytes:
         """The last byte of a file in to-dfe; nothing when it is empty."""
 
@@ -96,13 +103,38 @@ class Mailbox(Protocol):
     def settle(self, paths: list[str]) -> None:
         """Wait until these files and folders under from-dfe are on the carrier's disk, as far as it lets us know."""
 
+    def is_there(self, path: str) -> bool:
+        """Whether there is such a file under from-dfe."""
+
+    def put_or_remove(self, path: str, content: bytes | None) -> None:
+        """Make one file under from-dfe what it is to be; None: it is not to be. What is so already is left alone."""
+
     def remove(self, folder: str) -> None:
         """Remove a folder under from-dfe with the files in it. Harmless when it is gone."""
 
 
+def is_finished(name: str) -> bool:
+    """Whether a name is that of a file that was sent."""
+    return not is_unfinished(name)
+
+
 def is_unfinished(name: str) -> bool:
-    """Whether a name says that its upload is still in progress."""
-    return name.startswith(".") or name.lower().endswith(UNFINISHED)
+    """Whether a name says that its upload is still in progress, or that nobody meant to send it."""
+    return name.startswith(".") or is_litter(name) or _is_in_progress(name.lower())
+
+
+def _is_in_progress(name: str) -> bool:
+    return name.endswith(UNFINISHED) or _GUID.search(name) is not None
+
+
+def is_litter(name: str) -> bool:
+    """What Windows and spreadsheets put beside files: `Thumbs.db`, `desktop.ini`, `~$x.xlsx`."""
+    return name.lower() in _LITTER or name.startswith("~$")
+
+
+def is_half_sent(name: str) -> bool:
+    """Whether a name is that of an upload in progress, of which its sender is told when it lies for long."""
+    return _is_in_progress(name.lower()) and not name.startswith(".") and not is_litter(name)
 
 
 def in_order(source: Path, last: str) -> list[Path]:

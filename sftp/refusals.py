@@ -30,11 +30,11 @@ class Refusal:
     def line(self) -> str:
         moment = datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         written = io.StringIO()
-        csv.writer(written, lineterminator="").writerow([moment, _plain(self.file_name), _plain(self.reason, 1000)])
+        csv.writer(written, lineterminator="").writerow([moment, plain(self.file_name), plain(self.reason, 1000)])
         return written.getvalue()
 
 
-def _plain(text: str, most: int = LONGEST_NAME) -> str:
+def plain(text: str, most: int = LONGEST_NAME) -> str:
     """On one line, nothing unseen in it, nothing that a spreadsheet would run."""
     shown = "".join(sign if sign.isprintable() else "▯" for sign in text[:most])
     return f"'{shown}" if _STARTS_A_FORMULA.match(shown) else shown

@@ -5,7 +5,7 @@ import io
 import posixpath
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,7 +22,8 @@ from sftp.mailbox import (
     MailboxError,
     Unreadable,
     in_order,
-    is_unfinished,
+    is_finished,
+    is_half_sent,
 )
 from sftp.refusals import MOST_BYTES, REFUSED, Refusal, with_refusals
 
@@ -154,13 +155,16 @@ class SftpMailbox:
     def taken(self) -> list[Arrival]:
         return self._plain_files(TAKING)
 
-    def _plain_files(self, folder: str) -> list[Arrival]:
+    def half_sent(self) -> list[Arrival]:
+        return self._plain_files(TO_DFE, is_half_sent)
+
+    def _plain_files(self, folder: str, wanted: Callable[[str], bool] = is_finished) -> list[Arrival]:
         with self._carrying():
             entries = self._client.listdir_attr(self._at(folder))
         found = [
             Arrival(entry.filename, entry.st_size or 0, float(entry.st_mtime or 0))
             for entry in entries
-            if stat.S_ISREG(entry.st_mode or 0) and not is_unfinished(entry.filename)
+            if stat.S_ISREG(entry.st_mode or 0) and wanted(entry.filename)
         ]
         return sorted(found, key=lambda arrival: (arrival.modified, arrival.name))
 
@@ -193,18 +197,18 @@ class SftpMailbox:
     def _give_back(self, source: str, target: str) -> None:
         """The taken file is removed only where a newer one of its name is seen to lie in to-dfe; whatever else keeps it
         from going back (a full quota, say), it stays, for it may be the only one there is."""
-        if not self._is_there(source):
+        if not self._has(source):
             try:
                 self._client.rename(target, source)
                 return
             except FileNotFoundError:
                 return
             except OSError:
-                if not self._is_there(source):
+                if not self._has(source):
                     raise
         self._client.remove(target)
 
-    def _is_there(self, path: str) -> bool:
+    def _has(self, path: str) -> bool:
         try:
             self._client.lstat(path)
         except FileNotFoundError:
@@ -246,14 +250,30 @@ class SftpMailbox:
         with self._carrying():
             self._write(path, io.BytesIO(content))
 
-    def add_refusals(self, new: list[Refusal]) -> None:
+    def is_there(self, path: str) -> bool:
         with self._carrying():
-            path = self._at(FROM_DFE, REFUSED)
-            before = b""
-            if self._is_there(path):
-                with self._client.open(path, "rb") as handle:
-                    before = handle.read(MOST_BYTES)
-            self._write(f"{FROM_DFE}/{REFUSED}", io.BytesIO(with_refusals(before, new)))
+            return self._has(self._at(path))
+
+    def put_or_remove(self, path: str, content: bytes | None) -> None:
+        with self._carrying():
+            before = self._read(path)
+            if content is None and before is not None:
+                self._client.remove(self._at(path))
+            elif content is not None and before != content:
+                self._write(path, io.BytesIO(content))
+
+    def add_refusals(self, new: list[Refusal]) -> None:
+        path = f"{FROM_DFE}/{REFUSED}"
+        with self._carrying():
+            self._write(path, io.BytesIO(with_refusals(self._read(path) or b"", new)))
+
+    def _read(self, path: str) -> bytes | None:
+        """A small file under from-dfe; None where there is none."""
+        if not self._has(self._at(path)):
+            return None
+        with self._client.open(self._at(path), "rb") as handle:
+            found: bytes = handle.read(MOST_BYTES)
+            return found
 
     def settle(self, paths: list[str]) -> None:
         """The protocol has no such question: what the service has answered is taken for kept."""

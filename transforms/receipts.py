@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.files import IGNORED_COLUMNS
+from schemas.meant import MONTH, YEAR, row_notes
 from schemas.outbound import RESULT_COLUMNS, defused, neutralised
 from schemas.reading import Sheet
 from transforms.findings import ROWS_OF_A_PACK
@@ -17,7 +19,7 @@ CELLS_AT_ONCE = 1_000_000
 @dataclass(frozen=True)
 class Told:
     """A portion of a receipt's rows. results: the interface's columns, then the columns as sent, every row in file
-    order. rejected: the columns as sent and `errors`, the rejected rows alone."""
+    order. rejected: line_number, the columns as sent and `errors`, of the rows to send back."""
 
     results: pl.DataFrame
     rejected: pl.DataFrame
@@ -26,7 +28,8 @@ class Told:
 def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
     """What every row is told, in portions, so that a million bad rows need not lie in memory with all their words."""
     verdicts = judgement.verdicts
-    as_sent, to_send_back = _as_sent(sheet), _as_sent(sheet, "errors")
+    as_sent, to_send_back = _as_sent(sheet), _as_sent(sheet, "line_number", "errors")
+    goes_back, notes = _goes_back(sheet, verdicts), row_notes(sheet.meant)
     rows_at_once = max(1, min(ROWS_OF_A_PACK, CELLS_AT_ONCE // len(sheet.header)))
     for start in range(0, verdicts.height, rows_at_once):
         portion = slice(start, start + rows_at_once)
@@ -34,9 +37,28 @@ def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
         rows = sheet.values[portion].select("row_number", "line_number").join(
             verdicts[portion], on="row_number", how="left", maintain_order="left"
         ).join(said, on="row_number", how="left", maintain_order="left")  # fmt: skip
+        if notes.height:
+            rows = rows.join(notes, on="row_number", how="left", maintain_order="left").with_columns(
+                notes=pl.concat_str("taken_as", "notes", separator=" ", ignore_nulls=True).replace("", None)
+            )
         results = pl.concat([rows.select(RESULT_COLUMNS), as_sent[portion]], how="horizontal")
-        back = to_send_back[portion].with_columns(rows["errors"]).filter(rows["outcome"] == "rejected")
+        back = to_send_back[portion].select(rows["line_number"], pl.all(), rows["errors"]).filter(goes_back[portion])
         yield Told(defused(results), defused(back))
+
+
+def _goes_back(sheet: Sheet, verdicts: pl.DataFrame) -> pl.Series:
+    """Which rows are to be sent back: the rejected ones; of what is expected, every row of their months, since a file stands
+    for its months. Of a row whose month cannot be read, any month may be meant."""
+    rejected = verdicts["outcome"] == "rejected"
+    if "statement_month" not in sheet.values.columns or not rejected.any():
+        return rejected
+    whose = sheet.values.select("statement_month", "contract_period")
+    wrong = whose.filter(rejected).unique()
+    in_order = pl.col("statement_month").str.contains(MONTH) & pl.col("contract_period").str.contains(YEAR)
+    if not wrong.select(in_order.fill_null(False)).to_series().all():
+        return pl.Series([True]).new_from_index(0, rejected.len())
+    marked = whose.join(wrong.with_columns(goes=pl.lit(True)), on=whose.columns, how="left", maintain_order="left")
+    return marked["goes"].fill_null(False)
 
 
 def _said(findings: pl.DataFrame) -> pl.DataFrame:
@@ -54,7 +76,7 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
     used = {*(taken or RESULT_COLUMNS)}
     names: list[str | None] = []
     for place, name in enumerate(pl.select(neutralised(pl.lit(pl.Series(sheet.header, dtype=pl.String)))).to_series()):
-        if name.lower() in ("errors", "outcome", "rule_codes"):
+        if name.lower() in IGNORED_COLUMNS:
             names.append(None)
             continue
         shown = f"sent_{name}" if name in used else name or f"column_{place + 1}"

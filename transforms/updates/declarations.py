@@ -45,6 +45,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     periods = trained(snapshot)
     own = confirmed(periods, submission.lead_provider_id)
     rows = with_participant(rows, snapshot, own)
+    rows = _with_lost_zeros(rows)
     # Nothing is said of a TRN unless the participant is this provider's.
     same_trn = pl.col("trn").is_null() | pl.col("trn").eq_missing(pl.col("held_trn"))
     rows = rows.with_columns((~pl.col("is_your_participant") | same_trn).alias("trn_agrees"))
@@ -53,6 +54,15 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     rows = _with_sequence(_with_live(rows, snapshot, live), live)
     rows = _with_voided(rows, snapshot, periods, submission)
     return _with_already_done(_with_evidence(rows), snapshot, submission)
+
+
+def _with_lost_zeros(rows: pl.DataFrame) -> pl.DataFrame:
+    """A TRN whose zeros in front a spreadsheet has dropped, by the record of this provider's own participant: short_trn is
+    then what was sent, and trn the record's."""
+    is_short = pl.col("is_your_participant") & pl.col("trn").str.contains(r"^\d{1,6}$")
+    is_short = (is_short & (pl.col("trn").str.zfill(7) == pl.col("held_trn"))).fill_null(False)
+    short = pl.when(is_short).then("trn").alias("short_trn")
+    return rows.with_columns(short, pl.when(is_short).then("held_trn").otherwise("trn").alias("trn"))
 
 
 def _with_training(
@@ -321,6 +331,11 @@ def told(rows: pl.DataFrame, submission: Submission) -> pl.DataFrame:
         note(
             ACCEPTED & pl.col("undone").is_not_null() & pl.col("undone_on").is_null(),
             f"This had been {{undone}}; {DECLARED_AGAIN}",
+            rows,
+        ),
+        note(
+            pl.col("short_trn").is_not_null(),
+            "trn: “{short_trn}” was taken as {trn}, for a spreadsheet has dropped the zeros in front.",
             rows,
         ),
         note(DONE, "This declaration has been made already: nothing to do.", rows),

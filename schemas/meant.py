@@ -1,0 +1,197 @@
+"""What a person or a spreadsheet plainly meant is taken, and told: cells as sent → cells as they are judged.
+
+Only what is beyond doubt. `declaration_date` is taken as it is written, but for a leading apostrophe (handbook: rules 4.1).
+Handbook: rules 2, interface (conventions); ours.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.files import ID_COLUMNS, WORD_COLUMNS
+from schemas.showing import shown_column
+
+MEANT = {"row_number": pl.Int64, "column": pl.String, "sent": pl.String, "meant": pl.String, "why": pl.String}
+APOSTROPHES = ("'", "’")
+DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
+TRN = r"^\d{7}$"
+MONTH = r"^20\d\d-(0[1-9]|1[0-2])$"
+MONEY = r"^-?\d{1,9}\.\d\d$"
+YEAR = r"^20\d\d$"
+
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_NUMBER_OF_MONTH = {
+    name: f"{number:02}"
+    for number, whole in enumerate(_MONTHS, 1)
+    for name in {whole, whole[:3], *(["sept"] if number == 9 else [])}
+}
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way in which a cell means something that it does not say as it should.
+
+    looks: text as a column → whether it may be meant so, quick for columns that are in order; means: → what is meant,
+    null where that is in doubt; why: for the note.
+    """
+
+    columns: tuple[str, ...]
+    looks: Callable[[pl.Expr], pl.Expr]
+    means: Callable[[pl.Expr], pl.Expr]
+    why: str
+
+
+def _without_apostrophe(text: pl.Expr) -> pl.Expr:
+    return text.str.replace("^['’]+", "").str.strip_chars()
+
+
+def _with_hyphens(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(DASHES, "-")
+
+
+def _trn(text: pl.Expr) -> pl.Expr:
+    """Seven digits or fewer: what zeros a spreadsheet has dropped only the records can tell."""
+    digits = text.str.replace(r"\.0+$", "").str.replace_all(r"\s", "")
+    return pl.when(digits.str.contains(r"^\d{1,7}$")).then(digits)
+
+
+def _month(text: pl.Expr) -> pl.Expr:
+    """`Jan-27`, `January 2027`, `01/2027`, `2027/1`, `202701`, `2027-01-01`, `01/01/2027` (but no other day: is 01/02/2027
+    February or the second of January?)."""
+    said = text.str.to_lowercase()
+    named = said.str.extract_groups(r"^([a-z]{3,9})[\s\-/.,']*(\d\d|20\d\d)$")
+    number = named.struct[0].replace_strict(_NUMBER_OF_MONTH, default=None, return_dtype=pl.String)
+    month_first = said.str.extract_groups(r"^(\d\d?)[/\-. ](20\d\d)$")
+    year_first = said.str.extract_groups(r"^(20\d\d)(?:[/\-. ](\d\d?)|(\d\d))$")
+    first_day = said.str.extract_groups(r"^(20\d\d)[/\-](\d\d?)[/\-]0?1(?:[t ]00:00(?::00)?)?$")
+    new_year = said.str.extract(r"^0?1[/\-.]0?1[/\-.](20\d\d)$")
+    year = pl.coalesce(
+        pl.when(number.is_not_null()).then(named.struct[1]).str.replace(r"^(\d\d)$", "20$1"),
+        month_first.struct[1],
+        year_first.struct[0],
+        first_day.struct[0],
+        new_year,
+    )
+    month = pl.coalesce(
+        number,
+        month_first.struct[0],
+        year_first.struct[1],
+        year_first.struct[2],
+        first_day.struct[1],
+        pl.when(new_year.is_not_null()).then(pl.lit("01")),
+    )
+    found = pl.format("{}-{}", year, month.str.zfill(2))
+    return pl.when(found.str.contains(MONTH)).then(found)
+
+
+def _money(text: pl.Expr) -> pl.Expr:
+    """`119.4`, `119`, `£1,190.00`, `-£5`, `(119.40)` as accountants write what is owed."""
+    parts = text.str.extract_groups(
+        r"^(?<open>\()?\s*(?<minus>-)?\s*£?\s*(?<inner>-)?\s*(?<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?<pence>\d*))?\s*(?<close>\))?$"
+    )
+    whole = parts.struct["whole"].str.replace_all(",", "", literal=True).str.replace(r"^0+(\d)", "$1")
+    pence = parts.struct["pence"].fill_null("").str.replace(r"^(\d\d)0+$", "$1").str.pad_end(2, "0")
+    signs = [parts.struct[name].is_not_null() for name in ("open", "minus", "inner")]
+    is_clear = (signs[0] == parts.struct["close"].is_not_null()) & (pl.sum_horizontal(signs) <= 1)
+    sign = pl.when(pl.any_horizontal(signs)).then(pl.lit("-")).otherwise(pl.lit(""))
+    found = pl.format("{}{}.{}", sign, whole, pence)
+    return pl.when(is_clear & found.str.contains(MONEY)).then(found)
+
+
+def _school_year(text: pl.Expr) -> pl.Expr:
+    """`2025/26`: the contract period is named by the year in which it starts."""
+    years = text.str.extract_groups(r"^(20\d\d)\s*[/\-]\s*(?:20)?(\d\d)$")
+    first = years.struct[0].cast(pl.Int64, strict=False)
+    follows = (first + 1) % 100 == years.struct[1].cast(pl.Int64, strict=False)
+    return pl.when(follows).then(years.struct[0])
+
+
+def _unlike(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda text: ~text.str.contains(pattern)
+
+
+_NUMBERS = ("trn", "statement_month", "expected_amount", "contract_period", "school_urn")
+_WAYS = (
+    _Way(
+        (*ID_COLUMNS, *WORD_COLUMNS, *_NUMBERS, "declaration_date"),
+        lambda text: text.str.starts_with("'") | text.str.starts_with("’"),
+        _without_apostrophe,
+        "the apostrophe in front, with which spreadsheets mark text, was left away",
+    ),
+    _Way(
+        (*ID_COLUMNS, *WORD_COLUMNS, "statement_month", "expected_amount", "contract_period"),
+        lambda text: text.str.len_bytes() != text.str.len_chars(),
+        _with_hyphens,
+        "a dash that looks like a hyphen was taken for one",
+    ),
+    _Way(("trn",), _unlike(TRN), _trn, "the blanks, or the decimal point, were left away"),
+    _Way(("statement_month",), _unlike(MONTH), _month, "the month was written as people or spreadsheets write it"),
+    _Way(("expected_amount",), _unlike(MONEY), _money, "the amount was written as people or spreadsheets write it"),
+    _Way(("contract_period",), _unlike(YEAR), _school_year, "a contract period is named by the year it starts in"),
+)
+
+
+def taken(values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """values: row_number and a kind's columns, trimmed → the same with what was meant, and what was taken for what: MEANT,
+    by row, each cell once."""
+    told = [pl.DataFrame(schema=MEANT)]
+    for name in values.columns:
+        for way in _WAYS:
+            if name in way.columns and values[name].dtype == pl.String:
+                values, found = _taken(values, name, way)
+                told.append(found)
+    return values, pl.concat(told).sort("row_number", maintain_order=True)
+
+
+def _taken(values: pl.DataFrame, name: str, way: _Way) -> tuple[pl.DataFrame, pl.DataFrame]:
+    none = pl.DataFrame(schema=MEANT)
+    looks = values.select(way.looks(pl.col(name)).fill_null(False)).to_series()
+    if not looks.any():
+        return values, none
+    found = values.filter(looks).select(
+        "row_number",
+        pl.lit(name).alias("column"),
+        pl.col(name).alias("sent"),
+        way.means(pl.col(name)).alias("meant"),
+        pl.lit(way.why).alias("why"),
+    )
+    found = found.filter(pl.col("meant").is_not_null() & (pl.col("meant") != pl.col("sent")))
+    if found.is_empty():
+        return values, none
+    meant = found.select("row_number", pl.col("meant").alias("_meant"))
+    values = values.join(meant, on="row_number", how="left", maintain_order="left")
+    values = values.with_columns(pl.coalesce(pl.col("_meant").replace("", None), name).alias(name)).drop("_meant")
+    return values, found
+
+
+def row_notes(told: pl.DataFrame) -> pl.DataFrame:
+    """row_number, taken_as: what was taken for what, in words."""
+    words = pl.format(
+        "{}: “{}” was taken as {}: {}.",
+        "column",
+        shown_column(pl.col("sent")),
+        shown_column(pl.col("meant")),
+        "why",
+    )
+    return told.group_by("row_number", maintain_order=True).agg(words.str.join(" ").alias("taken_as"))
+
+
+def file_notes(told: pl.DataFrame, lines: pl.DataFrame) -> list[str]:
+    """A sentence for each way: in how many rows, and where first. lines: row_number, line_number."""
+    if told.is_empty():
+        return []
+    counted = told.join(lines, on="row_number").group_by("column", "why", maintain_order=True).agg(
+        pl.len().alias("rows"), pl.col("line_number", "sent", "meant").first()
+    )  # fmt: skip
+    notes = []
+    for column, why, rows, line, sent, meant in counted.iter_rows():
+        shown = pl.select(shown_column(pl.lit(pl.Series([sent, meant])))).to_series()
+        many = "1 row" if rows == 1 else f"{rows:,} rows"
+        notes.append(
+            f"In {many} (first on line {line:,}: “{shown[0]}” was taken as {shown[1]}) of {column}, {why}. Format the "
+            "column as Text in your spreadsheet, and it stays as you write it."
+        )
+    return notes
