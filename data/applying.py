@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from data.casting import INSTANT
 from data.database import Database
-from data.tables import RECORD_TABLES, events, metadata, own_changes, rfc3339
+from data.tables import RECORD_TABLES, events, expected_payments, metadata, own_changes, rfc3339, stated_months
 from schemas.records import RECORDS
 
 WHOLE_ROW = "*"
@@ -40,6 +40,8 @@ def apply_changes(
         database.insert(connection, metadata.tables[name], rows)
         if name in RECORDS:
             database.insert(connection, own_changes, _made(name, rows, now))
+        if name == expected_payments.name:
+            database.insert(connection, stated_months, rows.select(list(stated_months.columns.keys())).unique())
     for name, rows in updates:
         key = rows.columns[0]
         told = [column for column in rows.columns[1:] if column not in _UNTOLD]

@@ -8,15 +8,9 @@ from data.casting import typed
 from data.database import Reader
 from data.merging import surviving_participants
 
-# Months are few and looked up one by one; what was stated for other months is not read.
 _STATED = """
-SELECT DISTINCT e.lead_provider_id, e.contract_period, e.statement_month, e.submission_id, x.number
-FROM months m
-CROSS JOIN lead_providers l
-CROSS JOIN contract_periods c
-JOIN expected_payments e ON e.lead_provider_id = l.lead_provider_id AND e.contract_period = c.contract_period
-  AND e.statement_month = m.statement_month
-JOIN submissions x ON x.submission_id = e.submission_id
+SELECT m.lead_provider_id, m.contract_period, m.statement_month, m.submission_id, x.number, x.received_at, x.file_name
+FROM stated_months m JOIN submissions x ON x.submission_id = m.submission_id
 """
 _EXPECTED = """
 SELECT e.submission_id, e.lead_provider_id, e.contract_period, e.statement_month, e.participant_id, e.participant_type,
@@ -40,9 +34,14 @@ WHERE sp.participant_id = n.participant_id AND tp.school_period_id = sp.school_p
 """
 _REJECTED = """
 SELECT r.lead_provider_id, r.participant_id, r.participant_type, r.declaration_type, r.submission_id, r.row_number,
-       r.rule_codes, x.number
+       r.line_number, r.rule_codes, x.number, x.file_name
 FROM naming n CROSS JOIN rejected_declarations r CROSS JOIN submissions x
 WHERE r.participant_id = n.participant_id AND x.submission_id = r.submission_id
+"""
+_REJECTED_OF_LISTS = """
+SELECT r.submission_id, r.statement_month, r.contract_period, r.participant_id, r.participant_type, r.declaration_type,
+       r.line_number, r.rule_codes
+FROM stating s CROSS JOIN rejected_expectations r WHERE r.submission_id = s.submission_id
 """
 _MONTH = ["lead_provider_id", "contract_period", "statement_month"]
 _DECLARED = ["lead_provider_id", "participant_id", "participant_type", "declaration_type"]
@@ -53,14 +52,17 @@ class Expectations:
     """What was expected, and the records beside it.
 
     expected: statement_id, lead_provider_id, participant_id, participant_type, declaration_type, expected_amount,
-        delivery_partner_id, your_reference: the accepted rows of the last file that names the statement's month
+        delivery_partner_id, your_reference: the accepted rows of the last file that names the statement's month; and
+        misplaced_words: of a row stated for a month that has no statement, or one that was paid by then, what to say of it
     trained: participant_id, lead_provider_id, trn, full_name: those named whom each provider trains or has trained
     merges: participant_id, merged_into
     partners: of those for whom a delivery partner was expected: PARTNERS, what the records say of it
     declarations: of those named: lead_provider_id (who declared), participant_id, participant_type, declaration_type,
         declaration_id, created_at, statuses and statements
     rejected: the last row turned away: lead_provider_id, participant_id, participant_type, declaration_type,
-        submission_id, row_number, rule_codes
+        submission_id, file_name, row_number, line_number (null where it was not kept), rule_codes
+    rejected_of_lists: rows of the lists that stand which were turned away: statement_id, lead_provider_id, participant_id,
+        participant_type, declaration_type, list_submission, list_file, list_line, list_codes
     """
 
     expected: pl.DataFrame
@@ -69,6 +71,7 @@ class Expectations:
     partners: pl.DataFrame
     declarations: pl.DataFrame
     rejected: pl.DataFrame
+    rejected_of_lists: pl.DataFrame
 
 
 # Training with the delivery partner that was expected, and corrections of the partnerships trained under.
@@ -129,25 +132,101 @@ def _partners(reader: Reader, expected: pl.DataFrame) -> pl.DataFrame:
     return asked.join(trained, on=key, how="left").join(last, on=key, how="left").select(list(PARTNERS))
 
 
-def load_expectations(reader: Reader, chosen: pl.DataFrame) -> Expectations:
-    """chosen: statement_id, lead_provider_id, contract_period, statement_month."""
-    reader.lend("months", "statement_month", chosen["statement_month"].unique().sort())
-    stated = typed(reader.frame(_STATED)).cast({"number": pl.Int64}).join(chosen, on=_MONTH)
-    last = stated.sort("number").unique(_MONTH, keep="last", maintain_order=True)
-    reader.lend("stating", "submission_id", last["submission_id"].unique().sort())
-    expected = typed(reader.frame(_EXPECTED)).join(last.select("submission_id", *_MONTH, "statement_id"),
-                                                   on=["submission_id", *_MONTH])  # fmt: skip
-    merges = surviving_participants(reader, expected["participant_id"])
-    named = pl.concat([expected["participant_id"], merges["merged_into"].rename("participant_id")])
-    reader.lend("naming", "participant_id", named.unique().sort())
-    rejected = (
-        typed(reader.frame(_REJECTED)).cast({"number": pl.Int64, "row_number": pl.Int64}).sort("number", "row_number")
+def _compared_with(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """The lists' months with the statement that each is compared with, and misplaced_words where that is not its own.
+
+    It is its own where there is one, and that was not paid before the list came. Else every pound is to appear somewhere: on
+    that month's statement of another contract period, or on the next month's, or the last before; of those that could
+    still change when the list came.
+    """
+    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2))
+    output = named.filter(pl.col("fee_type") == "output").select(
+        "lead_provider_id", "statement_id", "status", "marked_as_paid_at", its_month=month, its_period="contract_period"
     )
+    pairs = stated.join(output, on="lead_provider_id")
+    is_own = (pl.col("its_month") == pl.col("statement_month")) & (pl.col("its_period") == pl.col("contract_period"))
+    is_able = (pl.col("status") != "paid") | (pl.col("marked_as_paid_at") > pl.col("received_at")).fill_null(False)
+    pairs = pairs.with_columns(is_own=is_own, is_able=is_able).with_columns(
+        has_own=(pl.col("is_own")).any().over(_MONTH)
+    )
+    later = pl.col("its_month") >= pl.col("statement_month")
+    distance = (_months("its_month") - _months("statement_month")).abs()
+    same_month = pl.col("its_month") == pl.col("statement_month")
+    best = pairs.filter("is_able").sort(
+        ~pl.col("is_own"), ~same_month, ~later, distance, -pl.col("its_period"), "statement_id"
+    ).unique(_MONTH, keep="first", maintain_order=True)  # fmt: skip
+    where = pl.format("{} of contract period {}", "statement_month", "contract_period")
+    why = pl.when("has_own").then(pl.lit("whose statement had been paid by then")).otherwise(
+        pl.lit("for which you have no statement")
+    )  # fmt: skip
+    words = pl.format("You stated it for {}, {}. ", where, why)
+    return best.with_columns(misplaced_words=pl.when(~pl.col("is_own")).then(words)).select(
+        *stated.columns, "statement_id", "misplaced_words"
+    )
+
+
+def _months(name: str) -> pl.Expr:
+    """A month as a number, to count with."""
+    return pl.col(name).str.slice(0, 4).cast(pl.Int64) * 12 + pl.col(name).str.slice(5, 2).cast(pl.Int64)
+
+
+def load_expectations(reader: Reader, chosen: pl.DataFrame, named: pl.DataFrame) -> Expectations:
+    """chosen: statement_id, lead_provider_id, contract_period, statement_month. named: every statement that there is."""
+    stated = typed(reader.frame(_STATED)).cast({"number": pl.Int64, "contract_period": pl.Int64})
+    last = stated.sort("number").unique(_MONTH, keep="last", maintain_order=True)
+    last = _compared_with(last, named).join(chosen.select("statement_id"), on="statement_id", how="semi")
+    reader.lend("stating", "submission_id", last["submission_id"].unique().sort())
+    rows = typed(reader.frame(_EXPECTED)).join(
+        last.select("submission_id", *_MONTH, "statement_id", "misplaced_words"), on=["submission_id", *_MONTH]
+    )
+    expected = _each_once(rows)
+    merges = surviving_participants(reader, expected["participant_id"])
+    people = pl.concat([expected["participant_id"], merges["merged_into"].rename("participant_id")])
+    reader.lend("naming", "participant_id", people.unique().sort())
+    rejected = typed(reader.frame(_REJECTED)).cast(
+        {"number": pl.Int64, "row_number": pl.Int64, "line_number": pl.Int64}
+    ).sort("number", "row_number")  # fmt: skip
     return Expectations(
-        expected=expected.drop("submission_id", "contract_period", "statement_month"),
+        expected=expected,
         trained=reader.frame(_TRAINED),
         merges=merges,
-        partners=_partners(reader, expected),
         declarations=typed(reader.frame(_DECLARATIONS)),
         rejected=rejected.unique(_DECLARED, keep="last", maintain_order=True).drop("number"),
+        rejected_of_lists=_rejected_of_lists(reader, last),
+        partners=_partners(reader, expected),
     )
+
+
+def _each_once(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row a declaration and statement: what was stated for it under several months, together."""
+    key = ["statement_id", *_DECLARED]
+    columns = [*key, "expected_amount", "delivery_partner_id", "your_reference", "misplaced_words"]
+    if not rows.select(key).is_duplicated().any():
+        return rows.select(columns)
+    amount = pl.col("expected_amount")
+    together = pl.when(amount.is_not_null().any()).then(amount.sum()).alias("expected_amount")
+    own_first = rows.sort(pl.col("misplaced_words").is_not_null(), maintain_order=True)
+    return own_first.group_by(key, maintain_order=True).agg(
+        together, pl.col("delivery_partner_id", "your_reference").first(), pl.col("misplaced_words").drop_nulls().first()
+    ).select(columns)  # fmt: skip
+
+
+def _rejected_of_lists(reader: Reader, last: pl.DataFrame) -> pl.DataFrame:
+    """stating: lent. The last line of a list that was turned away for each declaration, by the statements it may be of."""
+    rows = reader.frame(_REJECTED_OF_LISTS).cast({"line_number": pl.Int64, "contract_period": pl.Int64})
+    lists = last.select(
+        "submission_id",
+        "statement_id",
+        "lead_provider_id",
+        "file_name",
+        its_month="statement_month",
+        its_period="contract_period",
+    )
+    pairs = rows.join(lists, on="submission_id").filter(
+        (pl.col("statement_month").is_null() | (pl.col("statement_month") == pl.col("its_month")))
+        & (pl.col("contract_period").is_null() | (pl.col("contract_period") == pl.col("its_period")))
+    )
+    return pairs.sort("line_number").unique(["statement_id", *_DECLARED], keep="last", maintain_order=True).select(
+        "statement_id", *_DECLARED, list_submission="submission_id", list_file="file_name", list_line="line_number",
+        list_codes="rule_codes",
+    )  # fmt: skip

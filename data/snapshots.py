@@ -35,6 +35,15 @@ SELECT s.statement_id, c.contract_period, s.year, s.month, s.fee_type, s.deadlin
 FROM statements s JOIN contracts c ON c.contract_id = s.contract_id
 WHERE c.lead_provider_id = ?
 """
+# Which lists name which months; rows of some of them.
+_STATED = """
+SELECT m.submission_id, m.contract_period, m.statement_month, x.number
+FROM stated_months m JOIN submissions x ON x.submission_id = m.submission_id
+WHERE m.lead_provider_id = ?
+"""
+_STATED_ROWS = """
+SELECT {columns} FROM named n CROSS JOIN expected_payments t WHERE t.submission_id = n.id AND t.lead_provider_id = ?
+"""
 _PAIRED = "SELECT {columns} FROM provider_delivery_partners t WHERE t.lead_provider_id = ?"
 _DECLARED_BY = """
 SELECT s.participant_id FROM named n CROSS JOIN declarations d CROSS JOIN training_periods t CROSS JOIN school_periods s
@@ -84,6 +93,10 @@ class _Loader:
     def whole(self, *names: str) -> None:
         for name in names:
             self.ask(name, f"SELECT {{columns}} FROM {name} t")
+
+    def frame(self, sql: str, *parameters: object) -> pl.DataFrame:
+        """A frame that is no part of the snapshot."""
+        return self._reader.frame(sql, *parameters)
 
     def remember(self, ids: pl.Series) -> None:
         """What was asked for before about these records."""
@@ -136,6 +149,8 @@ def snapshot_for(reader: Reader, kind: str, values: pl.DataFrame, lead_provider_
     """What judging a file of this kind needs. values: its rows as read, any case, any rubbish."""
     load = _Loader(reader, kind, lead_provider_id)
     if kind == "expected-payments":
+        load.ask("statements", _STATEMENTS, None, lead_provider_id)
+        _stated_before(load, values["statement_month"], lead_provider_id)
         return load.snapshot()
     if kind == "partnerships":
         _of_schools(load, values["school_urn"], lead_provider_id)
@@ -156,6 +171,16 @@ def snapshot_for(reader: Reader, kind: str, values: pl.DataFrame, lead_provider_
         else:
             load.remember(people)
     return load.snapshot()
+
+
+def _stated_before(load: _Loader, months: pl.Series, lead_provider_id: str) -> None:
+    """The rows of the lists that stand for these months."""
+    stated = load.frame(_STATED, lead_provider_id).cast({"number": pl.Int64, "contract_period": pl.Int64})
+    key = ["contract_period", "statement_month"]
+    last = stated.sort("number").unique(key, keep="last", maintain_order=True)
+    last = last.filter(pl.col("statement_month").is_in(months.unique().implode()))
+    rows = load.ask("stated_before", _STATED_ROWS, last["submission_id"], lead_provider_id)
+    load.frames["stated_before"] = rows.join(last.select("submission_id", *key), on=["submission_id", *key], how="semi")
 
 
 def ids_in(column: pl.Series) -> pl.Series:

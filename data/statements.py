@@ -11,7 +11,7 @@ from data.expectations import Expectations, load_expectations
 from schemas.prices import mismatched_bands
 
 _STATEMENTS = """
-SELECT s.statement_id, s.contract_id, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, s.status,
+SELECT s.statement_id, s.contract_id, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, s.status, s.marked_as_paid_at,
        c.lead_provider_id, c.contract_period, c.contract_type, c.vat_rate, c.recruitment_target, c.setup_fee,
        c.monthly_service_fee, c.uplift_fee_per_declaration, c.mentor_fee_per_declaration,
        l.name AS lead_provider_name, l.vat_registered
@@ -99,7 +99,7 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
             reader.frame("SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.statement_id")
         ).sort("adjustment_id"),
         named=named,
-        expectations=load_expectations(reader, asked),
+        expectations=load_expectations(reader, asked, named),
     )
 
 

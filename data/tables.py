@@ -272,6 +272,32 @@ expected_payments = Table(
     Index("ix_expected_payments_month", "lead_provider_id", "contract_period", "statement_month"),
 )
 
+# Which months each list of expected payments stands for: the last one that names a month is the one that counts.
+stated_months = Table(
+    "stated_months",
+    metadata,
+    Column("submission_id", String(80), primary_key=True),
+    Column("lead_provider_id", String(36), nullable=False, index=True),
+    Column("contract_period", Integer, primary_key=True, autoincrement=False),
+    Column("statement_month", String(7), primary_key=True),
+)
+
+# Rows of such lists that were turned away; a month that could not be read is null.
+rejected_expectations = Table(
+    "rejected_expectations",
+    metadata,
+    Column("submission_id", String(80), primary_key=True),
+    Column("row_number", Integer, primary_key=True, autoincrement=False),
+    Column("line_number", Integer, nullable=False),
+    Column("lead_provider_id", String(36), nullable=False),
+    Column("statement_month", String(7)),
+    Column("contract_period", Integer),
+    Column("participant_id", String(36), nullable=False),
+    Column("participant_type", String(10), nullable=False),
+    Column("declaration_type", String(20), nullable=False),
+    Column("rule_codes", Text, nullable=False),
+)
+
 # Declarations that were turned away, of participants whom DfE knows: what a discrepancy names (transforms.discrepancies).
 rejected_declarations = Table(
     "rejected_declarations",
@@ -283,6 +309,7 @@ rejected_declarations = Table(
     Column("participant_type", String(10), nullable=False),
     Column("declaration_type", String(20), nullable=False),
     Column("rule_codes", Text, nullable=False),
+    Column("line_number", Integer),
 )
 
 # Partnerships made here that went over into another one when their school was merged: the old id stays known.

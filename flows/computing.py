@@ -102,7 +102,7 @@ def _different(accounts: Accounts, chosen: pl.DataFrame, figures: Figures, today
     told = accounts.expectations
     return discrepancies(
         chosen, figures.declarations, accounts.bands, told.expected, told.trained, told.merges, told.declarations,
-        told.rejected, accounts.named, today, told.partners,
+        told.rejected, accounts.named, today, told.partners, told.rejected_of_lists,
     )  # fmt: skip
 
 

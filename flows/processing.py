@@ -11,7 +11,7 @@ from data.database import Reader
 from data.ledger import UNREAD, SubmissionRow
 from data.repeats import partnerships_that_stand, undone_since
 from data.snapshots import MEMORY, snapshot_for
-from data.tables import rejected_declarations
+from data.tables import rejected_declarations, rejected_expectations
 from flows.claiming import receipt_path
 from flows.clock import london_day
 from flows.errors import ExchangeError
@@ -25,6 +25,7 @@ from sftp.server.names import why_refused
 from transforms.changes import Submission
 from transforms.judging import judge
 from transforms.repeats import First, judge_again, sent_back, still_stands
+from transforms.updates.expected_payments import of_the_whole_file
 
 log = logging.getLogger("ectx.intake")
 OPEN_ENDED = (
@@ -32,7 +33,7 @@ OPEN_ENDED = (
 )
 
 
-MAY_BE_CUT_SHORT = ("FILE-004", "FILE-006")
+MAY_BE_CUT_SHORT = ("FILE-004", "FILE-006", "FILE-007")
 
 
 class Judged(Exception):
@@ -48,7 +49,8 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
         if outcome.judgement:
             changes = outcome.judgement.changes
             apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events, now)
-            house.database.insert(connection, rejected_declarations, outcome.judgement.rejected)
+            rejected = rejected_expectations if submission.kind == "expected-payments" else rejected_declarations
+            house.database.insert(connection, rejected, outcome.judgement.rejected)
         promise_receipt(house, connection, provider, outcome, now)
         if outcome.set_aside:
             house.ledger.settle(connection, submission.submission_id, trouble="its rights keep us out: it was not kept")
@@ -106,7 +108,9 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     today = london_day(submission.received_at)
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
     if first is None or sent_back(sheet):
-        return Outcome.of_rows(submission, now, sheet, judge(sheet, kind, snapshot, whose), notes)
+        judgement = judge(sheet, kind, snapshot, whose)
+        notes += of_the_whole_file(judgement.changes, snapshot)
+        return Outcome.of_rows(submission, now, sheet, judgement, notes)
     moved = partnerships_that_stand(reader, first.submission_id)
     stands = still_stands(sheet, kind, snapshot, whose, moved)
     if stands.all():

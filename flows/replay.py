@@ -31,6 +31,8 @@ from data.tables import (
     own_changes,
     records_imports,
     rejected_declarations,
+    rejected_expectations,
+    stated_months,
     submissions,
 )
 from flows.claiming import is_kept
@@ -45,7 +47,16 @@ from transforms.updates.voids import CLAWED_BACK, VOIDED
 
 # Numbers that a database gives out, and what only says how a file travelled or whether it is still kept.
 _UNCOMPARED = {"event_id", "import_id", "removed", "purged_at", "arrival", "failures", "next_try_at", "trouble"}
-_COMPARED = (*RECORD_TABLES.values(), submissions, events, expected_payments, rejected_declarations, own_changes)
+_COMPARED = (
+    *RECORD_TABLES.values(),
+    submissions,
+    events,
+    expected_payments,
+    stated_months,
+    rejected_declarations,
+    rejected_expectations,
+    own_changes,
+)
 # What a submission was when it was claimed.
 _SENT = {
     "submission_id", "lead_provider_id", "kind", "file_name", "size_bytes", "sha256", "arrival", "received_at",

@@ -91,8 +91,15 @@ VOIDED = Reason("voided", "Voided", "It was voided.", "Declare it again if it wa
 ROW_REJECTED = Reason(
     "row-rejected",
     "The row was rejected",
-    "Row {row_number} of {submission_id} was rejected: {rule_codes}.",
+    "{line_words} of {file_name} was rejected ({rule_codes}); its receipt is {submission_id}.",
     "Follow what that receipt advises, and send the row again. {deadline_words}",
+)
+LIST_ROW_REJECTED = Reason(
+    "row-rejected",
+    "The row was rejected",
+    "It is due on this statement. Line {list_line} of your list {list_file}, which states it, was rejected ({list_codes}); its "
+    "receipt is {list_submission}.",
+    "Correct that line and send the month's whole list again: rejected.csv of that receipt holds all of it.",
 )
 NOT_DECLARED = Reason(
     "not-declared",
@@ -103,7 +110,7 @@ NOT_DECLARED = Reason(
 
 # First match wins.
 REASONS = (
-    UNKNOWN, CLAWED_BACK_HERE, OVER_CAPACITY, DIFFERENT_AMOUNT, DIFFERENT_PARTNER, AGREED, NOT_EXPECTED, AWAITING,
-    ELSEWHERE, CLAWED_BACK_ELSEWHERE, VOIDED, ROW_REJECTED, NOT_DECLARED,
+    UNKNOWN, CLAWED_BACK_HERE, OVER_CAPACITY, DIFFERENT_AMOUNT, DIFFERENT_PARTNER, AGREED, LIST_ROW_REJECTED, NOT_EXPECTED,
+    AWAITING, ELSEWHERE, CLAWED_BACK_ELSEWHERE, VOIDED, ROW_REJECTED, NOT_DECLARED,
 )  # fmt: skip
 TITLES = {reason.code: reason.title for reason in REASONS}

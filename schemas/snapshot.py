@@ -51,6 +51,9 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "expected_payments": (
         "statement_month", "contract_period", "participant_id", "participant_type", "declaration_type",
     ),
+    "stated_before": (
+        "submission_id", "statement_month", "contract_period", "participant_id", "participant_type", "declaration_type",
+    ),
 }  # fmt: skip
 
 
@@ -62,6 +65,7 @@ class Snapshot:
     mentor's participant id. participant_id_changes: to_participant_id is the surviving record's, at the end
     of any chain. provider_delivery_partners, statements: this lead provider's alone. events: of accepted
     rows of this lead provider, the memory of what was asked for before. expected_payments: of this very file.
+    stated_before: the rows that stand for the months that the file names.
     """
 
     participants: pl.DataFrame
@@ -81,3 +85,4 @@ class Snapshot:
     statements: pl.DataFrame
     events: pl.DataFrame
     expected_payments: pl.DataFrame
+    stated_before: pl.DataFrame

@@ -164,6 +164,7 @@ class World:
             statements=frame("statements", self._statements()),
             events=frame("events", []),
             expected_payments=frame("expected_payments", []),
+            stated_before=frame("stated_before", []),
         )
 
     def _participants(self) -> list[dict[str, Any]]:

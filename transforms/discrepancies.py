@@ -37,11 +37,12 @@ def discrepancies(
     named: pl.DataFrame,
     today: date,
     partners: pl.DataFrame,
+    rejected_of_lists: pl.DataFrame,
 ) -> pl.DataFrame:
     """Every expected or due declaration of the statements for which something was expected.
 
     statements, bands, named: as in data.statements.Accounts, the statements chosen alone. declarations: as in
-    transforms.statements.Figures. expected, trained, merges, declared, rejected, partners: as in
+    transforms.statements.Figures. expected, trained, merges, declared, rejected, partners, rejected_of_lists: as in
     data.expectations.Expectations.
     Returns DIFFERENCES, by statement, reason and participant; expected_pence is null where no amount was sent, and 0 for
     what was not expected at all; difference_pence = due − expected.
@@ -51,6 +52,7 @@ def discrepancies(
     rows = _with_people(rows, trained, merges)
     rows = _with_declared(rows, declared, named)
     rows = rows.join(rejected, on=DECLARED, how="left", maintain_order="left")
+    rows = rows.join(rejected_of_lists, on=KEY, how="left", maintain_order="left")
     rows = rows.join(_next_deadlines(named, today), on=["lead_provider_id", "contract_period"], how="left")
     rows = _with_partner_words(rows, partners)
     rows = rows.join(guesses(rows, concerned, bands), on=KEY, how="left", maintain_order="left")
@@ -65,6 +67,7 @@ def _both_sides(statements: pl.DataFrame, declarations: pl.DataFrame, expected: 
         (pl.col("expected_amount") * 100).cast(pl.Int64).alias("sent_pence"),
         pl.col("delivery_partner_id").alias("expected_partner_id"),
         pl.col("your_reference").alias("sent_reference"),
+        "misplaced_words",
         is_expected=pl.lit(True),
     )
     held = _due(declarations.join(terms, on="statement_id"))
@@ -193,6 +196,9 @@ def _words() -> dict[str, pl.Expr]:
         "waiting_advice": pl.when(is_ect).then(pl.lit(chase)).otherwise(pl.lit("Ask DfE.")),
         "deadline_words": pl.col("deadline_words").fill_null("No statement is open for this contract period."),
         "guess": pl.col("guess").fill_null(""),
+        "line_words": pl.coalesce(
+            pl.format("Line {}", "line_number"), pl.format("Row {}", "row_number"), pl.lit("A row")
+        ),
     }
 
 
@@ -210,6 +216,7 @@ def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
         (reasons.DIFFERENT_AMOUNT, both & by_more_than_a_penny),
         (reasons.DIFFERENT_PARTNER, both & other_partner),
         (reasons.AGREED, both),
+        (reasons.LIST_ROW_REJECTED, IS_THERE & pl.col("list_line").is_not_null()),
         (reasons.NOT_EXPECTED, IS_THERE),
         (reasons.AWAITING, pl.col("newest_status") == "no_payment"),
         (reasons.ELSEWHERE, pl.col("live_statement_id").is_not_null()),
@@ -231,7 +238,7 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
         told.append(
             part.with_columns(
                 pl.lit(reason.code).alias("reason_code"),
-                in_words(reason.reason, part).alias("reason"),
+                pl.concat_str(pl.col("misplaced_words").fill_null(""), in_words(reason.reason, part)).alias("reason"),
                 in_words(reason.what_to_do, part).alias("what_to_do"),
                 pl.coalesce("due_partner_name").alias("delivery_partner_name"),
             )

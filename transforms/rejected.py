@@ -1,7 +1,9 @@
-"""Rejected declarations, kept so that a difference from what was expected can name the row that was turned away."""
+"""Rejected rows, kept so that a difference from what was expected can name the line that was turned away."""
 
 import polars as pl
 
+from schemas.form import UUID_ANY_CASE
+from schemas.meant import MONTH, YEAR
 from schemas.snapshot import Snapshot
 from schemas.vocabulary import DECLARATION_TYPES
 from transforms.changes import Submission
@@ -13,17 +15,39 @@ def rejected_declarations(
     """One row for each rejected row that names a participant whom DfE knows, a role and a type.
 
     rejected: rows with their facts; findings: row_number, position, code of every rule broken.
-    Returns submission_id, row_number, lead_provider_id, participant_id, participant_type,
+    Returns submission_id, row_number, line_number, lead_provider_id, participant_id, participant_type,
     declaration_type, rule_codes (`;` between).
     """
     named = rejected.filter(
         pl.col("participant_type").is_not_null() & pl.col("declaration_type").is_in(DECLARATION_TYPES)
     ).join(snapshot.participants, on="participant_id", how="semi", maintain_order="left")
+    return _kept(named, findings, submission)
+
+
+def rejected_expectations(
+    rejected: pl.DataFrame, findings: pl.DataFrame, _snapshot: Snapshot, submission: Submission
+) -> pl.DataFrame:
+    """The same of a list of expected payments, for rows that name a participant, a role and a type. Also statement_month and
+    contract_period, null where they could not be read."""
+    named = rejected.filter(
+        pl.col("participant_type").is_not_null()
+        & pl.col("declaration_type").is_in(DECLARATION_TYPES)
+        & pl.col("participant_id").str.contains(UUID_ANY_CASE)
+    ).with_columns(
+        pl.when(pl.col("statement_month").str.contains(MONTH)).then("statement_month"),
+        contract_period=pl.when(pl.col("contract_period").str.contains(YEAR)).then("year"),
+    )
+    return _kept(named, findings, submission, "statement_month", "contract_period")
+
+
+def _kept(named: pl.DataFrame, findings: pl.DataFrame, submission: Submission, *more: str) -> pl.DataFrame:
     codes = findings.sort("position").group_by("row_number").agg(pl.col("code").unique(maintain_order=True))
     return named.join(codes, on="row_number", maintain_order="left").select(
         pl.lit(submission.submission_id).alias("submission_id"),
         "row_number",
+        "line_number",
         pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
+        *more,
         "participant_id",
         "participant_type",
         "declaration_type",

@@ -41,6 +41,7 @@ def test_good_and_bad_rows_get_a_whole_receipt(house, provider, good, files_of):
         "received.json",
         "results.csv",
         "rejected.csv",
+        "rejected.xlsx",
         "receipt.html",
         "receipt.json",
     }

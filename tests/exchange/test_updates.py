@@ -272,7 +272,7 @@ def test_a_rejected_csv_of_any_kind_can_be_corrected_and_sent_back(ask, send, ho
     told, changed = send(kind, bad, AT, "-bad")
     assert set(told["outcome"]) == {"rejected"} and changed == {}
     back = results(receipts(house, provider)[f"{kind}-bad.csv"], "rejected.csv")
-    assert back.columns == [*good.columns, "errors"] and back["errors"].null_count() == 0
+    assert back.columns == ["line_number", *good.columns, "errors"] and back["errors"].null_count() == 0
     told, _ = send(kind, back.with_columns(good[wrong]), NEXT_DAY, "-corrected")
     assert told["outcome"].to_list() == ["accepted"] * good.height, told["messages"].to_list()
     assert told["notes"].null_count() == 0, "every accepted row says what it did"

@@ -28,14 +28,21 @@ ONE = Account(units=(Unit(0, "started"),), bands=((10, "995.00", "0.60"), (10, "
 NONE = Account(units=(), bands=ONE.bands)
 ROWS = {
     "expected": {**dict.fromkeys(("statement_id", *WHO), pl.String), "expected_amount": MONEY,
-                 "delivery_partner_id": pl.String, "your_reference": pl.String},
+                 "delivery_partner_id": pl.String, "your_reference": pl.String, "misplaced_words": pl.String},
     "trained": dict.fromkeys(("participant_id", "lead_provider_id", "trn", "full_name"), pl.String),
     "merges": dict.fromkeys(("participant_id", "merged_into"), pl.String),
     "declared": {**dict.fromkeys(WHO, pl.String), "declaration_id": pl.String, "created_at": INSTANT,
                  **dict.fromkeys(("payment_status", "clawback_status", "payment_statement_id",
                                   "clawback_statement_id"), pl.String)},
     "partners": PARTNERS,
-    "rejected": {**dict.fromkeys((*WHO, "submission_id"), pl.String), "row_number": pl.Int64, "rule_codes": pl.String},
+    "rejected": {
+        **dict.fromkeys((*WHO, "submission_id", "file_name"), pl.String), "row_number": pl.Int64, "line_number": pl.Int64,
+        "rule_codes": pl.String,
+    },
+    "rejected_of_lists": {
+        "statement_id": pl.String, **dict.fromkeys((*WHO, "list_submission", "list_file"), pl.String), "list_line": pl.Int64,
+        "list_codes": pl.String,
+    },
 }  # fmt: skip
 
 
@@ -73,6 +80,7 @@ def compared(account: Account, *expected: dict[str, Any], **records: list[dict[s
     return discrepancies(
         chosen, figures.declarations, frames["bands"], held["expected"], held["trained"], held["merges"],
         held["declared"], held["rejected"], named, date(2024, 12, 1), held["partners"],
+        held["rejected_of_lists"],
     )  # fmt: skip
 
 
@@ -159,12 +167,24 @@ CASES = {
         "on-another-statement", "April 2025",
     ),
     "the row was rejected": (
-        NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "20260101T000000Z-declarations-abc", "row_number": 7, "rule_codes": "DECL-011"}]},
-        "row-rejected", "Row 7 of 20260101T000000Z-declarations-abc was rejected: DECL-011.",
+        NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "20260101T000000Z-declarations-abc", "file_name": "declarations-nov.csv", "row_number": 7, "line_number": 9, "rule_codes": "DECL-011"}]},
+        "row-rejected", "Line 9 of declarations-nov.csv was rejected (DECL-011); its receipt is 20260101T000000Z-declarations-abc.",
+    ),
+    "a row rejected before lines were kept": (
+        NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "s-1", "file_name": "d.csv", "row_number": 7, "line_number": None, "rule_codes": "DECL-011"}]},
+        "row-rejected", "Row 7 of d.csv was rejected (DECL-011); its receipt is s-1.",
+    ),
+    "a rejected line of the list": (
+        ONE, [expect(participant_id="somebody")], {"rejected_of_lists": [{"statement_id": "s00", **WHO, "list_submission": "s-1", "list_file": "expected.csv", "list_line": 3, "list_codes": "FILE-012"}]},
+        "row-rejected", "It is due on this statement. Line 3 of your list expected.csv, which states it, was rejected (FILE-012); its receipt is s-1.",
+    ),
+    "stated for a month without a statement": (
+        ONE, [expect("119.40", misplaced_words="You stated it for 2024-01 of contract period 2021, for which you have no statement. ")], {},
+        "agreed", "You stated it for 2024-01 of contract period 2021, for which you have no statement. Due as you expected.",
     ),
     "a row rejected for the other role says nothing": (
         NONE, [expect("1.00")],
-        {"rejected": [{**WHO, "participant_type": "mentor", "submission_id": "x", "row_number": 7, "rule_codes": "DECL-011"}]},
+        {"rejected": [{**WHO, "participant_type": "mentor", "submission_id": "x", "file_name": "x.csv", "row_number": 7, "line_number": None, "rule_codes": "DECL-011"}]},
         "not-declared", "no such declaration",
     ),
     "not declared": (NONE, [expect("1.00")], {}, "not-declared", "no such declaration"),

@@ -63,7 +63,7 @@ REFUSED = [
     ("wrong evidence", World(), a_row(evidence_held="one-term-induction"), ["DECL-018"]),
     ("wrong TRN", World(), a_row(trn="7654321"), ["DECL-025"]),
     ("no TRN held", World(trn=None), a_row(trn="0123456"), ["DECL-025"]),
-    ("malformed TRN silences the comparison", World(), a_row(trn="123456"), ["FILE-012"]),
+    ("malformed TRN silences the comparison", World(), a_row(trn="654321"), ["FILE-012"]),
     ("mentor retained from 2025", World(training=(MENTOR_TRAINING,)), a_row(declaration_type="retained-1", **MENTOR_ROW), ["DECL-016"]),
     ("no open statement", World(deadlines=()), a_row(), ["DECL-021"]),
     ("statement payable", World(deadlines=((date(2025, 12, 31), "output", "payable"),)), a_row(), ["DECL-021"]),

@@ -174,9 +174,13 @@ def test_a_repeat_is_already_done_and_another_reason_is_not(kind):
 
 
 @both
-def test_a_stop_that_dfe_recorded_is_not_a_repeat(kind):
+def test_a_row_that_asks_for_just_what_dfe_recorded_is_done_already(kind):
     training = {"deferrals": DEFERRED, "withdrawals": WITHDRAWN}[kind]
-    assert codes(stop(kind, World(training=(training,)), reason="other")) == [f"{KINDS[kind]}-009"]
+    records = World(training=(training,))
+    done = stop(kind, records, reason="OTHER")
+    assert outcomes(done) == ["already-done"] and done.changes.updates == ()
+    assert "nothing to do" in done.verdicts["notes"][0]
+    assert codes(stop(kind, records, reason=ENGLISH[kind])) == [f"{KINDS[kind]}-009"]
 
 
 def test_a_deferral_that_was_followed_by_a_withdrawal_stands_no_more():

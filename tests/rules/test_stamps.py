@@ -62,7 +62,7 @@ def test_whatever_can_change_a_figure_changes_the_calculation(changed, file, bef
         ("schemas/declarations.py", "Give the participant's id.", "Give the id."),
         ("schemas/training.py", "Check the id against", "Look for the id in"),
         ("schemas/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
-        ("schemas/form.py", "DATE_TURNED = \"A spreadsheet turned", "DATE_TURNED = \"Some spreadsheet turned"),
+        ("schemas/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
         ("schemas/unread.py", "The checksum that lies beside", "The sum that lies beside"),
         ("schemas/pieces.py", "The file is empty.", "There is nothing in the file."),
         ("transforms/facts.py", 'pl.col("payments_frozen_at") <= now', 'pl.col("payments_frozen_at") < now'),

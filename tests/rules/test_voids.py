@@ -85,10 +85,18 @@ def test_ids_are_matched_in_any_case():
     assert outcomes(void(STARTED, which=STARTED.id.upper())) == ["accepted"]
 
 
-def test_what_is_voided_or_clawed_back_already_is_refused():
-    assert codes(void(replace(STARTED, status="voided"))) == ["VOID-004"]
-    assert codes(void(BEING_CLAWED_BACK)) == ["CLAW-002"]
-    assert codes(void(replace(BEING_CLAWED_BACK, clawback="clawed_back"))) == ["CLAW-002"]
+@pytest.mark.parametrize(
+    ("declared", "state"),
+    [
+        (replace(STARTED, status="voided"), "voided"),
+        (BEING_CLAWED_BACK, "awaiting-clawback"),
+        (replace(BEING_CLAWED_BACK, clawback="clawed_back"), "clawed-back"),
+    ],
+)
+def test_what_is_voided_or_clawed_back_already_whoever_did_it_is_done(declared, state):
+    judgement = void(declared)
+    assert outcomes(judgement) == ["already-done"] and judgement.changes.updates == ()
+    assert judgement.verdicts.select("declaration_id", "state").row(0) == (declared.id, state)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +217,7 @@ def test_a_51st_void_of_one_participants_declarations_is_refused():
     many = tuple(Declared("started", f"2025-10-01T09:{m:02}:00Z", status="voided") for m in range(51))
     rows = [{"declaration_id": each.id} for each in many]
     judgement = judged(World(declared=many), *rows, kind="voids")
-    assert [codes(judgement, n) for n in (50, 51)] == [["VOID-004"], ["FILE-014"]]
+    assert [outcomes(judgement)[49], codes(judgement, 51)] == ["already-done", ["FILE-014"]]
     strangers = judged(World(), *[{"declaration_id": an_id(str(n))} for n in range(51)], kind="voids")
     assert codes(strangers, 51) == ["VOID-003"]
 

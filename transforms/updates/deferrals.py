@@ -12,11 +12,13 @@ DEFERRED = "teacher_defers_training_period"
 
 
 def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
-    """Rows joined to T, and whether an earlier row deferred it so."""
+    """Rows joined to T, and whether it is deferred for the very reason that the row gives, whoever did it."""
     rows = with_training(lower(rows, "reason"), snapshot, submission)
     rows = asked_before(rows, snapshot, DEFERRED, "reason")
-    stands = (pl.col("training_status") == "deferred") & (pl.col("asked_at") == pl.col("deferred_at"))
-    return rows.with_columns((pl.col("asked_before") & stands.fill_null(False)).alias("asks_for_what_is_done"))
+    is_deferred = pl.col("training_status") == "deferred"
+    asked = pl.col("asked_before") & (pl.col("asked_at") == pl.col("deferred_at"))
+    stands = is_deferred & (asked | (pl.col("reason") == pl.col("deferral_reason")))
+    return rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
 
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
@@ -38,7 +40,9 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
         rows,
         note(ACCEPTED, "Deferred from {today}; send a resumptions row when the participant comes back.", rows),
         note(ACCEPTED & ended, "Their training had ended already, on {finished_on}.", rows),
-        note(DONE, "This participant has been deferred by a row of yours already: nothing to do.", rows),
+        note(
+            DONE, "This participant has been deferred for this reason already, on {deferred_at}: nothing to do.", rows
+        ),
     )
 
 

@@ -6,14 +6,17 @@ from schemas.expected_payments import RULES
 from schemas.snapshot import Snapshot
 from schemas.vocabulary import PARTICIPANT_TYPES
 from transforms.changes import ChangeSet, Submission
-from transforms.facts import lower
+from transforms.facts import lower, statement_month
+from transforms.rejected import rejected_expectations
 from transforms.update import ACCEPTED, Update, note, verdicts
 
 _KEY = ["statement_month", "contract_period", "participant_id", "participant_type", "declaration_type"]
+_KEY_OF_ROW = ["year", *(name for name in _KEY if name != "contract_period")]
 
 
 def facts(rows: pl.DataFrame, snapshot: Snapshot, _submission: Submission) -> pl.DataFrame:
-    """Rows with is_stated_above: an accepted row above states the same declaration for the same month."""
+    """Rows with is_stated_above (an accepted row above states the same declaration for the same month), and
+    nowhere_words: why no statement can be compared with the row, where none can."""
     rows = lower(rows, "participant_id", "course_identifier", "declaration_type", "delivery_partner_id").with_columns(
         year=pl.col("contract_period").cast(pl.Int64, strict=False),
         participant_type=pl.col("course_identifier").replace_strict(
@@ -22,10 +25,37 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, _submission: Submission) -> pl
     )
     stated = snapshot.expected_payments.select(_KEY).rename({"contract_period": "year"}).unique()
     stated = stated.with_columns(is_stated_above=pl.lit(True))
-    rows = rows.join(
-        stated, on=["year", *(name for name in _KEY if name != "contract_period")], how="left", maintain_order="left"
-    )
+    rows = rows.join(stated, on=_KEY_OF_ROW, how="left", maintain_order="left")
+    rows = rows.join(_nowhere(rows, snapshot), on=["year", "statement_month"], how="left", maintain_order="left")
     return rows.with_columns(pl.col("is_stated_above").fill_null(False))
+
+
+def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
+    """year, statement_month, nowhere_words of those months named of which there is no output statement, or one that is
+    paid: what is expected of them is compared with the next statement."""
+    output = snapshot.statements.filter(pl.col("fee_type") == "output").select(
+        statement_month().alias("statement_month"), "status", year="contract_period"
+    )
+    named = rows.select("year", "statement_month").drop_nulls().unique()
+    others = (
+        output.sort("year").group_by("statement_month").agg(pl.col("year").unique(maintain_order=True).alias("years"))
+    )
+    joined = named.join(output, on=["year", "statement_month"], how="left").join(
+        others, on="statement_month", how="left"
+    )
+    meant = pl.format(" You may mean {}.", pl.col("years").list.eval(pl.element().cast(pl.String)).list.join(" or "))
+    month = pl.col("statement_month")
+    none = pl.format(
+        "You have no statement for {} in contract period {}.{}", month, "year",
+        pl.when(pl.col("years").list.len() > 0).then(meant).otherwise(pl.lit(" Check month and contract period.")),
+    )  # fmt: skip
+    paid = pl.format(
+        "The statement for {} of contract period {} has been paid, and does not change any more.", month, "year"
+    )
+    words = pl.when(pl.col("status").is_null()).then(none).when(pl.col("status") == "paid").then(paid)
+    return joined.select("year", "statement_month", words.alias("nowhere_words")).filter(
+        pl.col("nowhere_words").is_not_null()
+    )
 
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
@@ -48,6 +78,7 @@ def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission)
 
 
 def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+    nowhere = ACCEPTED & pl.col("nowhere_words").is_not_null()
     return verdicts(
         rows,
         note(
@@ -56,7 +87,35 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
             "this file it replaces what you stated for that month before.",
             rows,
         ),
+        note(nowhere, "{nowhere_words} Until you correct it, it is compared with another statement.", rows),
     )
 
 
-UPDATE = Update(RULES, frozenset(), facts, effects, told)
+def of_the_whole_file(changes: ChangeSet, snapshot: Snapshot) -> list[str]:
+    """What to say of a list as a whole: months that have no statement, and months of which it leaves out more than half of
+    what stood."""
+    if "expected_payments" not in changes.inserts:
+        return []
+    kept = changes.inserts["expected_payments"]
+    months = kept.group_by("statement_month", "contract_period").len("rows").sort("statement_month", "contract_period")
+    nowhere = _nowhere(months.rename({"contract_period": "year"}), snapshot).rename({"year": "contract_period"})
+    place = ["statement_month", "contract_period"]
+    found = months.join(nowhere, on=place, maintain_order="left").select("rows", "nowhere_words")
+    told = [f"{_rows(rows)}: {words}" for rows, words in found.iter_rows()]
+    before = snapshot.stated_before.join(months, on=place, how="semi")
+    gone = before.join(kept, on=_KEY, how="anti").group_by(place).len("gone")
+    counted = before.group_by(place).len("stood").join(gone, on=place).join(months, on=place).sort(place)
+    told += [
+        f"For {month}, contract period {period}, you had stated {stood:,} declarations. This file states {rows:,} and leaves "
+        f"out {left:,} of those: they are on your list no more. If you did not mean that, send the whole list again."
+        for month, period, stood, left, rows in counted.filter(pl.col("gone") * 2 > pl.col("stood"))
+        .select(*place, "stood", "gone", "rows").iter_rows()
+    ]  # fmt: skip
+    return told
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+UPDATE = Update(RULES, frozenset(), facts, effects, told, rejected=rejected_expectations)

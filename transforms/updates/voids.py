@@ -26,7 +26,7 @@ def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
 
 def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
     """Rows joined to the declaration, where it is this lead provider's, and to the statement that would take a paid
-    one back; whether an earlier row asked for the same."""
+    one back; whether it has been taken back already."""
     own = confirmed(trained(snapshot), submission.lead_provider_id).select(
         "training_period_id", *ROLE, "lead_provider_id", "contract_period"
     )
@@ -38,12 +38,9 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     rows = rows.with_columns(
         pl.col("is_your_declaration").fill_null(False), (pl.col("payment_status") == "paid").alias("is_paid")
     )
-    asked = snapshot.events.filter(pl.col("type").is_in([VOIDED, CLAWED_BACK])).select(
-        "declaration_id", asked_before=pl.lit(True)
-    )
-    rows = rows.join(asked.unique(), on="declaration_id", how="left", maintain_order="left")
+    # Whoever took it back: the row asks for just what stands.
     stands = (pl.col("payment_status") == "voided") | (pl.col("clawback_status") != "no_clawback")
-    rows = rows.with_columns((pl.col("asked_before") & stands).fill_null(False).alias("asks_for_what_is_done"))
+    rows = rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
     months = snapshot.statements.select(clawback_statement_id="statement_id", clawback_month=statement_month())
     rows = rows.join(months, on="clawback_statement_id", how="left", maintain_order="left")
     rows = _with_others(rows, snapshot)
@@ -151,7 +148,7 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
             rows,
         ),
         note(ACCEPTED & pl.col("reopens_on").is_not_null(), "The mentor's training goes on from {reopens_on}.", rows),
-        note(DONE, "A row of yours has taken this declaration back already: nothing to do.", rows),
+        note(DONE, "This declaration has been taken back already: nothing to do.", rows),
         declaration_id=pl.when(ACCEPTED | DONE).then("declaration_id"),
         state=pl.when(voided)
         .then(pl.lit("voided"))

@@ -12,11 +12,13 @@ WITHDRAWN = "teacher_withdraws_training_period"
 
 
 def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
-    """Rows joined to T, and whether an earlier row withdrew it so."""
+    """Rows joined to T, and whether it is withdrawn for the very reason that the row gives, whoever did it."""
     rows = with_training(lower(rows, "reason"), snapshot, submission)
     rows = asked_before(rows, snapshot, WITHDRAWN, "reason")
-    stands = (pl.col("training_status") == "withdrawn") & (pl.col("asked_at") == pl.col("withdrawn_at"))
-    return rows.with_columns((pl.col("asked_before") & stands.fill_null(False)).alias("asks_for_what_is_done"))
+    is_withdrawn = pl.col("training_status") == "withdrawn"
+    asked = pl.col("asked_before") & (pl.col("asked_at") == pl.col("withdrawn_at"))
+    stands = is_withdrawn & (asked | (pl.col("reason") == pl.col("withdrawal_reason")))
+    return rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
 
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
@@ -41,7 +43,9 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
         rows,
         note(ACCEPTED, "Withdrawn from {today}; declarations dated after that will be rejected.", rows),
         note(ACCEPTED & ended, "Their training had ended already, on {finished_on}.", rows),
-        note(DONE, "This participant has been withdrawn by a row of yours already: nothing to do.", rows),
+        note(
+            DONE, "This participant has been withdrawn for this reason already, on {withdrawn_at}: nothing to do.", rows
+        ),
     )
 
 
