@@ -6,7 +6,7 @@ from data.casting import typed
 from data.database import Reader
 
 _TOLD = """
-SELECT e.event_id, e.happened_at, e.type, e.author, e.submission_id, e.row_number, e.declaration_id,
+SELECT e.event_id, e.happened_at, e.type, e.author, e.submission_id, e.row_number, e.line_number, e.declaration_id,
        e.training_period_id, e.partnership_id, e.statement_id, e.reason, e.before, e.after, l.name AS lead_provider,
        u.file_name, d.declaration_type, sp.participant_type, st.year, st.month
 FROM ({chosen}) chosen

@@ -15,9 +15,9 @@ SELECT e.row_number, e.event_id, e.participant_id, e.declaration_id, e.training_
 FROM events e WHERE e.submission_id = ? AND e.type IN ({types})
 """
 _SINCE = """
-SELECT e.event_id, e.happened_at, e.type, e.author, e.submission_id, e.row_number, e.participant_id, e.declaration_id,
-       e.training_period_id, e.partnership_id
-FROM events e
+SELECT e.event_id, e.happened_at, e.type, e.author, e.submission_id, e.row_number, e.line_number, x.file_name,
+       e.participant_id, e.declaration_id, e.training_period_id, e.partnership_id
+FROM events e LEFT JOIN submissions x ON x.submission_id = e.submission_id
 WHERE e.event_id > ? AND (e.lead_provider_id = ? OR e.lead_provider_id IS NULL) AND e.type IN ({types})
   AND (e.submission_id IS NULL OR e.submission_id <> ?) AND (e.participant_id IN (SELECT id FROM made)
   OR e.declaration_id IN (SELECT id FROM made) OR e.training_period_id IN (SELECT id FROM made)
@@ -30,6 +30,8 @@ CAUSES: dict[str, pl.DataType | type[pl.DataType]] = {
     "happened_at": pl.Datetime("us", "UTC"),
     "by_submission_id": pl.String,
     "by_row_number": pl.String,
+    "by_line_number": pl.String,
+    "by_file_name": pl.String,
 }
 
 
@@ -49,7 +51,9 @@ def undone_since(reader: Reader, kind: str, submission_id: str, lead_provider_id
     sql = _SINCE.format(types=types)
     since = typed(reader.frame(sql, int(made["event_id"].min()), lead_provider_id, submission_id))  # type: ignore[arg-type]
     since = since.cast({"event_id": pl.Int64}).rename({"event_id": "later_id", "row_number": "by_row_number"})
-    since = since.rename({"submission_id": "by_submission_id"})
+    since = since.rename(
+        {"submission_id": "by_submission_id", "line_number": "by_line_number", "file_name": "by_file_name"}
+    )
     pairs = [made.select("row_number", "event_id", link).drop_nulls().join(since, on=link) for link in links]
     found = pl.concat([pair.select("event_id", "later_id", *CAUSES) for pair in pairs])
     after = found.filter(pl.col("later_id") > pl.col("event_id")).sort("later_id")

@@ -249,6 +249,7 @@ events = Table(
     Column("training_period_id", String(36)),
     Column("partnership_id", String(36), index=True),
     Column("statement_id", String(36), index=True),
+    Column("line_number", Integer),  # of the file, where its row begins
     Column("reason", Text),  # DfE's, where DfE acted
     Column("before", Text),
     Column("after", Text),

@@ -59,7 +59,8 @@ def void(house: House, declaration_id: str, reason: str, now: datetime) -> str:
             code, message = judgement.findings.select("code", "message").row(0)
             raise ExchangeError(code, message, "Nothing was changed.")
         if judgement.verdicts["outcome"][0] == "already-done":
-            raise ExchangeError("VOID-004", "The lead provider has taken it back already.", "There is nothing to do.")
+            code = "VOID-004" if judgement.verdicts["state"][0] == "voided" else "CLAW-002"
+            raise ExchangeError(code, "It has been taken back already.", "There is nothing to do.")
         changes = judgement.changes
         happened = changes.events.with_columns(reason=pl.lit(reason.strip()))
         apply_changes(house.database, connection, changes.inserts, changes.updates, happened, now)

@@ -1,4 +1,4 @@
-"""`ectx history`: what happened to one participant or one declaration, in order, in words: who, by which file and row,
+"""`ectx history`: what happened to one participant or one declaration, in order, in words: who, by which file and line,
 what stood before and what after. Reasons of withdrawals and deferrals are personal: they are told only when asked for."""
 
 import json
@@ -55,7 +55,8 @@ def _line(event: Values, with_reasons: bool) -> str:
 
 def _by(event: Values) -> str:
     if event["submission_id"]:
-        return f"{event['lead_provider']}, {event['file_name']} row {event['row_number']}, {event['submission_id']}"
+        line = f"line {event['line_number']}" if event["line_number"] else f"row {event['row_number']}"
+        return f"{event['lead_provider']}, {event['file_name']} {line}, {event['submission_id']}"
     return {"dfe_staff_user": "DfE", "system": "the exchange"}.get(event["author"]) or str(event["author"])
 
 

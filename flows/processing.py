@@ -6,6 +6,8 @@ import os
 from datetime import datetime
 from typing import BinaryIO
 
+import polars as pl
+
 from data.applying import apply_changes
 from data.database import Reader
 from data.ledger import UNREAD, SubmissionRow
@@ -19,7 +21,7 @@ from flows.house import House, LeadProvider
 from flows.receipts import LAST_FILE, UNREADABLE_NOTE, Outcome, write_receipt
 from flows.stamps import libraries, rule_set
 from schemas.files import KINDS
-from schemas.reading import FileFailure, read_sheet
+from schemas.reading import FileFailure, Sheet, read_sheet
 from schemas.unread import refused_unread
 from sftp.server.names import why_refused
 from transforms.changes import Submission
@@ -48,7 +50,8 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
         outcome = _judged(house, house.database.reader(connection), submission, now)
         if outcome.judgement:
             changes = outcome.judgement.changes
-            apply_changes(house.database, connection, changes.inserts, changes.updates, changes.events, now)
+            happened = _with_lines(changes.events, outcome.sheet)
+            apply_changes(house.database, connection, changes.inserts, changes.updates, happened, now)
             rejected = rejected_expectations if submission.kind == "expected-payments" else rejected_declarations
             house.database.insert(connection, rejected, outcome.judgement.rejected)
         promise_receipt(house, connection, provider, outcome, now)
@@ -56,6 +59,14 @@ def process(house: House, provider: LeadProvider, submission: SubmissionRow, now
             house.ledger.settle(connection, submission.submission_id, trouble="its rights keep us out: it was not kept")
     log.info("submission %s %s %s", submission.submission_id, outcome.status, outcome.rows)
     return outcome.without_rows()
+
+
+def _with_lines(happened: pl.DataFrame, sheet: Sheet | None) -> pl.DataFrame:
+    """Events with the lines of the file that brought them about."""
+    if sheet is None or happened.is_empty():
+        return happened
+    lines = sheet.values.select("row_number", "line_number")
+    return happened.join(lines, on="row_number", how="left", maintain_order="left")
 
 
 def promise_receipt(house: House, connection, provider: LeadProvider, outcome: Outcome, now: datetime) -> None:  # type: ignore[no-untyped-def]
@@ -116,7 +127,7 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     if stands.all():
         return Outcome(submission, now, duplicate_of=first.submission_id)
     causes = undone_since(reader, kind.name, first.submission_id, submission.lead_provider_id)
-    sent_first = First(first.submission_id, first.received_at, causes)
+    sent_first = First(first.submission_id, first.file_name, first.received_at, causes)
     judgement = judge_again(sheet, kind, snapshot, whose, sent_first, stands)
     return Outcome.of_rows(submission, now, sheet, judgement, notes)
 

@@ -22,6 +22,8 @@ from schemas.statement_files import MODELS, PARTNER_DECLARATIONS
 from schemas.table_schema import table_schema
 
 LAST_FILE = "manifest.json"
+# Files whose cells hold sentences begin with a byte-order mark, by which spreadsheets know UTF-8 (handbook: interface).
+WITH_SENTENCES, BYTE_ORDER_MARK = ("discrepancies", "changes"), "\ufeff"
 PARTNER = ["statement_id", "delivery_partner_id", "delivery_partner_name"]
 _ROW_IN_PARTNERS_PAGE = (
     ("full_name", False), ("trn", False), ("participant_type", False), ("school_name", False),
@@ -196,8 +198,9 @@ def write_statement(
     written = [name for name in MODELS if name != "delivery-partner" and _is_due(name, statement, changes)]
     for name in written:
         columns = list(MODELS[name].columns)
+        mark = BYTE_ORDER_MARK if name in WITH_SENTENCES else ""
         (folder / f"{name}.csv").write_text(
-            header(columns) + texts.csv[name].get(own, ""), encoding="utf-8", newline=""
+            mark + header(columns) + texts.csv[name].get(own, ""), encoding="utf-8", newline=""
         )
     for name in (*written, "delivery-partner"):
         (folder / "schema" / f"{name}.json").write_bytes(_schema(name))

@@ -182,7 +182,7 @@ class _Look:
     def seen(self, starts_at: int) -> Seen:
         if self._marked <= MOST_MARKED:
             self._weigh(self._decoder.decode(b"", final=True))
-        is_mixed = 0 < self._marked <= MOST_MARKED and self._wide > (0 if self._is_windows else self._marked)
+        is_mixed = 0 < self._marked <= MOST_MARKED and self._wide >= (1 if self._is_windows else self._marked)
         if self._marked and not self._is_windows and not is_mixed:
             raise self._no_text("its characters are neither UTF-8 nor Windows-1252")
         if self._is_blank:

@@ -26,8 +26,8 @@ UNDONE_SINCE = Rule(
     code="FILE-013",
     field="row",
     broken=pl.col("is_undone"),
-    message="You sent this very row on {first_sent_on} ({first_submission_words}); it was accepted, and since then {undone_words}. "
-    "Nothing was applied now.",
+    message="You sent this very row on {first_sent_on} (line {line_number} of {first_submission_words}); it was accepted, and "
+    "since then {undone_words}. Nothing was applied now.",
     advice="If you mean it anew, send rejected.csv back: it is judged afresh. If not, there is nothing to do.",
     source="ours",
 )

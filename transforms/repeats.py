@@ -10,6 +10,7 @@ from schemas.form import with_owners
 from schemas.reading import Sheet
 from schemas.repeats import UNDONE_BY, UNDONE_SINCE, UNKNOWN_CAUSE
 from schemas.rules import findings
+from schemas.showing import shown, shown_column
 from schemas.snapshot import Snapshot
 from transforms.changes import DFE_STAFF, LEAD_PROVIDER, ChangeSet, Submission
 from transforms.findings import Findings
@@ -26,6 +27,7 @@ class First:
     """The first submission of these bytes, and what touched its rows since (data.repeats.CAUSES)."""
 
     submission_id: str
+    file_name: str
     received_at: datetime
     causes: pl.DataFrame
 
@@ -87,14 +89,17 @@ def with_survivors(values: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
 
 
 def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
-    """first_submission_words (its id), first_sent_on, undone_words."""
+    """first_submission_words (its file's name and its receipt), first_sent_on, undone_words."""
     # Of a row that was done already when it came first, the trail of its file knows nothing: a declaration's own does.
     own = {name: pl.col(name) if name in rows.columns else pl.lit(None, dtype) for name, dtype in
            (("undone", pl.String), ("undone_on", pl.Date))}  # fmt: skip
-    rows = rows.select("row_number", "is_undone", **own)
+    rows = rows.select("row_number", "line_number", "is_undone", **own)
     rows = rows.join(first.causes, on="row_number", how="left", maintain_order="left")
     day = pl.col("happened_at").dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y")
-    by_file = pl.format(", by row {} of your file {}", "by_row_number", "by_submission_id")
+    place = pl.coalesce(pl.format("line {}", "by_line_number"), pl.format("row {}", "by_row_number"))
+    by_file = pl.format(
+        ", by {} of your file {} (receipt {})", place, shown_column(pl.col("by_file_name")), "by_submission_id"
+    )
     who = (
         pl.when((pl.col("author") == LEAD_PROVIDER) & pl.col("by_submission_id").is_not_null()).then(by_file)
         .when(pl.col("author") == DFE_STAFF).then(pl.lit(", by DfE"))
@@ -107,8 +112,9 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
     )
     return rows.select(
         "row_number",
+        "line_number",
         "is_undone",
-        pl.lit(first.submission_id).alias("first_submission_words"),
+        pl.lit(f"{shown(first.file_name)}, receipt {first.submission_id}").alias("first_submission_words"),
         pl.lit(first.received_at).dt.convert_time_zone("Europe/London").dt.date().alias("first_sent_on"),
         pl.when(pl.col("type").is_null() & declared.is_not_null())
         .then(declared)

@@ -56,8 +56,9 @@ def test_a_deferral_sent_again_after_the_participant_was_resumed(ask, send):  # 
     resumed, _, _ = send("resumptions", resumption)
     receipt, rows, changed = send("deferrals", deferral)
     assert (receipt["status"], changed) == ("rejected", {})
-    assert undone(rows, f"You sent this very row on 14 December 2026 ({first['submission_id']}); it was accepted, and since then "
-                        f"the participant was resumed on 16 December 2026, by row 1 of your file {resumed['submission_id']}.")  # fmt: skip
+    assert undone(rows, f"You sent this very row on 14 December 2026 (line 2 of {first['file_name']}, receipt {first['submission_id']}); it was "
+                        f"accepted, and since then the participant was resumed on 16 December 2026, by line 2 of your file {resumed['file_name']} "
+                        f"(receipt {resumed['submission_id']}).")  # fmt: skip
     # The same bytes get the same answer every time; rejected.csv is judged afresh.
     assert undone(send("deferrals", deferral)[1], "the participant was resumed on 16 December")
     again, rows, changed = send("deferrals", back(receipt))
@@ -77,7 +78,7 @@ def test_a_declaration_sent_again_after_it_was_voided(house, provider, send):
     assert receipt["rows"] == {"total": 3, "accepted": 0, "rejected": 1, "already_done": 2}
     assert told["outcome"].to_list() == ["already-done", "rejected", "already-done"]
     assert (
-        f"the declaration was voided on 15 December 2026, by row 1 of your file {voided['submission_id']}"
+        f"the declaration was voided on 15 December 2026, by line 2 of your file {voided['file_name']} (receipt {voided['submission_id']})"
         in told["messages"][1]
     )
     assert pl.read_csv(receipt["folder"] / "rejected.csv", infer_schema=False).height == 1

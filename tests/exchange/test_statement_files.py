@@ -99,7 +99,10 @@ def test_the_differences_are_told_before_the_deadline(busy):
         "different-amount": 2, "not-expected": due - 2, "row-rejected": 1, "not-declared": 1, "unknown-participant": 1,
     }  # fmt: skip
     turned_away = rows.filter(reason_code="row-rejected")["reason"][0]
-    assert re.search(r"^Row 1 of 20261215T100000Z-declarations-\w{6} was rejected: DECL-\d+", turned_away)
+    assert re.search(
+        r"^Line 2 of declarations-wrong.csv was rejected \(DECL-\d+\); its receipt is 20261215T100000Z-declarations-\w{6}\.",
+        turned_away,
+    )
 
 
 def test_the_differences_explain_everything_to_the_penny(busy):

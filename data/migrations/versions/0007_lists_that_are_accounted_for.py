@@ -37,11 +37,13 @@ def upgrade() -> None:
         sa.Column("rule_codes", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("submission_id", "row_number"),
     )
-    # What was turned away before has no line: it is named by its row.
+    # What was judged before has no line: it is named by its row.
     op.add_column("rejected_declarations", sa.Column("line_number", sa.Integer(), nullable=True))
+    op.add_column("events", sa.Column("line_number", sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("events", "line_number")
     op.drop_column("rejected_declarations", "line_number")
     op.drop_table("rejected_expectations")
     op.drop_table("stated_months")
