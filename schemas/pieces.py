@@ -45,6 +45,8 @@ _MARKED_AS = 0x10FF00
 MARKED = "[\U0010ff80-\U0010ffff]"
 MARK_BYTES = "ectx-mark-bytes"
 MOST_MARKED = 100_000
+_ASCII_TO_BLANKS = b" " * 128 + bytes(range(128, 256))
+_WIDE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _MARK = codecs.BOM_UTF8
 _NOT_IN_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _LINE_END = re.compile(rb"[\r\n]")
@@ -131,17 +133,19 @@ def look_through(content: BinaryIO) -> Seen:
 class _Look:
     def __init__(self, start: bytes) -> None:
         self._start = start
-        self._decoder = codecs.getincrementaldecoder(UTF_8)(MARK_BYTES)
-        self._is_windows = self._is_plain = self._is_blank = True
-        self._marked = self._wide = 0  # bytes that are not UTF-8; characters beyond ASCII that are
+        self._decoder = codecs.getincrementaldecoder(UTF_8)()
+        self._is_utf_8 = self._is_windows = self._is_plain = self._is_blank = True
+        self._odd = self._wide = 0  # bytes beyond ASCII that are no UTF-8; that are
         self._line, self._length, self._ends_in_return = 1, 0, False
 
     def at(self, piece: bytes) -> None:
         if b"\0" in piece:
             raise self._no_text("it holds NUL bytes, as UTF-16 text and workbooks do")
         self._measure(piece)
-        if self._marked <= MOST_MARKED:
-            self._weigh(self._decoder.decode(piece))
+        if self._is_utf_8:
+            self._decode(piece)
+        if not self._is_utf_8:
+            self._weigh(piece)
         if not piece.isascii():
             self._is_windows = self._is_windows and not _NOT_IN_WINDOWS.search(piece)
         if self._is_plain:
@@ -149,12 +153,21 @@ class _Look:
             self._is_plain = b'"' not in piece and not lone
         self._ends_in_return = piece[-1:] == b"\r"
 
-    def _weigh(self, text: str) -> None:
+    def _decode(self, piece: bytes) -> None:
+        try:
+            text = self._decoder.decode(piece)
+        except UnicodeDecodeError:
+            self._is_utf_8 = self._is_blank = False
+            return
         self._is_blank = self._is_blank and not text.strip()
-        if not text.isascii():
-            marked = len(re.findall(MARKED, text))
-            self._marked += marked
-            self._wide += len(re.sub(r"[\x00-\x7f]+", "", text)) - marked
+        self._wide += len(piece) - len(text)
+
+    def _weigh(self, piece: bytes) -> None:
+        """Of a file that is not UTF-8, or not all of it."""
+        beyond = b" ".join(piece.translate(_ASCII_TO_BLANKS).split())
+        wide = sum(map(len, _WIDE.findall(beyond)))
+        self._wide += wide
+        self._odd += len(beyond) - beyond.count(b" ") - wide
 
     def _no_text(self, why: str) -> FileFailure:
         read_as = shown(self._start[:8].decode(WINDOWS, "replace"))
@@ -180,14 +193,17 @@ class _Look:
             raise too_long(self._line)
 
     def seen(self, starts_at: int) -> Seen:
-        if self._marked <= MOST_MARKED:
-            self._weigh(self._decoder.decode(b"", final=True))
-        is_mixed = 0 < self._marked <= MOST_MARKED and self._wide >= (1 if self._is_windows else self._marked)
-        if self._marked and not self._is_windows and not is_mixed:
+        try:
+            self._decoder.decode(b"", final=self._is_utf_8)
+        except UnicodeDecodeError:
+            self._is_utf_8, self._odd = False, 1
+        enough = 1 if self._is_windows else self._odd
+        is_mixed = not self._is_utf_8 and self._odd <= MOST_MARKED and self._wide >= enough
+        if not self._is_utf_8 and not self._is_windows and not is_mixed:
             raise self._no_text("its characters are neither UTF-8 nor Windows-1252")
         if self._is_blank:
             raise empty()
-        encoding = UTF_8 if is_mixed or not self._marked else WINDOWS
+        encoding = UTF_8 if is_mixed or self._is_utf_8 else WINDOWS
         return Seen(encoding, starts_at, self._is_plain and not self._ends_in_return, is_mixed)
 
 
