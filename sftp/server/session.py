@@ -13,7 +13,7 @@ from typing import Any
 
 import paramiko
 from paramiko import Message, SFTPError, SSHException
-from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_VERSION
+from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_OPEN, CMD_RENAME, CMD_VERSION
 
 from sftp.local import LocalMailbox
 from sftp.mailbox import FROM_DFE, MailboxError, is_unfinished
@@ -91,11 +91,11 @@ class Session(paramiko.SFTPServerInterface):
         except MailboxError as error:
             log.error("a refusal could not be written down: %s", error)
 
-    def refuse(self, why: str, number: int = errno.EACCES) -> int:
+    def refuse(self, why: str, number: int = errno.EACCES, upload: str | None = None) -> int:
         def refused() -> None:
             raise Refused(why, number)
 
-        answer: int = self.answering(refused)
+        answer: int = self.answering(refused, upload)
         return answer
 
     def list_folder(self, path: str) -> Listing | int:
@@ -260,9 +260,10 @@ class Subsystem(paramiko.SFTPServer):
             self._answer(t, request_number, request)
         except SSHException:
             self._send_status(request_number, paramiko.SFTP_BAD_MESSAGE)
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
             why = "A file's name is written in UTF-8, and this one is not: set your program to UTF-8."
-            self._send_status(request_number, self.server.refuse(why))
+            name = error.object.decode("latin-1") if t in (CMD_OPEN, CMD_RENAME, CMD_EXTENDED) else None
+            self._send_status(request_number, self.server.refuse(why, upload=name))
 
     def _answer(self, t: int, number: int, request: Strict) -> None:
         if t == CMD_EXTENDED:

@@ -392,6 +392,14 @@ def test_why_an_upload_was_refused_lies_in_the_mailbox_at_once(tmp_path):
         assert abs(datetime.fromisoformat(rows[-1]["refused_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_a_name_in_latin_1_is_refused_with_words_there_too(tmp_path):
+    with port_of("ours", tmp_path) as port, port.client.paramiko() as sftp:
+        with pytest.raises(OSError, match="set your program to UTF-8"):
+            sftp._request(paramiko.sftp.CMD_OPEN, b"to-dfe/d\xe9clarations.csv", 0x1A, paramiko.SFTPAttributes())
+        told = sftp.open("from-dfe/refused.csv").read().decode()
+        assert "déclarations.csv" in told and "set your program to UTF-8" in told
+
+
 def test_only_the_last_200_refusals_are_kept(tmp_path):
     from sftp.local import LocalMailbox
     from sftp.refusals import Refusal

@@ -275,7 +275,8 @@ def test_a_part_that_is_poison_and_the_clock(postgres_third, sample, tmp_path, m
         told = results(receipts(house, provider)["deferrals-again.csv"])
         assert told["rule_codes"].to_list() == ["FILE-013"]
         assert (
-            "since then the participant was resumed on 15 December 2026, by line 2 of your file resumptions.csv" in told["messages"][0]
+            "since then the participant was resumed on 15 December 2026, by line 2 of your file resumptions.csv"
+            in told["messages"][0]
         )
 
 
