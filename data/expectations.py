@@ -132,6 +132,22 @@ def _partners(reader: Reader, expected: pl.DataFrame) -> pl.DataFrame:
     return asked.join(trained, on=key, how="left").join(last, on=key, how="left").select(list(PARTNERS))
 
 
+def _stated_in_time(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """Months whose statement is paid, and was compared with a list by then: it holds what was stated, and a later list of the
+    same month is told so on its receipt."""
+    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2))
+    paid = named.filter((pl.col("fee_type") == "output") & (pl.col("status") == "paid")).select(
+        "lead_provider_id", "contract_period", "marked_as_paid_at", statement_month=month
+    )
+    first = stated.group_by(_MONTH).agg(
+        pl.col("received_at").min().alias("first_at"), pl.col("received_at").max().alias("last_at")
+    )
+    told = paid.join(first, on=_MONTH).filter(
+        (pl.col("first_at") < pl.col("marked_as_paid_at")) & (pl.col("last_at") > pl.col("marked_as_paid_at"))
+    )
+    return told.select(_MONTH).unique()
+
+
 def _compared_with(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     """The lists' months with the statement that each is compared with, and misplaced_words where that is not its own.
 
@@ -174,12 +190,13 @@ def load_expectations(reader: Reader, chosen: pl.DataFrame, named: pl.DataFrame)
     """chosen: statement_id, lead_provider_id, contract_period, statement_month. named: every statement that there is."""
     stated = typed(reader.frame(_STATED)).cast({"number": pl.Int64, "contract_period": pl.Int64})
     last = stated.sort("number").unique(_MONTH, keep="last", maintain_order=True)
+    last = last.join(_stated_in_time(stated, named), on=_MONTH, how="anti")
     last = _compared_with(last, named).join(chosen.select("statement_id"), on="statement_id", how="semi")
     reader.lend("stating", "submission_id", last["submission_id"].unique().sort())
     rows = typed(reader.frame(_EXPECTED)).join(
         last.select("submission_id", *_MONTH, "statement_id", "misplaced_words"), on=["submission_id", *_MONTH]
     )
-    expected = _each_once(rows)
+    expected = _each_once(_not_corrected_since(rows, last))
     merges = surviving_participants(reader, expected["participant_id"])
     people = pl.concat([expected["participant_id"], merges["merged_into"].rename("participant_id")])
     reader.lend("naming", "participant_id", people.unique().sort())
@@ -197,6 +214,21 @@ def load_expectations(reader: Reader, chosen: pl.DataFrame, named: pl.DataFrame)
     )
 
 
+def _not_corrected_since(rows: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
+    """Without rows stated for months that have no statement, where a later list states the same declaration for one that has."""
+    numbered = rows.join(
+        last.select("submission_id", "number").unique(), on="submission_id", how="left", maintain_order="left"
+    )
+    placed = (
+        numbered.filter(pl.col("misplaced_words").is_null())
+        .group_by(_DECLARED)
+        .agg(pl.col("number").max().alias("later"))
+    )
+    numbered = numbered.join(placed, on=_DECLARED, how="left", maintain_order="left")
+    is_corrected = pl.col("misplaced_words").is_not_null() & (pl.col("later") > pl.col("number"))
+    return numbered.filter(~is_corrected.fill_null(False)).drop("number", "later")
+
+
 def _each_once(rows: pl.DataFrame) -> pl.DataFrame:
     """One row a declaration and statement: what was stated for it under several months, together."""
     key = ["statement_id", *_DECLARED]
@@ -205,9 +237,13 @@ def _each_once(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.select(columns)
     amount = pl.col("expected_amount")
     together = pl.when(amount.is_not_null().any()).then(amount.sum()).alias("expected_amount")
+    words = pl.col("misplaced_words").drop_nulls().first()
+    counted = (
+        pl.when(pl.len() > 1).then(words + "It is counted together with what you stated for it here. ").otherwise(words)
+    )
     own_first = rows.sort(pl.col("misplaced_words").is_not_null(), maintain_order=True)
     return own_first.group_by(key, maintain_order=True).agg(
-        together, pl.col("delivery_partner_id", "your_reference").first(), pl.col("misplaced_words").drop_nulls().first()
+        together, pl.col("delivery_partner_id", "your_reference").first(), counted.alias("misplaced_words")
     ).select(columns)  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def _judged(house: House, reader: Reader, submission: SubmissionRow, now: dateti
     whose = Submission(submission.submission_id, submission.lead_provider_id, submission.received_at, today)
     if first is None or sent_back(sheet):
         judgement = judge(sheet, kind, snapshot, whose)
-        notes += of_the_whole_file(judgement.changes, snapshot)
+        notes += of_the_whole_file(judgement.changes, judgement.rejected, snapshot)
         return Outcome.of_rows(submission, now, sheet, judgement, notes)
     moved = partnerships_that_stand(reader, first.submission_id)
     stands = still_stands(sheet, kind, snapshot, whose, moved)

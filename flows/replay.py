@@ -31,7 +31,6 @@ from data.tables import (
     own_changes,
     records_imports,
     rejected_declarations,
-    rejected_expectations,
     stated_months,
     submissions,
 )
@@ -46,7 +45,17 @@ from transforms.changes import DFE_STAFF
 from transforms.updates.voids import CLAWED_BACK, VOIDED
 
 # Numbers that a database gives out, and what only says how a file travelled or whether it is still kept.
-_UNCOMPARED = {"event_id", "import_id", "removed", "purged_at", "arrival", "failures", "next_try_at", "trouble"}
+_UNCOMPARED = {
+    "line_number",
+    "event_id",
+    "import_id",
+    "removed",
+    "purged_at",
+    "arrival",
+    "failures",
+    "next_try_at",
+    "trouble",
+}
 _COMPARED = (
     *RECORD_TABLES.values(),
     submissions,
@@ -54,7 +63,6 @@ _COMPARED = (
     expected_payments,
     stated_months,
     rejected_declarations,
-    rejected_expectations,
     own_changes,
 )
 # What a submission was when it was claimed.

@@ -14,8 +14,8 @@ DECIMAL = f"A program made a decimal number of it: {AS_TEXT[0].lower()}{AS_TEXT[
 DATE_TURNED = f"A spreadsheet has turned the date round: {AS_TEXT[0].lower()}{AS_TEXT[1:]}."
 DECIMAL_COMMA = "Pence stand behind a point: set the spreadsheet to English (United Kingdom) before you save it as CSV."
 _FIRST_DAY = pl.lit(date(1899, 12, 30))
-_SERIAL = r"^[34567]\d{4}(?:\.\d+)?$"
-_SHORTENED = r"(?i)^-?\d(?:\.\d+)?e[+-]?\d+$"
+_SERIAL = r"^[34567][0-9]{4}(?:\.[0-9]+)?$"
+_SHORTENED = r"(?i)^-?[0-9](?:\.[0-9]+)?e[+-]?[0-9]+$"
 
 
 def is_serial(text: pl.Expr) -> pl.Expr:

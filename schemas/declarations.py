@@ -109,15 +109,17 @@ RULES: tuple[Rule, ...] = (
         broken=pl.col("declaration_date").is_not_null() & pl.col("declared_at").is_null(),
         message="“{declaration_date}” is not a date and time that we can read.",
         advice=(
-            pl.when(_SENT_DATE.str.contains(r"^\d{1,2}/\d{1,2}/\d{2,4}"))
+            pl.when(_SENT_DATE.str.contains(r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"))
             .then(pl.lit(DATE_TURNED + " Use the form 2025-11-03T09:30:00Z."))
             .when(is_serial(_SENT_DATE) | is_shortened(_SENT_DATE))
             .then(serial_advice(_SENT_DATE) + " The form is 2025-11-03T09:30:00Z.")
-            .when(_SENT_DATE.str.contains(r"^\d{4}-\d\d-\d\d$"))
+            .when(_SENT_DATE.str.contains(r"^[0-9]{4}-[0-9][0-9]-[0-9][0-9]$"))
             .then(pl.lit("Add the time, for example 2025-11-03T09:30:00Z."))
-            .when(_SENT_DATE.str.contains(r"^\d{4}-\d\d-\d\d [\d:.,]+"))
+            .when(_SENT_DATE.str.contains(r"^[0-9]{4}-[0-9][0-9]-[0-9][0-9] [0-9:.,]+"))
             .then(pl.lit("Put a T between day and time, for example 2025-11-03T09:30:00Z."))
-            .when(_SENT_DATE.str.contains(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d([Zz]|[+-][\d:]+)?$"))
+            .when(
+                _SENT_DATE.str.contains(r"^[0-9]{4}-[0-9][0-9]-[0-9][0-9][Tt][0-9][0-9]:[0-9][0-9]([Zz]|[+-][0-9:]+)?$")
+            )
             .then(pl.lit("Add the seconds, for example 2025-11-03T09:30:00Z."))
             .when(was_skipped(_SENT_DATE))
             .then(pl.lit(SKIPPED))

@@ -16,7 +16,7 @@ RULES: tuple[Rule, ...] = (
         field="participant_id",
         broken=pl.col("training_status") == "deferred",
         message="This participant's training has been deferred since {deferred_at}.",
-        advice="There is nothing to do.",
+        advice="The reason recorded is {deferral_reason}. If another is right, ask DfE; else there is nothing to do.",
         source=DEFER,
         silenced_by=("participant_id",),
     ),

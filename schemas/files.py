@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 # Columns that never count, so that a returned rejected.csv can be sent straight back.
 IGNORED_COLUMNS = ("errors", "outcome", "rule_codes", "line_number")
+# Ours too, in rejected.csv: what stood beyond a row's last column, or what is wrong with its shape. A row is right when it is
+# empty: else a row that was split wrongly would pass when it comes back, for we write it as a table.
+TO_PUT_RIGHT = "extra_cells"
 MAX_CELL = 10_000
 MAX_REFERENCE = 100
 MAX_ROWS_OF_ONE_OWNER = 50
@@ -81,6 +84,11 @@ COURSES = ("ecf-induction", "ecf-mentor")
 _PLAIN_REST = re.compile(r"[-\w\s.,()\[\]{}&+'’!#~–—]*")
 
 
+def column_name(name: str) -> str:
+    """A column as it may be headed: any case, blanks or hyphens for underscores."""
+    return re.sub(r"[\s\-]+", "_", name.strip().lower())
+
+
 def kind_of(file_name: str) -> Kind | None:
     """The longest known kind that the name begins with; after it `.csv`, or `-`, `_`, a blank, a bracket, a dot or a digit and
     whatever is plain, any case (rule FILE-001). `declarations (1).csv` is what a browser makes of a second download."""
@@ -100,7 +108,8 @@ def _begins_with(name: str, kind: str) -> bool:
     return is_apart and bool(_PLAIN_REST.fullmatch(rest)) and not any(other in rest for other in KINDS)
 
 
-def nearest_kind(file_name: str) -> str:
-    """The kind a misnamed file most likely is."""
-    stem = re.split(r"[.\d]", file_name.lower())[0].replace("_", "-")
-    return (difflib.get_close_matches(stem, KINDS, n=1, cutoff=0.0) or ["declarations"])[0]
+def nearest_kind(file_name: str) -> str | None:
+    """The kind a misnamed file most likely is; None where none is near."""
+    stem = re.sub(r"[\s_]+", "-", re.split(r"[.\d]", file_name.lower())[0].strip())
+    named = [kind for kind in KINDS if kind in stem or kind.rstrip("s") in stem]
+    return max(named, key=len) if named else next(iter(difflib.get_close_matches(stem, KINDS, n=1, cutoff=0.6)), None)

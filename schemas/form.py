@@ -15,6 +15,7 @@ from schemas.damage import (
 )
 from schemas.files import ID_COLUMNS, MAX_CELL, MAX_REFERENCE, Kind
 from schemas.meant import MONEY, MONTH, TRN, YEAR
+from schemas.reading import is_misshapen
 from schemas.rules import Rule
 from schemas.showing import shown_column
 
@@ -44,11 +45,15 @@ _QUOTED = (
     "“CSV UTF-8”."
 )
 _OTHER_COUNT = pl.format(
-    "The number of cells on this line is {}; the header has {}.", "cell_count", "header_count"
+    "The number of cells on line {} is {}; the header has {}.", "line_number", "cell_count", "header_count"
 )  # fmt: skip
-_STRAY_COMMAS = pl.format(
-    "Look for commas and quotes on line {} that stand inside a cell without quotes around it: a spreadsheet that saves “CSV "
-    "UTF-8” puts them there by itself.", "line_number",
+_STRAY_COMMAS = pl.lit(
+    "Look for a comma inside a cell, as in 1,194.00, and for quotes: a cell that holds a comma has quotes around it, as a "
+    "spreadsheet writes it that saves “CSV UTF-8”. Put the row right, and empty its cell in extra_cells."
+)
+_NOT_PUT_RIGHT = pl.format(
+    "The column extra_cells, which we have added, still holds “{}”: the cells of this row were not told apart for sure.",
+    shown_column(pl.col("extra_cells")),
 )  # fmt: skip
 
 
@@ -58,9 +63,19 @@ def form_rules(kind: Kind) -> tuple[Rule, ...]:
         Rule(
             code="FILE-008",
             field="row",
-            broken=(pl.col("cell_count") != pl.col("header_count")) | pl.col("odd_quote").is_not_null(),
-            message=pl.when(pl.col("odd_quote").is_not_null()).then(_ODD_QUOTE).otherwise(_OTHER_COUNT),
-            advice=pl.when(pl.col("odd_quote").is_not_null()).then(pl.lit(_QUOTED)).otherwise(_STRAY_COMMAS),
+            broken=is_misshapen(),
+            message=pl.when(pl.col("odd_quote").is_not_null())
+            .then(_ODD_QUOTE)
+            .when(pl.col("cell_count") != pl.col("header_count"))
+            .then(_OTHER_COUNT)
+            .otherwise(_NOT_PUT_RIGHT),
+            advice=pl.when(pl.col("odd_quote").is_not_null())
+            .then(pl.lit(_QUOTED))
+            .when(pl.col("cell_count") == pl.col("header_count"))
+            .then(pl.lit("Put the row right, and empty its cell in extra_cells."))
+            .when((pl.col("cell_count") == 1) & pl.any_horizontal(pl.col(kind.columns).str.contains(",", literal=True)))
+            .then(pl.lit("One pair of quotes stands around the whole line: take it away."))
+            .otherwise(_STRAY_COMMAS),
             source="ours; RECT app/forms/appropriate_bodies/process_batch_form.rb",
             ends_row=True,
         ),
@@ -120,8 +135,12 @@ def _id_rule(column: str) -> Rule:
         field=column,
         broken=~pl.col(column).str.contains(UUID_ANY_CASE),
         message=f"“{{{column}}}” is not an id: ids are 36 characters long, like 2f1d0c7e-58a4-4c61-9f3e-7c1d2b3a4f50.",
-        advice=pl.when(is_shortened(pl.col(column)) | pl.col(column).str.contains(r"^\d+(\.\d+)?$"))
-        .then(pl.lit(LOST_DIGITS))
+        advice=pl.when(is_shortened(pl.col(column)) | pl.col(column).str.contains(r"^[0-9]+(\.[0-9]+)?$"))
+        .then(
+            pl.when(pl.col(column).str.contains(TRN))
+            .then(pl.lit(f"It looks like a TRN: take the {column} from {_WHERE[column]}."))
+            .otherwise(pl.lit(LOST_DIGITS))
+        )
         .otherwise(pl.lit(f"Take the {column} whole from {_WHERE[column]}.")),
         source="ours",
     )
@@ -131,7 +150,7 @@ def _id_rule(column: str) -> Rule:
 _FORMS = {
     "contract_period": (YEAR, "a year of four digits, for example 2025"),
     "statement_month": (MONTH, "a month as YYYY-MM, for example 2026-01"),
-    "school_urn": (r"^\d{6}$", "a URN of 6 digits, for example 123456"),
+    "school_urn": (r"^[0-9]{6}$", "a URN of 6 digits, for example 123456"),
     "trn": (TRN, "a TRN of 7 digits, for example 0123456"),
     "expected_amount": (MONEY, "pounds with two decimals and nothing else, for example 119.40"),
     "amount": (MONEY, "pounds with two decimals and nothing else, for example -250.00"),
@@ -141,7 +160,7 @@ _DAY_OR_MONTH = (
     f"{AS_TEXT[0].lower()}{AS_TEXT[1:]}."
 )
 
-_DAYS = r"^\d\d?[-/ ]\D{3,9}$|^\D{3,9}[-/ ]\d$|^\d\d?/\d\d?/\d{2,4}$"
+_DAYS = r"^[0-9][0-9]?[-/ ]\D{3,9}$|^\D{3,9}[-/ ][0-9]$|^[0-9][0-9]?/[0-9][0-9]?/[0-9]{2,4}$"
 
 
 def _form_rule(column: str) -> Rule:
@@ -154,13 +173,15 @@ def _form_rule(column: str) -> Rule:
         broken=~value.str.contains(pattern),
         message=f"“{{{column}}}” is not {wanted}.",
         advice=(
-            pl.when(is_shortened(value)).then(pl.lit(LOST_DIGITS))
-            .when(pl.lit(is_money) & value.str.contains(r",\d\d?$")).then(pl.lit(DECIMAL_COMMA))
-            .when(pl.lit(not is_money) & value.str.contains(r"^\d+\.0*$")).then(pl.lit(DECIMAL))
-            .when(pl.lit(column == "trn") & value.str.contains(r"^\d{1,6}$")).then(pl.lit(LEADING_ZERO))
+            pl.when(pl.lit(column in ("trn", "expected_amount")) & ~value.str.contains(r"[0-9]"))
+            .then(pl.lit("Leave the cell empty where there is none."))
+            .when(is_shortened(value)).then(pl.lit(LOST_DIGITS))
+            .when(pl.lit(is_money) & value.str.contains(r",[0-9][0-9]?$")).then(pl.lit(DECIMAL_COMMA))
+            .when(pl.lit(not is_money) & value.str.contains(r"^[0-9]+\.0*$")).then(pl.lit(DECIMAL))
+            .when(pl.lit(column == "trn") & value.str.contains(r"^[0-9]{1,6}$")).then(pl.lit(LEADING_ZERO))
             .when(pl.lit(is_month) & is_serial(value)).then(serial_advice(value))
             .when(pl.lit(is_month) & value.str.contains(_DAYS)).then(pl.lit(_DAY_OR_MONTH))
-            .when(value.str.contains(r"^\d{1,2}/\d{1,2}/\d{2,4}$")).then(pl.lit(DATE_TURNED))
+            .when(value.str.contains(r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}$")).then(pl.lit(DATE_TURNED))
             .otherwise(pl.lit(f"In a spreadsheet: {AS_TEXT[0].lower()}{AS_TEXT[1:]}, and give {wanted}."))
         ),
         source="ours",

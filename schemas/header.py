@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from schemas.failure import FileFailure
-from schemas.files import COURSES, Kind
+from schemas.files import COURSES, Kind, column_name
 from schemas.showing import shown
 
 FIRST_LINES = 25
@@ -48,13 +48,22 @@ def diagnosis(text: str, kind: Kind) -> FileFailure | None:
             "saved twice as “UTF-8 with BOM”.",
             f"Open it in a spreadsheet and save it anew. {SAVE_AS}",
         )
-    return _separated(lines, read_as, kind) or _further_down(lines, kind) or _looks_like_data(first, read_as, kind)
+    wrapped = _cells(first, ",")
+    if len(wrapped) == 1 and _is_header(wrapped[0], kind, ","):
+        return _failure(
+            f"{read_as}: one pair of quotes stands around the whole line, so that it is a single cell.",
+            "Take the quotes at the start and the end of each line away: something wrote the table as a table of one column.",
+        )
+    return _separated(lines, kind) or _further_down(lines, kind) or _looks_like_data(first, read_as, kind)
 
 
-def _separated(lines: list[str], read_as: str, kind: Kind) -> FileFailure | None:
+def _separated(lines: list[str], kind: Kind) -> FileFailure | None:
     for separator, says in SEPARATORS.items():
-        if any(_is_header(line, kind, separator) for line in lines):
-            return _failure(f"{read_as}. {says} its columns; we read commas.", _WITH_COMMAS[separator])
+        place = next((number for number, line in enumerate(lines, 1) if _is_header(line, kind, separator)), None)
+        if place:
+            message = f"Line {place} was read as “{shown(lines[place - 1], 80)}”. {says} its columns; we read commas."
+            above = " What stands above the header must go, too." if place > 1 else ""
+            return FileFailure("FILE-007", message, _WITH_COMMAS[separator] + above, place)
     return None
 
 
@@ -71,7 +80,7 @@ def _further_down(lines: list[str], kind: Kind) -> FileFailure | None:
     else:
         above = next((line for line in lines if line.strip(", ")), "")
         message = f"The header was found on line {place}, not on line 1; above it stands “{shown(above, 60)}”."
-    gone = "line 1" if place == 2 else f"lines 1 to {place - 1:,}"
+    gone = {2: "line 1", 3: "lines 1 and 2"}.get(place, f"lines 1 to {place - 1:,}")
     return FileFailure(
         "FILE-007", message, f"What stands above the header must go: delete {gone} and save the file again.", place
     )
@@ -79,7 +88,7 @@ def _further_down(lines: list[str], kind: Kind) -> FileFailure | None:
 
 def _looks_like_data(first: str, read_as: str, kind: Kind) -> FileFailure | None:
     cells = _cells(first, ",")
-    if any(cell.lower() in kind.columns for cell in cells):
+    if any(column_name(cell) in kind.columns for cell in cells):
         return None
     if any(_UUID.fullmatch(cell) or _DATE.fullmatch(cell) or cell.lower() in COURSES for cell in cells):
         return _failure(
@@ -97,7 +106,7 @@ def _is_header(line: str, kind: Kind, separator: str) -> bool:
     """Whether a line has all the columns that the kind needs, separated so."""
     if separator not in line and len(kind.required) > 1:
         return False
-    names = [name.lower() for name in _cells(line, separator)]
+    names = [column_name(name) for name in _cells(line, separator)]
     return set(kind.required) <= set(names)
 
 

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 _FORM = (
-    r"^(?<day>\d{4}-\d\d-\d\d)[Tt](?<time>\d\d:\d\d:\d\d)(?:[.,](?<fraction>\d+))?"
-    r"(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?$"
+    r"^(?<day>[0-9]{4}-[0-9][0-9]-[0-9][0-9])[Tt](?<time>[0-9][0-9]:[0-9][0-9]:[0-9][0-9])(?:[.,](?<fraction>[0-9]+))?"
+    r"(?<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?$"
 )
 _USUAL_LENGTH = len("2025-11-03T09:30:00Z")
 LONDON = "Europe/London"
@@ -41,7 +41,7 @@ def with_instants(values: pl.DataFrame) -> pl.DataFrame:
 
 def was_skipped(text: pl.Expr) -> pl.Expr:
     """Whether a date and time without zone is one that London's clocks went forward over."""
-    whole = text.str.contains(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?$")
+    whole = text.str.contains(r"^[0-9]{4}-[0-9][0-9]-[0-9][0-9][Tt][0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:[.,][0-9]+)?$")
     local = text.str.slice(0, 19).str.to_uppercase().str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
     there = local.dt.replace_time_zone(LONDON, ambiguous="earliest", non_existent="null")
     return (whole & local.is_not_null() & there.is_null()).fill_null(False)

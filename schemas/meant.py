@@ -12,13 +12,12 @@ import polars as pl
 from schemas.files import ID_COLUMNS, WORD_COLUMNS
 from schemas.showing import shown_column
 
-MEANT = {"row_number": pl.Int64, "column": pl.String, "sent": pl.String, "meant": pl.String, "why": pl.String}
 APOSTROPHES = ("'", "’")
 DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
-TRN = r"^\d{7}$"
-MONTH = r"^20\d\d-(0[1-9]|1[0-2])$"
-MONEY = r"^-?\d{1,9}\.\d\d$"
-YEAR = r"^20\d\d$"
+TRN = r"^[0-9]{7}$"
+MONTH = r"^20[0-9][0-9]-(0[1-9]|1[0-2])$"
+MONEY = r"^-?[0-9]{1,9}\.[0-9][0-9]$"
+YEAR = r"^20[0-9][0-9]$"
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
@@ -55,21 +54,21 @@ def _with_hyphens(text: pl.Expr) -> pl.Expr:
 def _trn(text: pl.Expr) -> pl.Expr:
     """Seven digits or fewer: what zeros a spreadsheet has dropped only the records can tell."""
     digits = text.str.replace(r"\.0+$", "").str.replace_all(r"\s", "")
-    return pl.when(digits.str.contains(r"^\d{1,7}$")).then(digits)
+    return pl.when(digits.str.contains(r"^[0-9]{1,7}$")).then(digits)
 
 
 def _month(text: pl.Expr) -> pl.Expr:
     """`Jan-27`, `January 2027`, `01/2027`, `2027/1`, `202701`, `2027-01-01`, `01/01/2027` (but no other day: is 01/02/2027
     February or the second of January?)."""
     said = text.str.to_lowercase()
-    named = said.str.extract_groups(r"^([a-z]{3,9})[\s\-/.,']*(\d\d|20\d\d)$")
+    named = said.str.extract_groups(r"^([a-z]{3,9})[\s\-/.,']*([0-9][0-9]|20[0-9][0-9])$")
     number = named.struct[0].replace_strict(_NUMBER_OF_MONTH, default=None, return_dtype=pl.String)
-    month_first = said.str.extract_groups(r"^(\d\d?)[/\-. ](20\d\d)$")
-    year_first = said.str.extract_groups(r"^(20\d\d)(?:[/\-. ](\d\d?)|(\d\d))$")
-    first_day = said.str.extract_groups(r"^(20\d\d)[/\-](\d\d?)[/\-]0?1(?:[t ]00:00(?::00)?)?$")
-    new_year = said.str.extract(r"^0?1[/\-.]0?1[/\-.](20\d\d)$")
+    month_first = said.str.extract_groups(r"^([0-9][0-9]?[/\- ]|[0-9][0-9]\.)(20[0-9][0-9])$")
+    year_first = said.str.extract_groups(r"^(20[0-9][0-9])(?:[/\- ]([0-9][0-9]?)|\.?([0-9][0-9]))$")
+    first_day = said.str.extract_groups(r"^(20[0-9][0-9])[/\-]([0-9][0-9]?)[/\-]0?1(?:[t ]00:00(?::00)?)?$")
+    new_year = said.str.extract(r"^0?1[/\-.]0?1[/\-.](20[0-9][0-9])$")
     year = pl.coalesce(
-        pl.when(number.is_not_null()).then(named.struct[1]).str.replace(r"^(\d\d)$", "20$1"),
+        pl.when(number.is_not_null()).then(named.struct[1]).str.replace(r"^([0-9][0-9])$", "20$1"),
         month_first.struct[1],
         year_first.struct[0],
         first_day.struct[0],
@@ -77,7 +76,7 @@ def _month(text: pl.Expr) -> pl.Expr:
     )
     month = pl.coalesce(
         number,
-        month_first.struct[0],
+        month_first.struct[0].str.replace(r"[^0-9]$", ""),
         year_first.struct[1],
         year_first.struct[2],
         first_day.struct[1],
@@ -88,12 +87,13 @@ def _month(text: pl.Expr) -> pl.Expr:
 
 
 def _money(text: pl.Expr) -> pl.Expr:
-    """`119.4`, `119`, `£1,190.00`, `-£5`, `(119.40)` as accountants write what is owed."""
+    """`119.4`, `119`, `£1,190.00`, `-£5`, `(119.40)` as accountants write what is owed. Not `1.190` or `0,190`: who writes
+    so may mean thousands, or pence."""
     parts = text.str.extract_groups(
-        r"^(?<open>\()?\s*(?<minus>-)?\s*£?\s*(?<inner>-)?\s*(?<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?<pence>\d*))?\s*(?<close>\))?$"
+        r"^(?<open>\()?\s*(?<minus>-)?\s*£?\s*(?<inner>-)?\s*(?<whole>[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.(?<pence>[0-9]{0,2}))?\s*(?<close>\))?$"
     )
-    whole = parts.struct["whole"].str.replace_all(",", "", literal=True).str.replace(r"^0+(\d)", "$1")
-    pence = parts.struct["pence"].fill_null("").str.replace(r"^(\d\d)0+$", "$1").str.pad_end(2, "0")
+    whole = parts.struct["whole"].str.replace_all(",", "", literal=True).str.replace(r"^0+([0-9])", "$1")
+    pence = parts.struct["pence"].fill_null("").str.pad_end(2, "0")
     signs = [parts.struct[name].is_not_null() for name in ("open", "minus", "inner")]
     is_clear = (signs[0] == parts.struct["close"].is_not_null()) & (pl.sum_horizontal(signs) <= 1)
     sign = pl.when(pl.any_horizontal(signs)).then(pl.lit("-")).otherwise(pl.lit(""))
@@ -103,7 +103,7 @@ def _money(text: pl.Expr) -> pl.Expr:
 
 def _school_year(text: pl.Expr) -> pl.Expr:
     """`2025/26`: the contract period is named by the year in which it starts."""
-    years = text.str.extract_groups(r"^(20\d\d)\s*[/\-]\s*(?:20)?(\d\d)$")
+    years = text.str.extract_groups(r"^(20[0-9][0-9])\s*[/\-]\s*(?:20)?([0-9][0-9])$")
     first = years.struct[0].cast(pl.Int64, strict=False)
     follows = (first + 1) % 100 == years.struct[1].cast(pl.Int64, strict=False)
     return pl.when(follows).then(years.struct[0])
@@ -114,12 +114,34 @@ def _unlike(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
 
 
 _NUMBERS = ("trn", "statement_month", "expected_amount", "contract_period", "school_urn")
+_PAIRS = '^(?:="(.*)"|"([^"]*)"|“([^“”]*)”|‘([^‘’]*)’)$'
+
+
+def _without_quotes(text: pl.Expr) -> pl.Expr:
+    inner = text.str.extract_groups(_PAIRS)
+    return pl.coalesce([inner.struct[place] for place in range(4)]).str.strip_chars()
+
+
+_UNSEEN = "[\u200b-\u200f\u2060\ufeff\u00ad]"
+_ALL = (*ID_COLUMNS, *WORD_COLUMNS, *_NUMBERS)
 _WAYS = (
+    _Way(
+        (*_ALL, "declaration_date"),
+        lambda text: text.str.contains(_PAIRS),
+        _without_quotes,
+        "the quotes around it were left off",
+    ),
+    _Way(
+        _ALL,
+        lambda text: (text.str.len_bytes() != text.str.len_chars()) & text.str.contains(_UNSEEN),
+        lambda text: text.str.replace_all(_UNSEEN, ""),
+        "signs in it that cannot be seen were left off",
+    ),
     _Way(
         (*ID_COLUMNS, *WORD_COLUMNS, *_NUMBERS, "declaration_date"),
         lambda text: text.str.starts_with("'") | text.str.starts_with("’"),
         _without_apostrophe,
-        "the apostrophe in front, with which spreadsheets mark text, was left away",
+        "the apostrophe that spreadsheets put in front of text was left off",
     ),
     _Way(
         (*ID_COLUMNS, *WORD_COLUMNS, "statement_month", "expected_amount", "contract_period"),
@@ -127,16 +149,27 @@ _WAYS = (
         _with_hyphens,
         "a dash that looks like a hyphen was taken for one",
     ),
-    _Way(("trn",), _unlike(TRN), _trn, "the blanks, or the decimal point, were left away"),
-    _Way(("statement_month",), _unlike(MONTH), _month, "the month was written as people or spreadsheets write it"),
-    _Way(("expected_amount",), _unlike(MONEY), _money, "the amount was written as people or spreadsheets write it"),
+    _Way(("trn",), _unlike(TRN), _trn, "blanks, or a decimal point, were left off"),
+    _Way(("statement_month",), _unlike(MONTH), _month, "a month is written as 2027-01"),
+    _Way(("expected_amount",), _unlike(MONEY), _money, "an amount is written as 119.40"),
     _Way(("contract_period",), _unlike(YEAR), _school_year, "a contract period is named by the year it starts in"),
 )
 
 
+_COLUMNS = pl.Enum(list(dict.fromkeys(name for way in _WAYS for name in way.columns)))
+_WHYS = pl.Enum([way.why for way in _WAYS])
+MEANT: dict[str, pl.DataType | type[pl.DataType]] = {
+    "row_number": pl.Int64,
+    "column": _COLUMNS,
+    "sent": pl.String,
+    "meant": pl.String,
+    "why": _WHYS,
+}
+
+
 def taken(values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """values: row_number and a kind's columns, trimmed → the same with what was meant, and what was taken for what: MEANT,
-    by row, each cell once."""
+    by row, each cell once a way."""
     told = [pl.DataFrame(schema=MEANT)]
     for name in values.columns:
         for way in _WAYS:
@@ -151,31 +184,26 @@ def _taken(values: pl.DataFrame, name: str, way: _Way) -> tuple[pl.DataFrame, pl
     looks = values.select(way.looks(pl.col(name)).fill_null(False)).to_series()
     if not looks.any():
         return values, none
-    found = values.filter(looks).select(
-        "row_number",
-        pl.lit(name).alias("column"),
-        pl.col(name).alias("sent"),
-        way.means(pl.col(name)).alias("meant"),
-        pl.lit(way.why).alias("why"),
-    )
-    found = found.filter(pl.col("meant").is_not_null() & (pl.col("meant") != pl.col("sent")))
+    # In one piece: groups of a pattern go wrong in Polars where a column is in several.
+    odd = values.select("row_number", pl.col(name).alias("sent")).filter(looks).rechunk()
+    meant = odd.select(way.means(pl.col("sent")).alias("meant")).to_series()
+    found = odd.select(
+        "row_number", pl.lit(name, _COLUMNS).alias("column"), "sent", meant, pl.lit(way.why, _WHYS).alias("why")
+    ).filter(pl.col("meant").is_not_null() & (pl.col("meant") != pl.col("sent")))
     if found.is_empty():
         return values, none
-    meant = found.select("row_number", pl.col("meant").alias("_meant"))
-    values = values.join(meant, on="row_number", how="left", maintain_order="left")
-    values = values.with_columns(pl.coalesce(pl.col("_meant").replace("", None), name).alias(name)).drop("_meant")
-    return values, found
+    cells = found.select("row_number", pl.col("meant").alias("_meant"))
+    values = values.join(cells, on="row_number", how="left", maintain_order="left")
+    is_meant = pl.col("_meant").is_not_null()
+    values = values.with_columns(pl.when(is_meant).then(pl.col("_meant").replace("", None)).otherwise(name).alias(name))
+    return values.drop("_meant"), found
 
 
 def row_notes(told: pl.DataFrame) -> pl.DataFrame:
     """row_number, taken_as: what was taken for what, in words."""
-    words = pl.format(
-        "{}: “{}” was taken as {}: {}.",
-        "column",
-        shown_column(pl.col("sent")),
-        shown_column(pl.col("meant")),
-        "why",
-    )
+    column, why = pl.col("column").cast(pl.String), pl.col("why").cast(pl.String)
+    sent, meant = shown_column(pl.col("sent")), shown_column(pl.col("meant"))
+    words = pl.format("{}: “{}” was taken as {}: {}.", column, sent, meant, why)
     return told.group_by("row_number", maintain_order=True).agg(words.str.join(" ").alias("taken_as"))
 
 
@@ -189,9 +217,6 @@ def file_notes(told: pl.DataFrame, lines: pl.DataFrame) -> list[str]:
     notes = []
     for column, why, rows, line, sent, meant in counted.iter_rows():
         shown = pl.select(shown_column(pl.lit(pl.Series([sent, meant])))).to_series()
-        many = "1 row" if rows == 1 else f"{rows:,} rows"
-        notes.append(
-            f"In {many} (first on line {line:,}: “{shown[0]}” was taken as {shown[1]}) of {column}, {why}. Format the "
-            "column as Text in your spreadsheet, and it stays as you write it."
-        )
+        more = f", and in {rows - 1:,} more" if rows > 1 else ""
+        notes.append(f"{column}, line {line:,}: “{shown[0]}” was taken as {shown[1]}{more}; {why}.")
     return notes

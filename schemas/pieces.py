@@ -334,6 +334,8 @@ class _Kept:
         return self._cells >= CELLS_AT_ONCE or self._characters >= CHARACTERS_AT_ONCE
 
     def add(self, line: int, cells: list[str], quotes: Sequence[tuple[int, int]], width: int) -> None:
+        if len(cells) > width and not any(cell.strip(BLANKS) for cell in cells[width:]):
+            cells = cells[:width]  # commas that a spreadsheet adds at the end of a line
         self.lines.append(line)
         self._quotes += [(len(self._rows), place, count) for place, count in quotes]
         self._counts.append(len(cells))
@@ -426,6 +428,8 @@ def _records(lines: Iterator[str]) -> Iterator[Record]:
 
 
 _QUOTED_CELL = re.compile(r'"(?:[^"]|"")*"')
+# A blank before the quotes, and what people write so that a spreadsheet keeps text as it is: ="0123456". See schemas.meant.
+_PLAINLY_QUOTED = re.compile(r'[ \t]+"[^"]*"[ \t\r\n]*|="[^"]*"[ \t\r\n]*')
 
 
 def _odd_quotes(record: str) -> list[tuple[int, int]]:
@@ -437,7 +441,7 @@ def _odd_quotes(record: str) -> list[tuple[int, int]]:
             at = quoted.end()
         end = record.find(",", at)
         end = len(record) if end < 0 else end
-        if not quoted and (count := record.count('"', at, end)):
+        if not quoted and (count := record.count('"', at, end)) and not _PLAINLY_QUOTED.fullmatch(record, at, end):
             found.append((place, count))
         at, place = end + 1, place + 1
     return found

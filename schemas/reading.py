@@ -8,7 +8,7 @@ from typing import BinaryIO
 import polars as pl
 
 from schemas.failure import FileFailure as FileFailure
-from schemas.files import IGNORED_COLUMNS, Kind
+from schemas.files import IGNORED_COLUMNS, KINDS, TO_PUT_RIGHT, Kind, column_name
 from schemas.header import diagnosis
 from schemas.meant import MEANT, file_notes, taken
 from schemas.pieces import (
@@ -47,9 +47,10 @@ class Sheet:
 
     header: names as sent. cells: a text column per header name (`0`, `1`, …), as sent. values: row_number (1 = first
     data row), line_number (header = 1), cell_count, header_count, odd_quote (the column in which a quote stands where none
-    can be meant, else null), then the kind's columns: trimmed, empty is null, an apostrophe that we put before a formula
-    taken off, and what was plainly meant (schemas.meant); a column that was not sent is null. extra: row_number, extra_cells
-    (beyond the header, commas between), of the rows that have any. meant: schemas.meant.MEANT.
+    can be meant, else null), extra_cells (what is still to be put right of a row that came back), then the kind's columns:
+    trimmed, empty is null, an apostrophe that we put before a formula taken off, and what was plainly meant (schemas.meant);
+    a column that was not sent is null. extra: row_number, extra_cells (beyond the header, commas between), of the rows that
+    have any. meant: schemas.meant.MEANT.
     """
 
     header: list[str]
@@ -82,8 +83,19 @@ def read_sheet(content: bytes | BinaryIO, kind: Kind, limits: Limits) -> Sheet:
         raw, told = _without_marks(raw, header)
         notes += told
     values, meant = taken(_values(raw, header, kind))
+    misshapen = values.filter(is_misshapen()).select("row_number")
+    meant = meant.join(misshapen, on="row_number", how="anti") if misshapen.height and meant.height else meant
     notes += file_notes(meant, values.select("row_number", "line_number"))
     return Sheet(header, raw.cells, values, notes, raw.extra, meant)
+
+
+def is_misshapen() -> pl.Expr:
+    """Whether a row's cells cannot be told apart for sure: rule FILE-008."""
+    return (
+        (pl.col("cell_count") != pl.col("header_count"))
+        | pl.col("odd_quote").is_not_null()
+        | pl.col(TO_PUT_RIGHT).is_not_null()
+    )
 
 
 def _diagnosed(file: BinaryIO, seen: Seen, kind: Kind) -> FileFailure | None:
@@ -150,7 +162,7 @@ def too_large(size_bytes: int, limits: Limits) -> FileFailure | None:
 
 def _header_notes(header: list[str], kind: Kind) -> list[str]:
     """What to know of the header. Raises FileFailure (FILE-007), naming all its faults at once."""
-    names = [name.lower() for name in header]
+    names = [column_name(name) for name in header]
     faults = []
     for column in kind.required:
         if column not in names:
@@ -158,25 +170,35 @@ def _header_notes(header: list[str], kind: Kind) -> list[str]:
             faults.append(
                 f"the column {column} is missing" + (f" (is it the one named {shown(near[0], 40)}?)" if near else "")
             )
-    known = [*kind.columns, *IGNORED_COLUMNS]
+    known = [*kind.columns, *IGNORED_COLUMNS, TO_PUT_RIGHT]
     faults += [f"the column {column} appears twice" for column in known if names.count(column) > 1]
     if faults:
         advice = f"A {kind.name} file needs the columns {', '.join(kind.required)}, in any order."
         message = "The header is not right: " + "; ".join(faults) + "."
+        others = [other.name for other in KINDS.values() if other is not kind and set(other.required) <= set(names)]
+        if others:
+            message += f" These are the columns of {' or '.join(others[:3])}: perhaps the file's name is not right."
         raise FileFailure("FILE-007", message, advice, 1)
-    unknown = [name for name in header if name.lower() not in known and name]
+    unknown = [name for name in header if column_name(name) not in known and name]
     told = ", ".join(shown(name, 40) for name in unknown[:10]) + (" …" if len(unknown) > 10 else "")
-    return [f"Columns that a {kind.name} file does not use were ignored: {told}."] if unknown else []
+    article = "an" if kind.name[0] in "aeiou" else "a"
+    notes = [f"Columns that {article} {kind.name} file does not use were ignored: {told}."] if unknown else []
+    other = [
+        f"“{shown(name, 40)}” as {column_name(name)}"
+        for name in header
+        if name.lower() not in known and column_name(name) in known
+    ]
+    return [*notes, *([f"Names of columns were taken as they are meant: {', '.join(other)}."] if other else [])]
 
 
 def _values(raw: Part, header: list[str], kind: Kind) -> pl.DataFrame:
-    position = {name.lower(): str(place) for place, name in reversed(list(enumerate(header)))}
+    position = {column_name(name): str(place) for place, name in reversed(list(enumerate(header)))}
     rows = raw.cells.height
     columns = [
         _value(raw.cells[position[name]]).alias(name)
         if name in position
         else pl.Series(name, [None], dtype=pl.String).new_from_index(0, rows)
-        for name in kind.columns
+        for name in (TO_PUT_RIGHT, *kind.columns)
     ]
     return pl.DataFrame(
         [
@@ -196,7 +218,11 @@ def _odd_quote(raw: Part, header: list[str], kind: Kind) -> pl.Series:
     rows = raw.cells.height
     if raw.quotes.is_empty():
         return pl.Series("odd_quote", [None], dtype=pl.String).new_from_index(0, rows)
-    free = [place for place, name in enumerate(header) if name.lower() not in kind.columns or name.lower() == FREE_TEXT]
+    free = [
+        place
+        for place, name in enumerate(header)
+        if column_name(name) not in kind.columns or column_name(name) == FREE_TEXT
+    ]
     found = raw.quotes.group_by("row_number").agg(
         pl.col("count").sum(), pl.col("place").first(), pl.col("place").is_in(free).all().alias("is_free")
     )

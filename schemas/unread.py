@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from schemas.files import kind_of, nearest_kind
+from schemas.files import KINDS, kind_of, nearest_kind
 from schemas.pieces import DECRYPT, SAVE_AS, UNPACK, WORKBOOK
 from schemas.reading import FileFailure, Limits, too_large
 
@@ -38,7 +38,8 @@ def refused_unread(
             "FILE-015",
             "A checksum file lies beside the file, and we cannot find one SHA-256 in it: 64 digits from 0 to f, as in "
             f"“{_EXAMPLE}”.",
-            "Write it with sha256sum, shasum -a 256, certutil -hashfile or Get-FileHash, or leave it away, and send both again.",
+            "Write it with sha256sum, shasum -a 256, certutil -hashfile or Get-FileHash, or leave the checksum out; then send the "
+            "file again.",
         )
     if expected_sha256 and expected_sha256 != sha256:
         return FileFailure(
@@ -56,8 +57,9 @@ def _misnamed(file_name: str) -> FileFailure:
         return FileFailure(
             "FILE-001", f"By its name, which ends in {ending}, this is {is_what}: we read CSV files.", advice
         )
-    return FileFailure(
-        "FILE-001",
-        "The file's name does not begin with a kind of file that we know, or does not end in .csv.",
-        f"The nearest kind is {near}: name it {near}.csv, or {near}-anything.csv.",
-    )
+    named = f"{near}.csv, or {near}-anything.csv" if near else f"KIND.csv, KIND being one of {', '.join(KINDS)}"
+    what = "The file's name does not end in .csv." if ending != ".csv" else (
+        "By its name we cannot tell which kind of file it is: a name begins with one kind, and names no other."
+    )  # fmt: skip
+    near_words = f"The nearest kind is {near}: name" if near else "Name"
+    return FileFailure("FILE-001", what, f"{near_words} it {named}.")

@@ -16,7 +16,7 @@ RULES: tuple[Rule, ...] = (
         field="participant_id",
         broken=pl.col("training_status") == "withdrawn",
         message="This participant has been withdrawn since {withdrawn_at}.",
-        advice="There is nothing to do.",
+        advice="The reason recorded is {withdrawal_reason}. If another is right, ask DfE; else there is nothing to do.",
         source=WITHDRAW,
         silenced_by=("participant_id",),
     ),

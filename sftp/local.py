@@ -1,5 +1,6 @@
 """A mailbox that is a folder of this machine: the embedded default, or a mounted file system."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -22,7 +23,7 @@ from sftp.mailbox import (
     is_half_sent,
     pieces,
 )
-from sftp.refusals import REFUSED, Refusal, with_refusals
+from sftp.refusals import MOST_BYTES, REFUSED, Refusal, with_refusals
 
 SHARED_FOLDER, SHARED_FILE = 0o2750, 0o640
 
@@ -161,17 +162,28 @@ class LocalMailbox:
 
     def put_or_remove(self, path: str, content: bytes | None) -> None:
         with _carrying():
-            place = self.root / path
             if content is None:
-                place.unlink(missing_ok=True)
-            elif not place.is_file() or place.read_bytes() != content:
+                (self.root / path).unlink(missing_ok=True)
+            elif self._own(path) != content:
                 self.put(path, content)
 
     def add_refusals(self, new: list[Refusal]) -> None:
         with _carrying(), self._alone():
-            place = self.root / FROM_DFE / REFUSED
-            before = place.read_bytes() if place.is_file() else b""
+            before = self._own(f"{FROM_DFE}/{REFUSED}") or b""
             self.put(f"{FROM_DFE}/{REFUSED}", with_refusals(before, new))
+
+    def _own(self, path: str) -> bytes | None:
+        """A small plain file of ours under from-dfe; None where there is none."""
+        try:
+            descriptor = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            return None
+        with os.fdopen(descriptor, "rb") as handle:
+            return handle.read(MOST_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

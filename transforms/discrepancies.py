@@ -239,7 +239,12 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
             part.with_columns(
                 pl.lit(reason.code).alias("reason_code"),
                 pl.concat_str(pl.col("misplaced_words").fill_null(""), in_words(reason.reason, part)).alias("reason"),
-                in_words(reason.what_to_do, part).alias("what_to_do"),
+                pl.concat_str(
+                    pl.when(pl.col("misplaced_words").is_not_null())
+                    .then(pl.lit("Correct the month or the contract period in your list. "))
+                    .otherwise(pl.lit("")),
+                    in_words(reason.what_to_do, part),
+                ).alias("what_to_do"),
                 pl.coalesce("due_partner_name").alias("delivery_partner_name"),
             )
         )

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.files import IGNORED_COLUMNS
+from schemas.files import IGNORED_COLUMNS, TO_PUT_RIGHT
 from schemas.meant import MONTH, YEAR, row_notes
 from schemas.outbound import RESULT_COLUMNS, defused, neutralised
 from schemas.reading import Sheet
 from transforms.findings import ROWS_OF_A_PACK
 from transforms.judging import Judgement
 
-EXTRA_CELLS = "extra_cells"
+EXTRA_CELLS = TO_PUT_RIGHT
 CELLS_AT_ONCE = 1_000_000
 
 
@@ -28,8 +28,8 @@ class Told:
 def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
     """What every row is told, in portions, so that a million bad rows need not lie in memory with all their words."""
     verdicts = judgement.verdicts
-    as_sent, to_send_back = _as_sent(sheet), _as_sent(sheet, "line_number", "errors")
-    goes_back, notes = _goes_back(sheet, verdicts), row_notes(sheet.meant)
+    as_sent, to_send_back = _as_sent(sheet), _to_put_right(_as_sent(sheet, "line_number", "errors"), sheet)
+    goes_back = _goes_back(sheet, verdicts)
     rows_at_once = max(1, min(ROWS_OF_A_PACK, CELLS_AT_ONCE // len(sheet.header)))
     for start in range(0, verdicts.height, rows_at_once):
         portion = slice(start, start + rows_at_once)
@@ -37,13 +37,30 @@ def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
         rows = sheet.values[portion].select("row_number", "line_number").join(
             verdicts[portion], on="row_number", how="left", maintain_order="left"
         ).join(said, on="row_number", how="left", maintain_order="left")  # fmt: skip
-        if notes.height:
+        meant = sheet.meant.filter(pl.col("row_number").is_between(start + 1, start + rows_at_once))
+        if meant.height:
+            notes = row_notes(meant)
             rows = rows.join(notes, on="row_number", how="left", maintain_order="left").with_columns(
                 notes=pl.concat_str("taken_as", "notes", separator=" ", ignore_nulls=True).replace("", None)
             )
         results = pl.concat([rows.select(RESULT_COLUMNS), as_sent[portion]], how="horizontal")
         back = to_send_back[portion].select(rows["line_number"], pl.all(), rows["errors"]).filter(goes_back[portion])
         yield Told(defused(results), defused(back))
+
+
+def _to_put_right(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
+    """Where rows were split into other cells than the header has, or perhaps wrongly, a mark in extra_cells, to be emptied."""
+    missing = pl.col("header_count") - pl.col("cell_count")
+    mark = (
+        pl.when(pl.col("odd_quote").is_not_null()).then(pl.format("a quote in {}", "odd_quote"))
+        .when(missing > 0).then(pl.format("{} cells too few", missing))
+        .otherwise(pl.col(EXTRA_CELLS))
+    )  # fmt: skip
+    marks = sheet.values.select(mark.alias(EXTRA_CELLS)).to_series()
+    if marks.null_count() == marks.len():
+        return cells
+    there = cells[EXTRA_CELLS] if EXTRA_CELLS in cells.columns else pl.Series([None], dtype=pl.String)
+    return cells.with_columns(pl.coalesce(there, marks).alias(EXTRA_CELLS))
 
 
 def _goes_back(sheet: Sheet, verdicts: pl.DataFrame) -> pl.Series:
@@ -76,7 +93,7 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
     used = {*(taken or RESULT_COLUMNS)}
     names: list[str | None] = []
     for place, name in enumerate(pl.select(neutralised(pl.lit(pl.Series(sheet.header, dtype=pl.String)))).to_series()):
-        if name.lower() in IGNORED_COLUMNS:
+        if name.lower() in (*IGNORED_COLUMNS, TO_PUT_RIGHT):
             names.append(None)
             continue
         shown = f"sent_{name}" if name in used else name or f"column_{place + 1}"

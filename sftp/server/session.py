@@ -174,7 +174,16 @@ class Session(paramiko.SFTPServerInterface):
             log.error("when an upload was whole could not be written down: %s", error.strerror)
 
     def remove(self, path: str) -> int:
-        return self._change("removed", lambda: self._jail.remove(path))
+        """Of a file that this session is writing: it never comes."""
+        upload = self._uploads.get(tuple(self._jail.parts(path)))
+
+        def act() -> None:
+            if upload is None or self._jail.exists(path):
+                self._jail.remove(path)
+            if upload is not None:
+                upload.abandon()
+
+        return self._change("removed", act)
 
     def rename(self, oldpath: str, newpath: str) -> int:
         return self._renamed(oldpath, newpath, False)
@@ -183,7 +192,19 @@ class Session(paramiko.SFTPServerInterface):
         return self._renamed(oldpath, newpath, True)
 
     def _renamed(self, old: str, new: str, replace: bool) -> int:
+        if upload := self._uploads.get(tuple(self._jail.parts(old))):
+            return self._change("renamed", lambda: self._will_be(upload, new, replace), upload=new)
         return self._change("renamed", lambda: self._is_whole(new, self._jail.rename(old, new, replace)), upload=new)
+
+    def _will_be(self, upload: Upload, new: str, replace: bool) -> None:
+        """Give an upload that is still being written another name."""
+        self._jail.demand_writable(new)
+        parts = tuple(self._jail.parts(new))
+        if not replace and (parts in self._uploads or self._jail.exists(new)):
+            raise Refused("There is a file of that name already.", errno.EEXIST)
+        self._ended(tuple(self._jail.parts(upload.path)), upload)
+        upload.path, self._uploads[parts] = new, upload
+        upload.ended = lambda: self._ended(parts, upload)
 
     def _change(self, event: str, act: Callable[[], None], upload: str | None = None) -> int:
         def changed() -> None:
@@ -287,7 +308,8 @@ class Subsystem(paramiko.SFTPServer):
         if known is None:
             self._send_status(number, paramiko.SFTP_BAD_MESSAGE, "Invalid handle")
         else:
-            self._send_status(number, self.server.answering(known.close))
+            path = known.path if isinstance(known, Upload) else None
+            self._send_status(number, self.server.answering(known.close, upload=path))
 
     def _set_of_handle(self, number: int, request: Strict) -> None:
         handle, attributes = request.get_binary(), paramiko.SFTPAttributes._from_msg(request)

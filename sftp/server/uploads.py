@@ -111,14 +111,14 @@ class Upload(paramiko.SFTPHandle):
         may_replace: bool = True,
     ) -> None:
         super().__init__(os.O_RDWR)
-        self._jail, self._path, self._allowance, self._most = jail, path, allowance, most
+        self._jail, self.path, self._allowance, self._most = jail, path, allowance, most
         self._answering, self._audit, self._is_cut, self._whole = answering, audit, is_cut, whole
         self._may_replace = may_replace
         self._size = self._reserved = 0
         self._written = Ranges()
         self._digest, self._is_in_order = hashlib.sha256(), True
         self._times: tuple[int, int] | None = None
-        self._open = True
+        self._open, self._is_abandoned = True, False
         self._broken: OSError | None = None  # why a part of it was refused
         self._name, self._descriptor = allowance.admit()
 
@@ -185,6 +185,10 @@ class Upload(paramiko.SFTPHandle):
             found.st_atime, found.st_mtime = self._times
         return found
 
+    def abandon(self) -> None:
+        """It was removed before it was whole: it never appears."""
+        self._is_abandoned = True
+
     def close(self) -> None:
         """Raises OSError where the file cannot be kept, or a part of it was refused: it is then not there at all."""
         if not self._open:
@@ -192,7 +196,7 @@ class Upload(paramiko.SFTPHandle):
         self._open = False
         self.ended()
         try:
-            if self._is_cut() or self._broken:
+            if self._is_cut() or self._broken or self._is_abandoned:
                 self._audit("upload-cut", bytes=self._size)
                 if self._broken and not self._is_cut():  # for clients that look at the last answer alone
                     raise self._broken
@@ -203,9 +207,9 @@ class Upload(paramiko.SFTPHandle):
             if self._times:
                 os.utime(self._descriptor, self._times)
             os.fsync(self._descriptor)  # the provider is told next that we have it
-            self._jail.finish_upload(self._name, self._path, self._may_replace)
+            self._jail.finish_upload(self._name, self.path, self._may_replace)
             self._name = ""
-            self._whole(self._path, os.fstat(self._descriptor))
+            self._whole(self.path, os.fstat(self._descriptor))
             self._audit("upload", bytes=self._size, sha256=self._sha256())
         finally:
             if self._name:

@@ -392,6 +392,34 @@ def test_why_an_upload_was_refused_lies_in_the_mailbox_at_once(tmp_path):
         assert abs(datetime.fromisoformat(rows[-1]["refused_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_what_is_refused_at_the_close_is_told_there_too_and_no_link_is_followed(tmp_path):
+    with port_of("ours", tmp_path) as port, port.client.paramiko() as sftp:
+        (tmp_path / "secret").write_text("refused_at,file_name,reason\nSECRET,SECRET,SECRET\n")
+        (port.mailbox / "from-dfe" / "refused.csv").symlink_to(tmp_path / "secret")
+        handle = sftp.open("to-dfe/gap.csv", "wb")
+        handle.seek(100)
+        handle.write(b"end")
+        handle.close()  # paramiko does not look
+        told = (port.mailbox / "from-dfe" / "refused.csv").read_text()
+        assert "gap.csv" in told and "has a gap" in told and "SECRET" not in told
+        assert "gap.csv" not in (tmp_path / "secret").read_text()
+
+
+def test_an_open_upload_that_is_removed_or_renamed_is_gone_or_has_its_new_name(tmp_path):
+    with port_of("ours", tmp_path) as port, port.client.paramiko() as sftp:
+        handle = sftp.open("to-dfe/gone.csv", "wb")
+        handle.write(b"half")
+        sftp.remove("to-dfe/gone.csv")
+        handle.close()
+        handle = sftp.open("to-dfe/a.part", "wb")
+        handle.write(b"whole")
+        sftp.rename("to-dfe/a.part", "to-dfe/a.csv")
+        assert sftp.stat("to-dfe/a.csv").st_size == 5
+        handle.close()
+        assert {path.name: path.read_bytes() for path in (port.mailbox / "to-dfe").iterdir()} == {"a.csv": b"whole"}
+        assert not list(port.mailbox.glob(".uploading/*"))
+
+
 def test_a_name_in_latin_1_is_refused_with_words_there_too(tmp_path):
     with port_of("ours", tmp_path) as port, port.client.paramiko() as sftp:
         with pytest.raises(OSError, match="set your program to UTF-8"):

@@ -200,7 +200,7 @@ def test_a_month_without_a_statement_is_said_at_once_and_every_pound_appears(hou
     receipt = receipts(house, provider)["expected-payments.csv"]
     told = results(receipt)
     assert receipt["status"] == "accepted"
-    meant = " or ".join(str(int(period)) for period in periods)
+    meant = ", ".join(str(int(period)) for period in periods)
     assert f"no statement for 2027-01 in contract period 2030. You may mean {meant}." in told["notes"][2]
     assert "no statement for 2072-01" in told["notes"][4]
     assert [note for note in receipt["notes"] if "2 rows: You have no statement for 2027-01" in note]
@@ -214,6 +214,60 @@ def test_a_month_without_a_statement_is_said_at_once_and_every_pound_appears(hou
     misplaced = rows.filter(pl.col("reason").str.starts_with("You stated it for"))
     assert misplaced.height == 3
     assert misplaced.filter(pl.col("reason").str.contains("2072-01"))["reason_code"].to_list() == ["not-declared"]
+
+
+def test_a_list_that_is_corrected_is_counted_once(house, provider, good):
+    """A month that has no statement is put right by a list for one that has: its pounds are not counted twice."""
+    put(house, provider, "expected-payments-1.csv", listed(good.head(2), period="2030", amount="100.00").write_csv())
+    statements_round(house, AT)
+    period = _period(house, provider, good)
+    assert stated_in_all(house, provider) == Decimal("200.00")
+    put(house, provider, "expected-payments-2.csv", listed(good.head(2), period=period, amount="100.00").write_csv())
+    statements_round(house, LATER)
+    assert stated_in_all(house, provider) == Decimal("200.00")
+
+
+def stated_in_all(house, provider):
+    """Every pound in the newest discrepancies.csv of each statement."""
+    total = Decimal()
+    for folder in box(house, provider).glob("from-dfe/statements/*/*"):
+        newest = sorted(folder.iterdir())[-1] / "discrepancies.csv"
+        if newest.exists():
+            total += sum(
+                map(Decimal, pl.read_csv(newest, infer_schema=False)["expected_amount"].drop_nulls()), Decimal()
+            )
+    return total
+
+
+def test_a_row_that_was_split_wrongly_does_not_pass_when_it_comes_back(house, provider, good):
+    """£1,194.00 without quotes is two cells: sent back as it is, £1 must not stand."""
+    header, *lines = listed(good.head(3), amount="£1,194.00").write_csv(quote_style="never").splitlines()
+    lines[1] = lines[1].replace("£1,194.00", 'a "b" c')
+    lines[2] = lines[2].replace(",£1,194.00", "")
+    put(house, provider, "expected-payments.csv", "\n".join([header, *lines, ""]))
+    intake_round(house, AT)
+    back = results(receipts(house, provider)["expected-payments.csv"], "rejected.csv")
+    assert back["extra_cells"].to_list() == ["194.00", "a quote in expected_amount", "1 cells too few"]
+    put(house, provider, "expected-payments-again.csv", back.write_csv())
+    intake_round(house, LATER)
+    again = receipts(house, provider)["expected-payments-again.csv"]
+    assert again["rule_counts"] == {"FILE-008": 3}
+    assert "still holds “194.00”" in results(again)["messages"][0]
+    right = back.with_columns(expected_amount=pl.lit("1194.00"), extra_cells=pl.lit(None, pl.String))
+    put(house, provider, "expected-payments-right.csv", right.write_csv())
+    intake_round(house, LAST)
+    assert receipts(house, provider)["expected-payments-right.csv"]["status"] == "accepted"
+
+
+def test_digits_of_other_scripts_stop_nobody(house, provider, good):
+    rows = listed(good.head(4)).with_columns(
+        statement_month=pl.Series(["20２7-01", "2027-01", "2027-01", "Jan-２７"]), contract_period=pl.Series(["2026", "20２6", "2026", "2026"]),
+        expected_amount=pl.Series(["1.00", "1.00", "１１９.40", "1.00"]),
+    )  # fmt: skip
+    put(house, provider, "expected-payments.csv", rows.write_csv())
+    done = statements_round(house, AT)
+    assert done.intake.troubles == []
+    assert receipts(house, provider)["expected-payments.csv"]["rule_counts"] == {"FILE-012": 4}
 
 
 def test_a_rejected_line_of_a_list_is_named_where_its_declaration_is_due(house, provider, good):

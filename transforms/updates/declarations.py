@@ -59,7 +59,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
 def _with_lost_zeros(rows: pl.DataFrame) -> pl.DataFrame:
     """A TRN whose zeros in front a spreadsheet has dropped, by the record of this provider's own participant: short_trn is
     then what was sent, and trn the record's."""
-    is_short = pl.col("is_your_participant") & pl.col("trn").str.contains(r"^\d{1,6}$")
+    is_short = pl.col("is_your_participant") & pl.col("trn").str.contains(r"^[0-9]{1,6}$")
     is_short = (is_short & (pl.col("trn").str.zfill(7) == pl.col("held_trn"))).fill_null(False)
     short = pl.when(is_short).then("trn").alias("short_trn")
     return rows.with_columns(short, pl.when(is_short).then("held_trn").otherwise("trn").alias("trn"))

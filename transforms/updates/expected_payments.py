@@ -43,7 +43,7 @@ def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     joined = named.join(output, on=["year", "statement_month"], how="left").join(
         others, on="statement_month", how="left"
     )
-    meant = pl.format(" You may mean {}.", pl.col("years").list.eval(pl.element().cast(pl.String)).list.join(" or "))
+    meant = pl.format(" You may mean {}.", pl.col("years").list.eval(pl.element().cast(pl.String)).list.join(", "))
     month = pl.col("statement_month")
     none = pl.format(
         "You have no statement for {} in contract period {}.{}", month, "year",
@@ -87,31 +87,46 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
             "this file it replaces what you stated for that month before.",
             rows,
         ),
-        note(nowhere, "{nowhere_words} Until you correct it, it is compared with another statement.", rows),
+        note(nowhere, "{nowhere_words}", rows),
     )
 
 
-def of_the_whole_file(changes: ChangeSet, snapshot: Snapshot) -> list[str]:
+def of_the_whole_file(changes: ChangeSet, rejected: pl.DataFrame, snapshot: Snapshot) -> list[str]:
     """What to say of a list as a whole: months that have no statement, and months of which it leaves out more than half of
-    what stood."""
+    what stood. rejected: as in Judgement."""
     if "expected_payments" not in changes.inserts:
         return []
     kept = changes.inserts["expected_payments"]
-    months = kept.group_by("statement_month", "contract_period").len("rows").sort("statement_month", "contract_period")
-    nowhere = _nowhere(months.rename({"contract_period": "year"}), snapshot).rename({"year": "contract_period"})
     place = ["statement_month", "contract_period"]
+    months = kept.group_by(place).len("rows").sort(place)
+    nowhere = _nowhere(months.rename({"contract_period": "year"}), snapshot).rename({"year": "contract_period"})
     found = months.join(nowhere, on=place, maintain_order="left").select("rows", "nowhere_words")
-    told = [f"{_rows(rows)}: {words}" for rows, words in found.iter_rows()]
+    told = [
+        f"{_rows(rows)}: {words}{_PUT_IN_PLACE if 'no statement' in words else ''}" for rows, words in found.iter_rows()
+    ]
+    turned_away = rejected.select(_KEY) if rejected.height else kept.select(_KEY).clear()
     before = snapshot.stated_before.join(months, on=place, how="semi")
-    gone = before.join(kept, on=_KEY, how="anti").group_by(place).len("gone")
+    gone = before.join(kept, on=_KEY, how="anti").join(turned_away, on=_KEY, how="anti").group_by(place).len("gone")
     counted = before.group_by(place).len("stood").join(gone, on=place).join(months, on=place).sort(place)
+    counted = counted.join(turned_away.group_by(place).len("wrong"), on=place, how="left", maintain_order="left")
     told += [
-        f"For {month}, contract period {period}, you had stated {stood:,} declarations. This file states {rows:,} and leaves "
-        f"out {left:,} of those: they are on your list no more. If you did not mean that, send the whole list again."
-        for month, period, stood, left, rows in counted.filter(pl.col("gone") * 2 > pl.col("stood"))
-        .select(*place, "stood", "gone", "rows").iter_rows()
+        f"For {month}, contract period {period}, you had stated {_declarations(stood)}. This file states {rows:,}"
+        f"{f', {_rows(wrong)} more were rejected,' if wrong else ''} and leaves out {left:,} of those: they are on your list no "
+        "more. If you did not mean that, send the whole list again."
+        for month, period, stood, left, rows, wrong in counted.filter(pl.col("gone") * 2 > pl.col("stood"))
+        .select(*place, "stood", "gone", "rows", "wrong").iter_rows()
     ]  # fmt: skip
     return told
+
+
+_PUT_IN_PLACE = (
+    " What you state there is compared with another statement, until a later file states the same declaration for a month that "
+    "has one. Put it into the whole list of that month: a file replaces all that you stated for its months."
+)
+
+
+def _declarations(count: int) -> str:
+    return "1 declaration" if count == 1 else f"{count:,} declarations"
 
 
 def _rows(count: int) -> str:
