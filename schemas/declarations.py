@@ -7,7 +7,7 @@ import polars as pl
 
 from schemas.damage import DATE_TURNED, is_serial, is_shortened, serial_advice
 from schemas.instants import was_skipped
-from schemas.rules import ANY, Rule
+from schemas.rules import ANY, Rule, one_of
 from schemas.training import CHECK_THE_ID
 from schemas.vocabulary import COURSE_IDENTIFIERS, DECLARATION_TYPES, FUNDED_MENTOR_TYPES
 
@@ -90,7 +90,7 @@ RULES: tuple[Rule, ...] = (
         field="declaration_type",
         broken=~pl.col("declaration_type").is_in(DECLARATION_TYPES),
         message="“{declaration_type}” is not a declaration type.",
-        advice=f"Use one of: {_TYPES_LISTED}.",
+        advice=one_of("declaration_type", DECLARATION_TYPES),
         source=CREATE,
         silenced_by=(ANY,),
     ),

@@ -6,7 +6,7 @@ Nothing of the records is judged: any participant, role, month and type may be s
 import polars as pl
 
 from schemas.files import KINDS
-from schemas.rules import ANY, Rule
+from schemas.rules import ANY, Rule, one_of
 from schemas.vocabulary import COURSE_IDENTIFIERS, DECLARATION_TYPES
 
 _WORDS = {"course_identifier": COURSE_IDENTIFIERS, "declaration_type": DECLARATION_TYPES}
@@ -30,7 +30,7 @@ RULES: tuple[Rule, ...] = (
             field=column,
             broken=~pl.col(column).is_in(words),
             message=f"“{{{column}}}” is not a {column} that we know.",
-            advice=f"Use one of: {', '.join(words)}.",
+            advice=one_of(column, words),
             source="ours",
             silenced_by=(column,),
         )

@@ -79,6 +79,8 @@ def read_sheet(content: bytes | BinaryIO, kind: Kind, limits: Limits) -> Sheet:
         raise FileFailure(
             "FILE-005", f"The file has {records.rows:,} rows; the limit is {limits.rows:,}.", "Split the file."
         )
+    if seen.encoding == WINDOWS:
+        notes[0] += _for_example(raw)
     if seen.is_mixed:
         raw, told = _without_marks(raw, header)
         notes += told
@@ -104,6 +106,16 @@ def _diagnosed(file: BinaryIO, seen: Seen, kind: Kind) -> FileFailure | None:
     return diagnosis(
         unmarked(file.read(START_BYTES).decode(seen.encoding, seen.errors if seen.is_mixed else "ignore")), kind
     )
+
+
+def _for_example(raw: Part) -> str:
+    """A cell that shows whether the encoding is what we took it for."""
+    for cells in raw.cells:
+        others = (cells.str.len_bytes() != cells.str.len_chars()).fill_null(False)
+        if others.any():
+            row = int(others.arg_max() or 0)
+            return f" For example, line {raw.line_numbers[row]:,}: “{shown(cells[row], 60)}”."
+    return ""
 
 
 def _without_marks(raw: Part, header: list[str]) -> tuple[Part, list[str]]:

@@ -89,6 +89,13 @@ def findings(rules: Sequence[Rule], rows: pl.DataFrame, sent: pl.DataFrame) -> p
     return pl.concat(found).sort("row_number", "position")
 
 
+def one_of(column: str, words: Sequence[str]) -> pl.Expr:
+    """Advice for a word that is not one of the list: which is meant, where that is plain, and the list."""
+    text = pl.col(column).str.to_lowercase().str.replace_all(r"[\s_]+", "-").str.replace(r"([a-z])([0-9])$", "$1-$2")
+    meant = pl.when(text.is_in(list(words))).then(pl.format("You may mean {}. ", text)).otherwise(pl.lit(""))
+    return pl.concat_str(meant, pl.lit(f"Use one of: {', '.join(words)}."))
+
+
 FINDINGS = {
     "row_number": pl.Int64,
     "position": pl.Int64,

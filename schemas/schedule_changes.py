@@ -6,7 +6,7 @@ are those of the contract period asked for, or T's own where none is: transforms
 
 import polars as pl
 
-from schemas.rules import Rule
+from schemas.rules import Rule, one_of
 from schemas.training import training_rules
 from schemas.vocabulary import schedule_identifiers
 
@@ -16,7 +16,7 @@ _HAS_T, _HAS_TARGET = pl.col("training_period_id").is_not_null(), pl.col("target
 _OTHER_PERIOD = pl.col("target_contract_period") != pl.col("training_contract_period")
 
 
-def _about(field: str, number: int, broken: pl.Expr, message: str, advice: str, source: str = CHANGE) -> Rule:
+def _about(field: str, number: int, broken: pl.Expr, message: str, advice: str | pl.Expr, source: str = CHANGE) -> Rule:
     """A rule of one group: silenced once anything about its field has failed."""
     return Rule(f"SCHED-{number:03}", field, broken, message, advice, source, silenced_by=(field,))
 
@@ -30,7 +30,7 @@ _SCHEDULE = (
     _about(
         "schedule_identifier", 8, ~pl.col("schedule_identifier").is_in(schedule_identifiers()),
         "“{schedule_identifier}” is not a schedule that we know.",
-        f"Use one of: {_SCHEDULES_LISTED}.",
+        one_of("schedule_identifier", schedule_identifiers()),
     ),
     _about(
         "schedule_identifier", 9, _HAS_TARGET & ~pl.col("target_has_schedule"),

@@ -5,7 +5,7 @@ Source: handbook, rules 3; RECT app/services/api/concerns/teachers/shared_action
 
 import polars as pl
 
-from schemas.rules import Rule
+from schemas.rules import Rule, one_of
 from schemas.vocabulary import COURSE_IDENTIFIERS
 
 SHARED = "RECT app/services/api/concerns/teachers/shared_action.rb"
@@ -82,7 +82,7 @@ def reason_rules(family: str, reasons: tuple[str, ...], source: str) -> tuple[Ru
             field="reason",
             broken=~pl.col("reason").is_in(reasons),
             message="“{reason}” is not a reason that we know.",
-            advice=f"Use one of: {listed}.",
+            advice=one_of("reason", reasons),
             source=source,
             silenced_by=("reason",),
         ),

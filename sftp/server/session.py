@@ -158,6 +158,12 @@ class Session(paramiko.SFTPServerInterface):
         self._uploads[parts] = upload
         return upload
 
+    def _open_upload(self, path: str) -> Upload | None:
+        """The upload of this path that this session has open. Of a path that is none it says nothing: who acts on it does."""
+        with contextlib.suppress(Refused):
+            return self._uploads.get(tuple(self._jail.parts(path)))
+        return None
+
     def _ended(self, parts: tuple[str, ...], upload: Upload) -> None:
         if self._uploads.get(parts) is upload:
             del self._uploads[parts]
@@ -175,7 +181,7 @@ class Session(paramiko.SFTPServerInterface):
 
     def remove(self, path: str) -> int:
         """Of a file that this session is writing: it never comes."""
-        upload = self._uploads.get(tuple(self._jail.parts(path)))
+        upload = self._open_upload(path)
 
         def act() -> None:
             if upload is None or self._jail.exists(path):
@@ -192,7 +198,7 @@ class Session(paramiko.SFTPServerInterface):
         return self._renamed(oldpath, newpath, True)
 
     def _renamed(self, old: str, new: str, replace: bool) -> int:
-        if upload := self._uploads.get(tuple(self._jail.parts(old))):
+        if upload := self._open_upload(old):
             return self._change("renamed", lambda: self._will_be(upload, new, replace), upload=new)
         return self._change("renamed", lambda: self._is_whole(new, self._jail.rename(old, new, replace)), upload=new)
 
@@ -240,7 +246,7 @@ class Session(paramiko.SFTPServerInterface):
             if attr.st_size and attr.st_size != self._jail.status(path).st_size:
                 raise Refused("Files are sent whole: send it again from the start.")
 
-        upload = self._uploads.get(tuple(self._jail.parts(path)))
+        upload = self._open_upload(path)
         answer: int = upload.chattr(attr) if upload else self.answering(changed)
         return answer
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.files import KINDS
 from schemas.reading import FileFailure, Limits, read_sheet
 from schemas.unread import NO_CHECKSUM, refused_unread
-from tests.builders import DECLARATIONS, TRN, US, World, a_row, codes, judged, outcomes, sheet_of
+from tests.builders import DECLARATIONS, TRN, US, World, a_row, a_training_row, codes, judged, outcomes, sheet_of
 from tests.laws import tried
 from transforms.receipts import told
 
@@ -408,3 +408,28 @@ def test_columns_of_another_kind_are_named():
 def test_a_line_in_one_pair_of_quotes_is_told():
     with pytest.raises(FileFailure, match="around the whole line"):
         read_sheet(f'"{HEADER}"\n"{LINE}"\n'.encode(), DECLARATIONS, Limits())
+
+
+WORDS = [
+    ("declarations", {"declaration_type": "retained 1"}, "DECL-010", "You may mean retained-1."),
+    ("declarations", {"declaration_type": "Retained1"}, "DECL-010", "You may mean retained-1."),
+    ("deferrals", {"reason": "Career Break"}, "DEFER-008", "You may mean career-break."),
+    (
+        "schedule-changes",
+        {"schedule_identifier": "ECF Standard_January"},
+        "SCHED-008",
+        "You may mean ecf-standard-january.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "change", "code", "words"), WORDS)
+def test_a_word_in_other_spelling_is_refused_with_the_word_that_may_be_meant(kind, change, code, words):
+    row = a_row(**change) if kind == "declarations" else a_training_row(**change)
+    judgement = judged(World(), row, kind=kind)
+    assert codes(judgement) == [code] and words in judgement.findings["message"][0]
+
+
+def test_windows_1252_shows_a_word_of_the_file():
+    sheet = read_sheet(f"{HEADER}\n{LINE[:-1]},Café\n".encode("cp1252"), DECLARATIONS, Limits())
+    assert "line 2: “Café”" in sheet.notes[0]
