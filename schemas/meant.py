@@ -158,18 +158,12 @@ _WAYS = (
 
 _COLUMNS = pl.Enum(list(dict.fromkeys(name for way in _WAYS for name in way.columns)))
 _WHYS = pl.Enum([way.why for way in _WAYS])
-MEANT: dict[str, pl.DataType | type[pl.DataType]] = {
-    "row_number": pl.Int64,
-    "column": _COLUMNS,
-    "sent": pl.String,
-    "meant": pl.String,
-    "why": _WHYS,
-}
+MEANT: dict[str, pl.DataType | type[pl.DataType]] = {"row_number": pl.Int64, "column": _COLUMNS, "why": _WHYS}
 
 
 def taken(values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """values: row_number and a kind's columns, trimmed → the same with what was meant, and what was taken for what: MEANT,
-    by row, each cell once a way."""
+    """values: row_number and a kind's columns, trimmed → the same with what was meant, and which cells were taken for what they do
+    not say: MEANT, by row, each cell once a way. What was sent and what is meant stand in the cells themselves."""
     told = [pl.DataFrame(schema=MEANT)]
     for name in values.columns:
         for way in _WAYS:
@@ -187,36 +181,54 @@ def _taken(values: pl.DataFrame, name: str, way: _Way) -> tuple[pl.DataFrame, pl
     # In one piece: groups of a pattern go wrong in Polars where a column is in several.
     odd = values.select("row_number", pl.col(name).alias("sent")).filter(looks).rechunk()
     meant = odd.select(way.means(pl.col("sent")).alias("meant")).to_series()
-    found = odd.select(
-        "row_number", pl.lit(name, _COLUMNS).alias("column"), "sent", meant, pl.lit(way.why, _WHYS).alias("why")
-    ).filter(pl.col("meant").is_not_null() & (pl.col("meant") != pl.col("sent")))
+    found = odd.select("row_number", "sent", meant).filter(
+        pl.col("meant").is_not_null() & (pl.col("meant") != pl.col("sent"))
+    )
     if found.is_empty():
         return values, none
     cells = found.select("row_number", pl.col("meant").alias("_meant"))
     values = values.join(cells, on="row_number", how="left", maintain_order="left")
     is_meant = pl.col("_meant").is_not_null()
     values = values.with_columns(pl.when(is_meant).then(pl.col("_meant").replace("", None)).otherwise(name).alias(name))
-    return values.drop("_meant"), found
+    told = found.select("row_number", pl.lit(name, _COLUMNS).alias("column"), pl.lit(way.why, _WHYS).alias("why"))
+    return values.drop("_meant"), told
 
 
-def row_notes(told: pl.DataFrame) -> pl.DataFrame:
-    """row_number, taken_as: what was taken for what, in words."""
-    column, why = pl.col("column").cast(pl.String), pl.col("why").cast(pl.String)
-    sent, meant = shown_column(pl.col("sent")), shown_column(pl.col("meant"))
-    words = pl.format("{}: “{}” was taken as {}: {}.", column, sent, meant, why)
-    return told.group_by("row_number", maintain_order=True).agg(words.str.join(" ").alias("taken_as"))
+def row_notes(told: pl.DataFrame, sent: Callable[[str], pl.Series], values: pl.DataFrame) -> pl.DataFrame:
+    """row_number, taken_as: what was taken for what, in words. sent: a column as sent; values: as it is judged, both of the
+    whole file."""
+    notes = [pl.DataFrame(schema={"row_number": pl.Int64, "words": pl.String})]
+    for (column,), some in told.partition_by("column", as_dict=True).items():
+        rows = some.group_by("row_number", maintain_order=True).agg(pl.col("why").cast(pl.String).str.join(", "))
+        at, name = rows["row_number"] - 1, str(column)
+        cells = rows.with_columns(sent(name).gather(at).alias("sent"), values[name].gather(at).alias("meant"))
+        words = pl.format("{}: “{}” was taken as {}: {}.", pl.lit(name), _shown("sent"), _shown("meant"), "why")
+        notes.append(cells.select("row_number", words.alias("words")))
+    return (
+        pl.concat(notes)
+        .group_by("row_number", maintain_order=True)
+        .agg(pl.col("words").str.join(" ").alias("taken_as"))
+    )
 
 
-def file_notes(told: pl.DataFrame, lines: pl.DataFrame) -> list[str]:
-    """A sentence for each way: in how many rows, and where first. lines: row_number, line_number."""
-    if told.is_empty():
-        return []
-    counted = told.join(lines, on="row_number").group_by("column", "why", maintain_order=True).agg(
-        pl.len().alias("rows"), pl.col("line_number", "sent", "meant").first()
-    )  # fmt: skip
+def _shown(name: str) -> pl.Expr:
+    return shown_column(pl.col(name).str.strip_chars().fill_null("nothing"))
+
+
+def file_notes(told: pl.DataFrame, sent: Callable[[str], pl.Series], values: pl.DataFrame) -> list[str]:
+    """A sentence for each way: in how many rows, and where first. As row_notes; values has line_number, too."""
+    counted = told.group_by("column", "why", maintain_order=True).agg(
+        pl.len().alias("rows"), pl.col("row_number").first()
+    )
     notes = []
-    for column, why, rows, line, sent, meant in counted.iter_rows():
-        shown = pl.select(shown_column(pl.lit(pl.Series([sent, meant])))).to_series()
+    for column, why, rows, row in counted.iter_rows():
+        cells = pl.DataFrame(
+            {"sent": [sent(column)[row - 1]], "meant": [values[column][row - 1]]}, schema_overrides=_TEXTS
+        )
+        was, is_ = cells.select(_shown("sent"), _shown("meant")).row(0)
         more = f", and in {rows - 1:,} more" if rows > 1 else ""
-        notes.append(f"{column}, line {line:,}: “{shown[0]}” was taken as {shown[1]}{more}; {why}.")
+        notes.append(f"{column}, line {values['line_number'][row - 1]:,}: “{was}” was taken as {is_}{more}; {why}.")
     return notes
+
+
+_TEXTS = {"sent": pl.String, "meant": pl.String}

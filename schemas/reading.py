@@ -60,6 +60,10 @@ class Sheet:
     extra: pl.DataFrame = field(default_factory=lambda: EXTRA)
     meant: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MEANT))
 
+    def sent(self, column: str) -> pl.Series:
+        """One of the kind's columns as it was sent."""
+        return self.cells[str([column_name(name) for name in self.header].index(column))]
+
 
 def read_sheet(content: bytes | BinaryIO, kind: Kind, limits: Limits) -> Sheet:
     """Read a file of a kind. Raises FileFailure with FILE-002, 004, 005, 006 or 007, the first that holds."""
@@ -87,8 +91,9 @@ def read_sheet(content: bytes | BinaryIO, kind: Kind, limits: Limits) -> Sheet:
     values, meant = taken(_values(raw, header, kind))
     misshapen = values.filter(is_misshapen()).select("row_number")
     meant = meant.join(misshapen, on="row_number", how="anti") if misshapen.height and meant.height else meant
-    notes += file_notes(meant, values.select("row_number", "line_number"))
-    return Sheet(header, raw.cells, values, notes, raw.extra, meant)
+    sheet = Sheet(header, raw.cells, values, notes, raw.extra, meant)
+    notes += file_notes(meant, sheet.sent, values)
+    return sheet
 
 
 def is_misshapen() -> pl.Expr:

@@ -39,7 +39,7 @@ def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
         ).join(said, on="row_number", how="left", maintain_order="left")  # fmt: skip
         meant = sheet.meant.filter(pl.col("row_number").is_between(start + 1, start + rows_at_once))
         if meant.height:
-            notes = row_notes(meant)
+            notes = row_notes(meant, sheet.sent, sheet.values)
             rows = rows.join(notes, on="row_number", how="left", maintain_order="left").with_columns(
                 notes=pl.concat_str("taken_as", "notes", separator=" ", ignore_nulls=True).replace("", None)
             )
