@@ -1,5 +1,6 @@
 """What is owed goes into the mailbox, and the index with it. Doing it twice leaves the same."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +10,9 @@ import polars as pl
 from data.ledger import DeliveryRow
 from data.tables import rfc3339
 from flows.house import House, LeadProvider
-from flows.receipts import receipt_folder
+from flows.receipts import LAST_FILE, receipt_folder
 from sftp.mailbox import Mailbox
+from sftp.refusals import Refusal
 
 INDEX = "from-dfe/index.csv"
 
@@ -26,6 +28,8 @@ def deliver_owed(house: House, provider: LeadProvider, mailbox: Mailbox, now: da
     there = house.ledger.index(provider.lead_provider_id)
     for delivery in owed:
         mailbox.deliver(delivery.path, _in_outbox(house, delivery), delivery.last_file)
+    if refused := _refusals(house, owed):
+        mailbox.add_refusals(refused)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
     mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
     mailbox.settle([*(delivery.path for delivery in owed), INDEX])
@@ -43,8 +47,26 @@ def deliver_again(house: House, provider: LeadProvider, mailbox: Mailbox) -> int
             mailbox.deliver(delivery.path, source, delivery.last_file)
             count += 1
     if there:
+        if refused := _refusals(house, there):
+            mailbox.add_refusals(refused)
         mailbox.put(INDEX, _index(there))
     return count
+
+
+def _refusals(house: House, deliveries: list[DeliveryRow]) -> list[Refusal]:
+    """Of the files whose receipts these are, those that were refused whole. To tell them again changes nothing."""
+    found = []
+    for delivery in deliveries:
+        path = _in_outbox(house, delivery) / LAST_FILE
+        if delivery.what != "receipt" or not path.is_file():
+            continue
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        at = datetime.fromisoformat(receipt["processed_at"]).timestamp()
+        found += [
+            Refusal(at, receipt["file_name"], f"{each['code']}: {each['message']} {each['advice']}")
+            for each in receipt["file_errors"]
+        ]
+    return found
 
 
 def _in_outbox(house: House, delivery: DeliveryRow) -> Path:

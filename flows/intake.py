@@ -21,7 +21,7 @@ from flows.house import House, LeadProvider
 from flows.looking import Looks, forget_gone, look_at_all
 from flows.receipts import Outcome
 from flows.trying import Failed, failed, log_trouble, try_one
-from flows.waiting import WAITING, tell_refusals, tell_what_waits
+from flows.waiting import WAITING, tell_what_waits
 from sftp.local import LocalMailbox
 from sftp.mailbox import MailboxError
 
@@ -149,7 +149,6 @@ def _in_turn(
             _judge_waiting(house, provider, as_of, done, apart)
             done.troubles += claims.late_checksums(settled)
             done.waits += tell_what_waits(house, provider, mailbox, as_of)
-            tell_refusals(provider, mailbox, done.outcomes)
             done.delivered += deliver_owed(house, provider, mailbox, house.now(as_of))
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)

@@ -1,4 +1,4 @@
-"""What lies in a mailbox and does not go on, and what was refused: told to its sender in from-dfe (handbook: interface 1)."""
+"""What lies in a mailbox and does not go on: told to its sender in from-dfe/waiting.csv (handbook: interface 1)."""
 
 import csv
 import io
@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from data.tables import rfc3339
 from flows.house import House, LeadProvider
-from flows.receipts import Outcome
 from schemas.showing import shown
 from sftp.mailbox import FROM_DFE, SIDECAR, Arrival, Mailbox
-from sftp.refusals import Refusal, plain
+from sftp.refusals import plain
 
 WAITING = f"{FROM_DFE}/waiting.csv"
 HEADER = ("file_name", "waiting_since", "waits_for")
@@ -71,17 +70,3 @@ def _waiting(
 
 def _since(arrival: Arrival) -> datetime:
     return datetime.fromtimestamp(arrival.modified if arrival.changed is None else arrival.changed, UTC)
-
-
-def tell_refusals(provider: LeadProvider, mailbox: Mailbox, outcomes: Iterable[Outcome]) -> None:
-    """Put files that were refused whole into from-dfe/refused.csv."""
-    refused = [
-        Refusal(
-            each.processed_at.timestamp(), each.submission.file_name,
-            f"{each.failure.code}: {each.failure.message} {each.failure.advice}",
-        )
-        for each in outcomes
-        if each.failure and each.submission.lead_provider_id == provider.lead_provider_id
-    ]  # fmt: skip
-    if refused:
-        mailbox.add_refusals(refused)

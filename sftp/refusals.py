@@ -41,9 +41,12 @@ def plain(text: str, most: int = LONGEST_NAME) -> str:
 
 
 def with_refusals(before: bytes, new: list[Refusal]) -> bytes:
-    """The file with more refusals at its end. The same refusal again takes the place of the one before it."""
+    """The file with more refusals at its end: one that is there already is not told twice, and the same again at once takes
+    the place of the one before it."""
     lines = [line for line in before.decode("utf-8", "replace").splitlines()[1:] if line.strip()]
     for line in (each.line for each in new):
+        if line in lines:
+            continue
         if lines and lines[-1].partition(",")[2] == line.partition(",")[2]:
             lines.pop()
         lines.append(line)
