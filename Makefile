@@ -38,7 +38,7 @@ fuzz: install
 # Ubuntu, as root). Node's client only where there is npm: it is never what a run fails for.
 test-tools:
 	command -v lftp && command -v rclone && command -v curl && command -v psftp && command -v sshfs && command -v soffice || { apt-get update -qq && apt-get install -y -qq --no-install-recommends lftp rclone curl putty-tools sshfs libreoffice-calc-nogui; }
-	! command -v npm || test -d .test-tools/node_modules/ssh2-sftp-client || npm install --silent --no-save --prefix .test-tools ssh2-sftp-client@12 || echo "ssh2-sftp-client could not be had: it is not tried"
+	! command -v npm || test -d .test-tools/node_modules/ssh2-sftp-client || timeout 120 npm install --silent --no-save --prefix .test-tools ssh2-sftp-client@12 || echo "ssh2-sftp-client could not be had: it is not tried"
 	command -v sftp && command -v sshd || { apt-get update -qq && apt-get install -y -qq openssh-client openssh-server; }
 	command -v chromium || command -v google-chrome || { apt-get update -qq && apt-get install -y -qq chromium; }
 
