@@ -221,6 +221,7 @@ def _page(outcome: Outcome, provider_name: str) -> str:
         named=" and ".join(named),
         has_workbook=0 < outcome.rows["rejected"] <= ROWS_OF_A_WORKBOOK,
         is_list=outcome.submission.kind == "expected-payments",
+        any_misshapen="FILE-008" in outcome.rule_counts,
         any_reference=any(row["your_reference"] for row in shown),
         again=again.head(ROWS_ON_THE_PAGE).to_dicts(),
         again_count=again.height,
