@@ -152,7 +152,10 @@ def test_an_installation_from_before_keeps_its_mailboxes_and_parts_those_who_sha
     with open_house(Settings(home=home)) as house:
         before = house.lead_providers()
         with house.database.write() as connection:
-            connection.exec_driver_sql("DROP TABLE mailboxes")
+            for later in ("mailboxes", "stated_months", "rejected_expectations"):
+                connection.exec_driver_sql(f"DROP TABLE {later}")
+            for table in ("events", "rejected_declarations"):
+                connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN line_number")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
             connection.exec_driver_sql(
                 "UPDATE lead_providers SET name = ? WHERE lead_provider_id = ?",
