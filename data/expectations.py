@@ -135,9 +135,8 @@ def _partners(reader: Reader, expected: pl.DataFrame) -> pl.DataFrame:
 def _stated_in_time(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     """Months whose statement is paid, and was compared with a list by then: it holds what was stated, and a later list of the
     same month is told so on its receipt."""
-    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2))
     paid = named.filter((pl.col("fee_type") == "output") & (pl.col("status") == "paid")).select(
-        "lead_provider_id", "contract_period", "marked_as_paid_at", statement_month=month
+        "lead_provider_id", "contract_period", "marked_as_paid_at", statement_month=_its_month()
     )
     first = stated.group_by(_MONTH).agg(
         pl.col("received_at").min().alias("first_at"), pl.col("received_at").max().alias("last_at")
@@ -155,9 +154,13 @@ def _compared_with(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     that month's statement of another contract period, or on the next month's, or the last before; of those that could
     still change when the list came.
     """
-    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2))
     output = named.filter(pl.col("fee_type") == "output").select(
-        "lead_provider_id", "statement_id", "status", "marked_as_paid_at", its_month=month, its_period="contract_period"
+        "lead_provider_id",
+        "statement_id",
+        "status",
+        "marked_as_paid_at",
+        its_month=_its_month(),
+        its_period="contract_period",
     )
     pairs = stated.join(output, on="lead_provider_id")
     is_own = (pl.col("its_month") == pl.col("statement_month")) & (pl.col("its_period") == pl.col("contract_period"))
@@ -179,6 +182,11 @@ def _compared_with(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     return best.with_columns(misplaced_words=pl.when(~pl.col("is_own")).then(words)).select(
         *stated.columns, "statement_id", "misplaced_words"
     )
+
+
+def _its_month() -> pl.Expr:
+    """A statement's month as YYYY-MM."""
+    return pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2))
 
 
 def _months(name: str) -> pl.Expr:

@@ -80,7 +80,6 @@ WORD_COLUMNS = (
     "schedule_identifier",
     "payment_type",
 )
-COURSES = ("ecf-induction", "ecf-mentor")
 _PLAIN_REST = re.compile(r"[-\w\s.,()\[\]{}&+'’!#~–—]*")
 
 

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable
 
 from schemas.failure import FileFailure
-from schemas.files import COURSES, Kind, column_name
+from schemas.files import Kind, column_name
 from schemas.showing import shown
+from schemas.vocabulary import COURSE_IDENTIFIERS
 
 FIRST_LINES = 25
 SAVE_AS = "In Excel: File > Save As > CSV UTF-8 (Comma delimited)."
@@ -90,7 +91,7 @@ def _looks_like_data(first: str, read_as: str, kind: Kind) -> FileFailure | None
     cells = _cells(first, ",")
     if any(column_name(cell) in kind.columns for cell in cells):
         return None
-    if any(_UUID.fullmatch(cell) or _DATE.fullmatch(cell) or cell.lower() in COURSES for cell in cells):
+    if any(_UUID.fullmatch(cell) or _DATE.fullmatch(cell) or cell.lower() in COURSE_IDENTIFIERS for cell in cells):
         return _failure(
             f"{read_as}: that looks like data. The file has no header line.",
             f"Put a line with the names of the columns above it: {', '.join(kind.required)}.",

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 # In a home. RSA is for clients that know no ed25519 (phpseclib 3.0.19, JSch 0.2), and signs with SHA-2 alone.
-ED25519_HOST_KEY, RSA_HOST_KEY = HOST_KEYS = ("host_key", "host_key_rsa")
+HOST_KEYS = ("host_key", RSA_HOST_KEY := "host_key_rsa")
 RSA_HOST_KEY_BITS = 3072
 
 
