@@ -192,7 +192,11 @@ def _header_notes(header: list[str], kind: Kind) -> list[str]:
     if faults:
         advice = f"A {kind.name} file needs the columns {', '.join(kind.required)}, in any order."
         message = "The header is not right: " + "; ".join(faults) + "."
-        others = [other.name for other in KINDS.values() if other is not kind and set(other.required) <= set(names)]
+        others = [
+            other.name
+            for other in KINDS.values()
+            if set(other.required) <= set(names) and not set(other.required) <= set(kind.columns)
+        ]
         if others:
             message += f" These are the columns of {' or '.join(others[:3])}: perhaps the file's name is not right."
         raise FileFailure("FILE-007", message, advice, 1)

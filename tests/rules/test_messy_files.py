@@ -405,6 +405,12 @@ def test_columns_of_another_kind_are_named():
         read_sheet(b"participant_id,course_identifier,reason\na,b,c\n", DECLARATIONS, Limits())
 
 
+def test_a_kind_is_not_named_for_columns_that_this_one_has_too():
+    with pytest.raises(FileFailure) as refusal:
+        read_sheet(b"participant_id,course_identifier,type,declaration_date\na,b,c,d\n", DECLARATIONS, Limits())
+    assert "resumptions" not in refusal.value.message
+
+
 def test_a_line_in_one_pair_of_quotes_is_told():
     with pytest.raises(FileFailure, match="around the whole line"):
         read_sheet(f'"{HEADER}"\n"{LINE}"\n'.encode(), DECLARATIONS, Limits())
