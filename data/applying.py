@@ -1,5 +1,5 @@
 """A change set into the tables, in the transaction that is open: all of it or nothing. What the exchange made or changed
-is written down as its own, so that a fresh extract can be reconciled with it (data.reconciling)."""
+is written down as its own, so that a fresh extract can be reconciled with it (data.records.reconciling)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from data.casting import INSTANT
 from data.database import Database
 from data.tables import RECORD_TABLES, events, expected_payments, metadata, own_changes, rfc3339, stated_months
-from schemas.records import RECORDS
+from schemas.records.tables import RECORDS
 
 WHOLE_ROW = "*"
 # What moves whenever anything does, and says nothing by itself.

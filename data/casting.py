@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.records import RECORDS
+from schemas.records.tables import RECORDS
 
 _KINDS = {name: column.kind for table in RECORDS.values() for name, column in table.columns.items()}
 _KINDS |= {"received_at": "instant", "processed_at": "instant", "owed_since": "instant", "delivered_at": "instant"}

@@ -37,7 +37,7 @@ SQLITE_PRAGMAS = (
     "wal_autocheckpoint=65536",  # pages: a long file commits at once, and is folded in when the round is over
     "automatic_index=OFF",  # ours are there; one made for a single question costs more than the question
 )
-# Between cells and between rows of a long answer; no cell may hold them (schemas.extract, rule FILE-011).
+# Between cells and between rows of a long answer; no cell may hold them (schemas.records.checks, rule FILE-011).
 CELL_END, ROW_END = "\x1f", "\x1e"
 LENT_AT_ONCE = 50_000  # ids, so that a million of them need not be spelled out in one text
 ROWS_AT_ONCE = 50_000

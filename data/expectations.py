@@ -6,7 +6,7 @@ import polars as pl
 
 from data.casting import typed
 from data.database import Reader
-from data.merging import surviving_participants
+from data.records.merging import surviving_participants
 
 _STATED = """
 SELECT m.lead_provider_id, m.contract_period, m.statement_month, m.submission_id, x.number, x.received_at, x.file_name

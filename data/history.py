@@ -1,4 +1,4 @@
-"""The audit trail of one participant or one declaration, as a frame. No words: flows.history tells it."""
+"""The audit trail of one participant or one declaration, as a frame. No words: flows.acts.history tells it."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ import polars as pl
 from data.casting import typed
 from data.database import Reader
 from data.snapshots import MEMORY
-from schemas.repeats import UNDONE_BY
+from schemas.inbound.repeats import UNDONE_BY
 
 # By what a row's effects are known afterwards.
 _LINKS = {"declaration_id": ("declarations", "voids"), "partnership_id": ("partnerships", "partnership-changes")}

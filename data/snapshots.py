@@ -4,8 +4,8 @@ import polars as pl
 
 from data.casting import typed
 from data.database import Reader
-from data.merging import surviving_participants
-from schemas.form import UUID_ANY_CASE
+from data.records.merging import surviving_participants
+from schemas.inbound.form import UUID_ANY_CASE
 from schemas.snapshot import FRAMES, Snapshot
 
 # What judging reads of each table, its rows chosen by ids lent to the database.

@@ -1,4 +1,4 @@
-"""Every table once. DfE's records follow schemas.records; the exchange's own memory is written out here."""
+"""Every table once. DfE's records follow schemas.records.tables; the exchange's own memory is written out here."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from schemas.records import RECORDS
-from schemas.records import Column as RecordColumn
+from schemas.records.tables import RECORDS
+from schemas.records.tables import Column as RecordColumn
 
 metadata = MetaData()
 
@@ -138,18 +138,20 @@ submissions = Table(
     Column("rows_rejected", Integer),
     Column("rows_already_done", Integer),
     Column("rule_counts", Text),
-    # Tries that failed, when it is tried next, and why it failed: see flows.trying.
+    # Tries that failed, when it is tried next, and why it failed: see flows.rounds.trying.
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("next_try_at", Instant),
     Column("trouble", Text),
-    Column("purged_at", Instant),  # when its upload and its receipt were removed for their age (flows.keeping)
+    Column(
+        "purged_at", Instant
+    ),  # when its upload and its receipt were removed for their age (flows.upkeep.housekeeping)
     UniqueConstraint("lead_provider_id", "number", name="uq_submissions_number"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),
 )
 
 # Files seen in to-dfe and not claimed yet: since when each lay there whole (handbook: interface 1). `arrival` is its name,
-# size and time of modification; `changed` its change time in microseconds, where the carrier tells it. See flows.looking.
+# size and time of modification; `changed` its change time in microseconds, where the carrier tells it. See flows.rounds.looking.
 sightings = Table(
     "sightings",
     metadata,
@@ -186,7 +188,7 @@ records_imports = Table(
     Column("imported_at", Instant, nullable=False),
     Column("as_of", Instant),  # as extract.json says; empty where there was none
     Column("rows", Text, nullable=False),
-    # What was kept against the extract and what was given up to it (JSON): see data.reconciling.
+    # What was kept against the extract and what was given up to it (JSON): see data.records.reconciling.
     Column("reconciled", Text),
 )
 
@@ -299,7 +301,7 @@ rejected_expectations = Table(
     Column("rule_codes", Text, nullable=False),
 )
 
-# Declarations that were turned away, of participants whom DfE knows: what a discrepancy names (transforms.discrepancies).
+# Declarations that were turned away, of participants whom DfE knows: what a discrepancy names (transforms.money.discrepancies).
 rejected_declarations = Table(
     "rejected_declarations",
     metadata,
@@ -323,7 +325,7 @@ partnership_moves = Table(
 )
 
 # Which records the exchange made (`column_name` is `*`) or changed, with the value that DfE's last extract gave: what
-# loading a fresh extract is reconciled by. `seen_at`: when an extract first showed the change. See data.reconciling.
+# loading a fresh extract is reconciled by. `seen_at`: when an extract first showed the change. See data.records.reconciling.
 own_changes = Table(
     "own_changes",
     metadata,

@@ -12,7 +12,7 @@ LONDON = ZoneInfo(LONDON_NAME)
 
 
 def rehearsed(as_of: str | None) -> datetime | None:
-    """The instant of a rehearsal, or None: then it is now, by the clock of the database (flows.house)."""
+    """The instant of a rehearsal, or None: then it is now, by the clock of the database (flows.installation)."""
     return None if as_of is None else instant(as_of)
 
 

@@ -9,15 +9,15 @@ from prefect.schedules import Cron, Interval
 
 from flows.clock import LONDON, instant, rehearsed
 from flows.errors import ExchangeError
-from flows.house import House, open_house
-from flows.intake import intake_round
-from flows.keeping import housekeeping as keep
-from flows.kept import end_with_parent
-from flows.operators import intake_report, keeping_report, statements_report, verify_report
-from flows.rendering import typed_pounds
+from flows.installation import House, open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import authorise, statements_round
+from flows.service.kept import end_with_parent
 from flows.settings import Settings
-from flows.statements import authorise, statements_round
-from flows.verifying import verify
+from flows.upkeep.housekeeping import housekeeping as keep
+from flows.upkeep.verify import verify
+from templates.operators import intake_report, keeping_report, statements_report, verify_report
+from templates.rendering import typed_pounds
 
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:

@@ -17,8 +17,8 @@ from flows.place import PROJECT
 
 OURS = ("transforms", "schemas", "data")
 # Where figures and answers come from; everything of ours that these import is looked at with them.
-FIGURES = ("flows.computing",)
-ANSWERS = ("transforms.judging", "schemas.reading", "schemas.unread", "data.snapshots")
+FIGURES = ("flows.rounds.computing",)
+ANSWERS = ("transforms.judging", "schemas.inbound.reading", "schemas.inbound.unread", "data.snapshots")
 # CPython 3.11 cannot parse in two threads at once: "AST constructor recursion depth mismatch".
 _PARSING = threading.Lock()
 LIBRARIES = ("duckdb", "pandera", "polars")

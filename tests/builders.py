@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from data.casting import typed
-from data.sample_contracts import contract_periods, milestones
+from data.sample.contracts import contract_periods, milestones
 from flows.clock import london_day
-from schemas.files import KINDS
-from schemas.reading import Limits, Sheet, read_sheet
+from schemas.inbound.reading import Limits, Sheet, read_sheet
+from schemas.kinds.kind import KINDS
 from schemas.snapshot import FRAMES, Snapshot
 from transforms.changes import Submission, with_effects
 from transforms.judging import Judgement, judge

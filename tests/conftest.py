@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from data.extract import import_records
-from data.sample import write_sample
+from data.records.extract import import_records
+from data.sample.nation import write_sample
 from flows.clock import instant
-from flows.house import House, LeadProvider, open_house
+from flows.installation import House, LeadProvider, open_house
 from flows.settings import Settings
 
 SCALE = 0.004

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from schemas.files import Kind
-from schemas.form import form_rules, with_owners
-from schemas.reading import Sheet
+from schemas.inbound.form import form_rules, with_owners
+from schemas.inbound.reading import Sheet
+from schemas.kinds.kind import Kind
 from schemas.rules import findings
 from schemas.snapshot import Snapshot
 from transforms.changes import ChangeSet, Submission, new_ids, with_effects

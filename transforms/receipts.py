@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.files import IGNORED_COLUMNS, TO_PUT_RIGHT
-from schemas.meant import MONTH, YEAR, row_notes
-from schemas.outbound import RESULT_COLUMNS, defused, neutralised
-from schemas.reading import Sheet
+from schemas.inbound.meant import MONTH, YEAR, row_notes
+from schemas.inbound.reading import Sheet
+from schemas.kinds.kind import IGNORED_COLUMNS, TO_PUT_RIGHT
+from schemas.outbound.receipts import RESULT_COLUMNS, defused, neutralised
 from transforms.findings import ROWS_OF_A_PACK
 from transforms.judging import Judgement
 

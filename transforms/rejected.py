@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from schemas.form import UUID_ANY_CASE
-from schemas.meant import MONTH, YEAR
+from schemas.inbound.form import UUID_ANY_CASE
+from schemas.inbound.meant import MONTH, YEAR
 from schemas.snapshot import Snapshot
 from schemas.vocabulary import DECLARATION_TYPES
 from transforms.changes import Submission

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import polars as pl
 
-from schemas.files import Kind
-from schemas.form import with_owners
-from schemas.reading import Sheet
-from schemas.repeats import UNDONE_BY, UNDONE_SINCE, UNKNOWN_CAUSE
+from schemas.inbound.form import with_owners
+from schemas.inbound.reading import Sheet
+from schemas.inbound.repeats import UNDONE_BY, UNDONE_SINCE, UNKNOWN_CAUSE
+from schemas.kinds.kind import Kind
 from schemas.rules import findings
 from schemas.showing import shown, shown_column
 from schemas.snapshot import Snapshot

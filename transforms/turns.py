@@ -6,7 +6,7 @@ one that is, the next turn is one row again. So what a file costs hangs on how m
 
 import polars as pl
 
-from schemas.files import Kind
+from schemas.kinds.kind import Kind
 
 
 class Turns:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import paramiko
 
-from schemas.files import KINDS
-from schemas.reading import FileFailure, Limits, read_sheet
+from schemas.inbound.reading import FileFailure, Limits, read_sheet
+from schemas.kinds.kind import KINDS
 from tests.attacks.raw import Raw, children, is_running
 from tests.exchange.servers import Client, our_server
 

@@ -10,20 +10,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.backup import backup, restore
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.house import open_house
-from flows.intake import intake_round
-from flows.keeping import housekeeping
-from flows.operators import intake_report
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
-from schemas.outbound import neutralised
+from flows.upkeep.backup import backup, restore
+from flows.upkeep.housekeeping import housekeeping
+from schemas.outbound.receipts import neutralised
 from schemas.showing import in_markdown
 from sftp.accounts import parse_key
 from sftp.keys import write_new_key
 from sftp.local import LocalMailbox
+from templates.operators import intake_report
 from tests.conftest import NOW
 from tests.exchange.servers import port_of
 
@@ -46,7 +46,12 @@ def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
     environment = {**os.environ, "ECTX_HOME": str(home), "ECTX_SECONDS_BETWEEN_LOOKS": "0"}
 
     def ectx(*arguments):
-        command = [sys.executable, "-c", "import os; os.umask(0o022); from flows.cli import main; main()", *arguments]
+        command = [
+            sys.executable,
+            "-c",
+            "import os; os.umask(0o022); from flows.commands.cli import main; main()",
+            *arguments,
+        ]
         subprocess.run(command, env=environment, check=True, capture_output=True)
 
     ectx("records", "import", str(sample), "--as-of", "2026-11-20T09:00:00Z")
@@ -204,7 +209,7 @@ def test_setup_gives_what_was_delivered_before_to_its_provider(tmp_path):
 
 def test_a_bad_setting_is_one_line(home):
     for name, value in (("ECTX_MAX_STORE_MEBIBYTES", "0"), ("ECTX_SFTP_PORT", "22000000")):
-        command = [sys.executable, "-c", "from flows.cli import main; main()", "provider", "list"]
+        command = [sys.executable, "-c", "from flows.commands.cli import main; main()", "provider", "list"]
         done = subprocess.run(
             command,
             env={**os.environ, "ECTX_HOME": str(home), name: value},
@@ -251,8 +256,8 @@ FORMULAS = [
 
 @pytest.mark.parametrize("text", FORMULAS, ids=ascii)
 def test_a_formula_in_any_clothes_is_defused_and_comes_back(text):
-    from schemas.files import KINDS
-    from schemas.reading import Limits, read_sheet
+    from schemas.inbound.reading import Limits, read_sheet
+    from schemas.kinds.kind import KINDS
 
     told = pl.select(neutralised(pl.lit(text)))["literal"][0]
     assert told == "'" + text
@@ -294,7 +299,15 @@ def test_a_keys_comment_moves_no_cursor(tmp_path):
 
 
 def test_a_refusal_in_somebody_elses_words_moves_no_cursor(home):
-    command = [sys.executable, "-c", "from flows.cli import main; main()", "provider", "key", "list", "\x1b[2J\u202ex"]
+    command = [
+        sys.executable,
+        "-c",
+        "from flows.commands.cli import main; main()",
+        "provider",
+        "key",
+        "list",
+        "\x1b[2J\u202ex",
+    ]
     done = subprocess.run(
         command, env={**os.environ, "ECTX_HOME": str(home)}, capture_output=True, text=True, check=False
     )

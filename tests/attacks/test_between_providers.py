@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.clock import instant
-from flows.house import open_house
-from flows.intake import intake_round
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
 from tests.builders import (
     OTHERS,
     PARTNER,

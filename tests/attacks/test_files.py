@@ -14,10 +14,10 @@ import pytest
 
 from data.ledger import UNREAD
 from flows.clock import instant
-from flows.house import open_house
-from flows.intake import intake_round
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
 from tests.conftest import NOW
 from tests.laws import LONG
 
@@ -42,7 +42,7 @@ TALL = {
 # A process remembers as its own what the one that started it has used: so a small one stands between.
 MEASURE = """
 import resource, subprocess, sys
-command = [sys.executable, "-c", "from flows.cli import main; main()", "intake"]
+command = [sys.executable, "-c", "from flows.commands.cli import main; main()", "intake"]
 done = subprocess.run(command, stdout=subprocess.DEVNULL)
 print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
 """
@@ -202,7 +202,7 @@ def test_rows_of_one_participant_cost_what_rows_of_many_do():
     """3,000 rows of one took a minute and a half: a rank a row, in one transaction. They come in a few turns now."""
     import polars as pl
 
-    from schemas.files import KINDS
+    from schemas.kinds.kind import KINDS
     from transforms.turns import Turns
 
     rows = pl.DataFrame({"row_number": range(1, 3001), "owner": ["one"] * 3000, "earlier_rows": range(3000)})

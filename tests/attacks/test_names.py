@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.extract import import_records
+from data.records.extract import import_records
 from flows.clock import instant
-from flows.house import open_house
-from flows.intake import intake_round
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
 from flows.settings import Settings
-from schemas.extract import ExtractRefused
+from schemas.records.checks import ExtractRefused
 from schemas.slugs import RESERVED, file_names, slug
 from sftp.keys import write_new_key
 from tests.conftest import NOW
@@ -126,7 +126,7 @@ def test_a_name_too_long_for_a_folder_is_refused_and_a_partners_is_cut(house, tm
 
 
 def test_who_has_left_the_records_can_be_seen_and_shut_out(house, provider, tmp_path, sample, monkeypatch, capsys):
-    from flows.cli import app
+    from flows.commands.cli import app
 
     house.accounts.add_key("gone-away", write_new_key(tmp_path / "id"))
     monkeypatch.setenv("ECTX_HOME", str(house.settings.home))
@@ -137,7 +137,7 @@ def test_who_has_left_the_records_can_be_seen_and_shut_out(house, provider, tmp_
 
 
 def test_a_key_that_opens_two_mailboxes_is_told(house, tmp_path, monkeypatch, capsys):
-    from flows.cli import app
+    from flows.commands.cli import app
 
     (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id"))
     monkeypatch.setenv("ECTX_HOME", str(house.settings.home))

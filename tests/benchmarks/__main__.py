@@ -13,22 +13,22 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from data.accounts import load_accounts
 from data.counting import keep_paid_units
-from data.extract import import_records
-from data.sample import write_sample
-from data.statements import load_accounts
+from data.records.extract import import_records
+from data.sample.nation import write_sample
 from data.tables import metadata
-from flows.claiming import Claims
 from flows.clock import instant
-from flows.delivery import deliver_owed
-from flows.house import House, LeadProvider, open_house
-from flows.looking import remember_all
-from flows.processing import process
-from flows.rehearsal import acceptable
+from flows.installation import House, LeadProvider, open_house
+from flows.rounds.claiming import Claims
+from flows.rounds.delivery import deliver_owed
+from flows.rounds.looking import remember_all
+from flows.rounds.processing import process
+from flows.rounds.rehearsal import acceptable
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
-from transforms.breakdowns import share
-from transforms.statements import compute_figures
+from transforms.money.breakdowns import share
+from transforms.money.statements import compute_figures
 
 NOW = "2026-12-14T10:00:00Z"
 ROWS = 100_000

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from flows.clock import instant
-from flows.house import House, LeadProvider
-from flows.rehearsal import acceptable
-from flows.statement_files import Statement
-from flows.statements import authorise
+from flows.installation import House, LeadProvider
+from flows.rounds.rehearsal import acceptable
+from flows.rounds.statements import authorise
+from templates.statement_files import Statement
 from tests.conftest import NOW
 
 _TRAINED = """

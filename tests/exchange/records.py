@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from data.extract import export_records
-from flows.house import House
-from schemas.records import RECORDS
+from data.records.extract import export_records
+from flows.installation import House
+from schemas.records.tables import RECORDS
 
 Differences = dict[str, dict[str, dict[str, tuple[str | None, str | None]]]]
 

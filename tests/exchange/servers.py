@@ -18,10 +18,10 @@ from typing import Any
 
 import paramiko
 
-from flows.house import open_house
+from flows.installation import open_house
 from flows.place import PROJECT
+from flows.service.sshd import write_sshd_config
 from flows.settings import Settings
-from flows.sshd import write_sshd_config
 from sftp.accounts import Accounts
 from sftp.keys import HOST_KEYS, host_key, host_keys, known_hosts_line, write_new_key
 from sftp.server.bounds import Bounds

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from data.database import Database
-from flows.backup import backup, restore
 from flows.clock import instant
-from flows.house import House, open_house
-from flows.intake import intake_round
-from flows.looking import received, remember_all
+from flows.installation import House, open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.looking import received, remember_all
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
+from flows.upkeep.backup import backup, restore
 from sftp.local import LocalMailbox
 from sftp.mailbox import Arrival
 from sftp.remote import SftpMailbox
@@ -366,7 +366,7 @@ def test_a_busy_mailbox_holds_its_provider_alone(house, world):
     world.put(house, first, "declarations.csv", "x\n")
     world.now = AFTER
     with house.database.only_one(f"mailbox-{first.slug}"), pytest.MonkeyPatch.context() as patched:
-        patched.setattr("flows.statements.INTAKE_SECONDS", 0.1)
+        patched.setattr("flows.rounds.statements.INTAKE_SECONDS", 0.1)
         done = statements_round(house, None)
     assert _owners(house, done.settled) == {second.lead_provider_id}
     assert any("another round is at its mailbox" in line for line in done.troubles)

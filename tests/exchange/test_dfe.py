@@ -5,11 +5,11 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from flows.acts.dfe import add_adjustments, void
+from flows.acts.history import history
 from flows.clock import instant
-from flows.dfe import add_adjustments, void
 from flows.errors import ExchangeError
-from flows.history import history
-from flows.intake import intake_round
+from flows.rounds.intake import intake_round
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, put, receipts, results
 from tests.exchange.records import differences, exported

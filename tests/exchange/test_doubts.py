@@ -6,11 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.doubts import doubts_of
-from data.extract import import_records
+from data.records.extract import import_records
 from flows.clock import instant
-from flows.operators import import_report
-from schemas.records import RECORDS
+from schemas.records.doubts import doubts_of
+from schemas.records.tables import RECORDS
+from templates.operators import import_report
 from tests.conftest import IMPORTED_AT
 
 AT = instant(IMPORTED_AT)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.clock import instant
-from flows.intake import intake_round
-from flows.statements import statements_round
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from sftp.durable import on_disk
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put

@@ -9,14 +9,14 @@ import sqlite3
 import polars as pl
 import pytest
 
-from data.extract import export_records
+from data.records.extract import export_records
 from flows.clock import instant
-from flows.house import House, open_house
-from flows.intake import intake_round
-from flows.receipts import write_receipt
-from flows.rendering import digest
+from flows.installation import House, open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.receipts import write_receipt
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
+from templates.rendering import digest
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts, results
 
@@ -173,7 +173,7 @@ def test_uploads_in_progress_are_left_alone(house, provider):
 
 def test_a_file_that_changes_between_looks_waits(house, provider, monkeypatch):
     path = put(house, provider, "declarations.csv", "one\n")
-    monkeypatch.setattr("flows.looking.time.sleep", lambda _seconds: path.write_text("one\ntwo\n"))
+    monkeypatch.setattr("flows.rounds.looking.time.sleep", lambda _seconds: path.write_text("one\ntwo\n"))
     assert intake_round(house, AT).outcomes == []
     assert path.read_text() == "one\ntwo\n"
     monkeypatch.undo()
@@ -183,7 +183,7 @@ def test_a_file_that_changes_between_looks_waits(house, provider, monkeypatch):
 def test_a_file_without_a_last_line_end_is_looked_at_once_more(house, provider, monkeypatch):
     put(house, provider, "declarations.csv", "a,b")
     looks = []
-    monkeypatch.setattr("flows.looking.time.sleep", looks.append)
+    monkeypatch.setattr("flows.rounds.looking.time.sleep", looks.append)
     assert len(intake_round(house, AT).outcomes) == 1
     assert len(looks) == 2
     notes = receipts(house, provider)["declarations.csv"]["notes"]
@@ -221,7 +221,7 @@ def test_where_checksums_are_wanted_a_file_waits_for_its_own(house, provider):
 def test_cut_off_at_any_step_the_next_round_carries_on(house, provider, good, monkeypatch, step):
     """The same end as without the cut: one submission, one receipt, each row applied once."""
     targets = {
-        "store": ("flows.house.House.store_upload",),
+        "store": ("flows.installation.House.store_upload",),
         "claim": ("data.ledger.Ledger.claim",),
         "put": ("sftp.local.LocalMailbox.put",),
         "discard": ("sftp.local.LocalMailbox.discard",),
@@ -292,7 +292,7 @@ def _failing_once(monkeypatch, error: Exception) -> None:
             raise errors.pop()
         return write_receipt(*arguments)
 
-    monkeypatch.setattr("flows.processing.write_receipt", write)
+    monkeypatch.setattr("flows.rounds.processing.write_receipt", write)
 
 
 def _with_code(code: int) -> sqlite3.OperationalError:

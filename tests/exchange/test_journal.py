@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.backup import backup, restore
-from flows.claiming import Claims
 from flows.clock import instant
-from flows.house import open_house
-from flows.intake import intake_round
+from flows.installation import open_house
+from flows.rounds.claiming import Claims
+from flows.rounds.intake import intake_round
 from flows.settings import Settings
+from flows.upkeep.backup import backup, restore
 from sftp.local import LocalMailbox
 from sftp.server.bounds import Bounds
 from sftp.server.journal import Journal, Whole
@@ -73,7 +73,7 @@ def test_another_of_the_same_looks_counts_from_its_own_close(served, provider, t
     (tmp_path / "mine.csv").write_text(HEADER)
     os.utime(tmp_path / "mine.csv", (1_700_000_000, 1_700_000_000))
     client.sftp(f"put -p {tmp_path / 'mine.csv'} to-dfe/voids.csv")
-    from flows.looking import remember_all
+    from flows.rounds.looking import remember_all
 
     remember_all(house)
     time.sleep(0.2)
@@ -167,7 +167,7 @@ def test_what_takes_a_files_place_during_a_round_does_not_count_from_its_time(
         return acting
 
     if when == "before the take":
-        monkeypatch.setattr("flows.intake.Claims", replaced(Claims))
+        monkeypatch.setattr("flows.rounds.intake.Claims", replaced(Claims))
     else:
         monkeypatch.setattr("sftp.local.LocalMailbox.take", replaced(LocalMailbox.take))
     found = [each for _ in range(3) for each in intake_round(house, None).outcomes]

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from data.extract import export_records, import_records
 from data.history import events_of_participant
-from flows.backup import backup, restore
+from data.records.extract import export_records, import_records
+from flows.acts.dfe import add_adjustments, void
 from flows.clock import instant
-from flows.dfe import add_adjustments, void
 from flows.errors import ExchangeError
-from flows.house import open_house
-from flows.intake import intake_round
-from flows.keeping import housekeeping
-from flows.replay import replay
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
+from flows.upkeep.backup import backup, restore
+from flows.upkeep.housekeeping import housekeeping
+from flows.upkeep.replay import replay
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put, receipts
 from tests.exchange.servers import SERVICES, mailbox_service
@@ -235,7 +235,7 @@ def _submissions():
 def test_a_restore_cut_off_is_done_again(small, tmp_path, monkeypatch):
     backup(small, tmp_path / "copy", AT)
     home = tmp_path / "restored"
-    from flows import backup as module
+    from flows.upkeep import backup as module
 
     def dies(*_):
         raise KeyboardInterrupt

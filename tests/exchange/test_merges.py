@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.extract import import_records
-from data.merging import survivors
+from data.records.extract import import_records
+from data.records.merging import survivors
 from flows.clock import instant
-from flows.intake import intake_round
-from flows.operators import import_report
-from flows.statements import statements_round
-from schemas.extract import ExtractRefused
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
+from schemas.records.checks import ExtractRefused
+from templates.operators import import_report
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import put, receipts, results
 from tests.exchange.records import exported

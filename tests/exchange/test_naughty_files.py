@@ -12,9 +12,9 @@ from jinja2 import UndefinedError
 from jinja2.sandbox import SecurityError
 
 from flows.clock import instant
-from flows.intake import intake_round
-from flows.rendering import templates
-from schemas.files import KINDS
+from flows.rounds.intake import intake_round
+from schemas.kinds.kind import KINDS
+from templates.rendering import templates
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts
 

@@ -17,13 +17,13 @@ import pytest
 from polars.exceptions import PanicException
 
 from data.database import is_from_outside
+from flows.acts.submissions import put_aside, tried_again
 from flows.clock import instant
-from flows.house import House, open_house
-from flows.intake import intake_round
-from flows.replay import replay
+from flows.installation import House, open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
-from flows.submissions import put_aside, tried_again
+from flows.upkeep.replay import replay
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts, results
 
@@ -44,7 +44,7 @@ def claimed(house: House, provider, name: str, content: str, monkeypatch) -> str
 
     put(house, provider, name, content)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("flows.intake.try_one", cut)
+        patched.setattr("flows.rounds.intake.try_one", cut)
         intake_round(house, AT)
     return house.ledger.waiting(provider.lead_provider_id)[-1].submission_id
 
@@ -129,7 +129,7 @@ def test_a_later_retry_judges_it_as_of_when_it_was_received_and_replaces_the_rec
 
 
 def test_what_is_put_aside_can_be_replayed(house, provider, monkeypatch, tmp_path, sample):
-    from data.extract import import_records
+    from data.records.extract import import_records
 
     with open_house(Settings(home=tmp_path / "own", seconds_between_looks=0)) as own:
         import_records(own.database, sample, instant("2026-11-20T09:00:00Z"))
@@ -183,7 +183,7 @@ def test_a_fault_of_our_own_counts_against_the_file(house, provider, monkeypatch
         monkeypatch,
     )
     with monkeypatch.context() as patched:
-        patched.setattr("flows.processing.snapshot_for", broken)
+        patched.setattr("flows.rounds.processing.snapshot_for", broken)
         done = intake_round(house, AT)
     assert house.ledger.submission(poison).failures == 1
     assert type(error).__name__ in done.troubles[0] and "a fault" not in done.troubles[0]
@@ -294,7 +294,7 @@ def test_a_retry_that_is_killed_before_it_is_written_down_promises_nothing(house
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("flows.submissions.deliver_owed", cut)
+        patched.setattr("flows.acts.submissions.deliver_owed", cut)
         put_aside(house, aside, "The store lost it.", AT)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("data.ledger.Ledger.settle", cut)

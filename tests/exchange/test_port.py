@@ -10,7 +10,7 @@ from contextlib import suppress
 import paramiko
 import pytest
 
-from flows.intake import intake_round
+from flows.rounds.intake import intake_round
 from sftp.accounts import Accounts, KeyRefused
 from sftp.keys import write_new_key
 from sftp.server.bounds import Bounds

@@ -9,18 +9,18 @@ import pytest
 
 from data.counting import UNITS, units_of
 from data.database import Reader
-from data.extract import export_records, import_records
+from data.records.extract import export_records, import_records
+from flows.acts.dfe import void
+from flows.acts.history import history
+from flows.acts.payments import payment_schedule
 from flows.clock import instant
-from flows.dfe import void
-from flows.history import history
-from flows.house import House, open_house
-from flows.intake import intake_round
-from flows.looking import remember_all
-from flows.payments import payment_schedule
+from flows.installation import House, open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.looking import remember_all
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
-from flows.verifying import verify
-from schemas.records import RECORDS
+from flows.upkeep.verify import verify
+from schemas.records.tables import RECORDS
 from sftp.server.journal import Whole
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put, receipts, results
@@ -253,7 +253,7 @@ def test_a_part_that_is_poison_and_the_clock(postgres_third, sample, tmp_path, m
                 connection.exec_driver_sql("SELECT nothing FROM statements")
 
         with monkeypatch.context() as patched:
-            patched.setattr("flows.processing.refused_unread", broken)
+            patched.setattr("flows.rounds.processing.refused_unread", broken)
             done = intake_round(house, None)
         [waiting] = house.ledger.unsettled()
         assert (waiting.failures, waiting.received_at, house.ledger.sightings()) == (1, received, {})

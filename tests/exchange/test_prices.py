@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.extract import export_records, import_records
+from data.records.extract import export_records, import_records
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.house import House, open_house
+from flows.installation import House, open_house
+from flows.rounds.statements import authorise, statements_round
 from flows.settings import Settings
-from flows.statements import authorise, statements_round
-from schemas.extract import ExtractRefused
+from schemas.records.checks import ExtractRefused
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put
 
@@ -267,7 +267,7 @@ def test_what_has_changed_since_is_not_paid(house, provider, due):
     with house.database.read() as reader:
         [one] = reader.frame("SELECT MIN(declaration_id) AS d FROM declarations WHERE payment_statement_id = ? "
                              "AND payment_status = 'payable'", due)["d"]  # fmt: skip
-    from flows.dfe import void
+    from flows.acts.dfe import void
 
     void(house, one, "a mistake", AFTER)
     with pytest.raises(
@@ -288,7 +288,7 @@ def test_while_a_version_is_owed_nothing_is_paid(house, provider, due, monkeypat
     with house.database.read() as reader:
         [one] = reader.frame("SELECT MIN(declaration_id) AS d FROM declarations WHERE payment_statement_id = ? "
                              "AND payment_status = 'payable'", due)["d"]  # fmt: skip
-    from flows.dfe import void
+    from flows.acts.dfe import void
 
     void(house, one, "a mistake", AFTER)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.extract import Imported, import_records
+from data.records.extract import Imported, import_records
 from flows.clock import instant
-from flows.intake import intake_round
-from flows.operators import import_report
-from flows.statements import statements_round
-from schemas.extract import ExtractRefused
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
+from schemas.records.checks import ExtractRefused
+from templates.operators import import_report
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, put
 from tests.exchange.records import differences, exported

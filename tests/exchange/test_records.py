@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.extract import export_records, import_records
-from data.sample import sample_records, write_sample
+from data.records.extract import export_records, import_records
+from data.sample.nation import sample_records, write_sample
 from flows.clock import instant
-from flows.house import House
-from schemas.extract import ExtractRefused
-from schemas.records import RECORDS
+from flows.installation import House
+from schemas.records.checks import ExtractRefused
+from schemas.records.tables import RECORDS
 from tests.conftest import IMPORTED_AT, SCALE
 
 WHEN = instant(IMPORTED_AT)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from data.extract import export_records, import_records
+from data.records.extract import export_records, import_records
+from flows.acts.dfe import void
 from flows.clock import instant
-from flows.dfe import void
-from flows.intake import intake_round
+from flows.rounds.intake import intake_round
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, put, receipts, results
 from tests.exchange.records import differences, exported

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from flows.clock import instant
-from flows.house import open_house
-from flows.intake import intake_round
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
 from schemas.slugs import slug
 from sftp.mailbox import MailboxError
 from tests.conftest import NOW

@@ -11,16 +11,16 @@ import polars as pl
 import pytest
 from frictionless import Resource, Schema
 
-from data.extract import export_records, import_records
+from data.records.extract import export_records, import_records
+from flows.acts.payments import payment_schedule
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.house import House, open_house
-from flows.operators import statements_report, verify_report
-from flows.payments import payment_schedule
+from flows.installation import House, open_house
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
-from flows.verifying import verify
-from schemas.statement_files import MODELS
+from flows.upkeep.verify import verify
+from schemas.outbound.statements import MODELS
+from templates.operators import statements_report, verify_report
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put
 from tests.exchange.test_statements import money, read

@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.extract import export_records, import_records
+from data.records.extract import export_records, import_records
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.house import House, open_house
-from flows.intake import intake_round
-from flows.rendering import digest
+from flows.installation import House, open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
+from templates.rendering import digest
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put
 
@@ -185,9 +185,9 @@ def test_a_service_statement_is_authorised_the_same_way(house):
 
 
 def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, monkeypatch):
-    import flows.computing
+    import flows.rounds.computing
 
-    honest = flows.computing.share
+    honest = flows.rounds.computing.share
 
     def short(declarations, ordered):
         shares = honest(declarations, ordered)
@@ -196,14 +196,14 @@ def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, mo
         )
         return type(shares)(rigged, shares.declarations)
 
-    monkeypatch.setattr("flows.computing.share", short)
+    monkeypatch.setattr("flows.rounds.computing.share", short)
     done = statements_round(house, AT)
     assert len({line.split(":")[0] for line in done.held_back}) == 1
     assert done.held_back[0].split(":")[0] not in {made.statement_id for made in done.made}
     assert len(done.made) > 0
 
 
-@pytest.mark.parametrize("step", ["flows.statements.write_statement", "data.ledger.Ledger.add_version",
+@pytest.mark.parametrize("step", ["flows.rounds.statements.write_statement", "data.ledger.Ledger.add_version",
                                   "sftp.local.LocalMailbox.deliver", "data.ledger.Ledger.delivered"])  # fmt: skip
 def test_cut_off_while_making_statements_the_next_round_carries_on(house, provider, monkeypatch, step, tmp_path):
     def cut(*_arguments, **_named):

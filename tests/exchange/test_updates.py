@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from flows.clock import instant
-from flows.house import House
-from flows.intake import intake_round
+from flows.installation import House
+from flows.rounds.intake import intake_round
 from tests.conftest import NOW
 from tests.exchange.provider import put, receipts, results
 from tests.exchange.records import differences, exported

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 from flows.clock import instant
-from flows.house import open_house
-from flows.intake import intake_round
+from flows.installation import open_house
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.statements import statements_round
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts, results
 from tests.tools import needed
@@ -400,7 +400,7 @@ def test_files_refused_whole_are_in_refused_csv_too(house, provider, good):
 
 
 def test_both_host_keys_are_in_the_backup_and_come_back(house, provider, tmp_path):
-    from flows.backup import backup, restore
+    from flows.upkeep.backup import backup, restore
     from sftp.keys import host_keys
 
     before = [key.fingerprint for key in host_keys(house.settings.home)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.tables import metadata
-from flows.house import open_house
+from flows.installation import open_house
 from flows.settings import Settings
 
 # Numbers that a database gives out and never takes back, whoever was cut off in between; and when a look began, by the clock.

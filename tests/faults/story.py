@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from data.extract import import_records
-from data.sample import write_sample
+from data.records.extract import import_records
+from data.sample.nation import write_sample
 from flows.clock import instant
-from flows.house import House, LeadProvider, open_house
+from flows.installation import House, LeadProvider, open_house
 from flows.settings import Settings
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box

@@ -22,10 +22,10 @@ Job = dict[str, Any]
 
 def _round(job: Job) -> None:
     from flows.clock import instant
-    from flows.house import open_house
-    from flows.intake import intake_round
+    from flows.installation import open_house
+    from flows.rounds.intake import intake_round
+    from flows.rounds.statements import authorise, statements_round
     from flows.settings import Settings
-    from flows.statements import authorise, statements_round
     from tests.faults.steps import watched
 
     if limit := job.get("largest_file"):  # the disk is full beyond it
@@ -96,7 +96,7 @@ def main() -> None:
     import xlsxwriter  # noqa: F401
     from pandera.backends.polars.register import register_polars_backends
 
-    import flows.statements  # noqa: F401
+    import flows.rounds.statements  # noqa: F401
     import tests.faults.steps  # noqa: F401
 
     register_polars_backends()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.house import open_house
-from flows.services import api_of_running_service, held_port
+from flows.installation import open_house
+from flows.service.services import api_of_running_service, held_port
 from flows.settings import Settings
 from sftp.keys import host_key, write_new_key
 from tests.exchange.provider import box, put, receipts
@@ -101,7 +101,7 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
             assert list((box(house, provider) / "to-dfe").iterdir()) == []
 
             # The Prefect server dies: it is started again, and the schedule goes on.
-            [server] = [pid for pid in children(process.pid) if b"flows.prefect_server" in _command(pid)]
+            [server] = [pid for pid in children(process.pid) if b"flows.service.prefect_server" in _command(pid)]
             os.kill(server, signal.SIGKILL)
             put(house, provider, "declarations-after.csv", "x\n")
             assert (

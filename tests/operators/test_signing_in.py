@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.backup import backup, restore
 from flows.clock import instant
-from flows.house import open_house
-from flows.services import Services, prefect_environment, server_environment, services
+from flows.installation import open_house
+from flows.service.services import Services, prefect_environment, server_environment, services
+from flows.service.signing_in import auth_string, known_secret, made_secret, secret_file
 from flows.settings import Settings
-from flows.signing_in import auth_string, known_secret, made_secret, secret_file
+from flows.upkeep.backup import backup, restore
 from tests.conftest import NOW
 from tests.exchange.provider import put
 from tests.operators.browser import browser

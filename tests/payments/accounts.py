@@ -7,8 +7,8 @@ from decimal import Decimal
 import polars as pl
 
 from data.casting import INSTANT
-from transforms.breakdowns import Shares, share
-from transforms.statements import Figures, compute_figures
+from transforms.money.breakdowns import Shares, share
+from transforms.money.statements import Figures, compute_figures
 
 CONTRACT, PROVIDER = "contract", "provider"
 PENCE = pl.Decimal(14, 2)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from data.casting import INSTANT, MONEY
 from data.expectations import PARTNERS
-from schemas.discrepancies import REASONS
+from schemas.outbound.discrepancies import REASONS
 from tests.laws import tried
 from tests.payments.accounts import PROVIDER, Account, Unit
 from tests.payments.test_laws import accounts
-from transforms.discrepancies import DIFFERENCES, discrepancies
-from transforms.overview import differences_by_reason
+from transforms.money.discrepancies import DIFFERENCES, discrepancies
+from transforms.money.overview import differences_by_reason
 
 WHO = {
     "lead_provider_id": PROVIDER,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.vocabulary import DECLARATION_TYPES
 from tests.laws import tried
 from tests.payments.accounts import Account, Unit
-from transforms.breakdowns import differences
+from transforms.money.breakdowns import differences
 
 KINDS = ("started", "retained-1", "completed")
 PROPORTIONS = {"started": Fraction("0.20"), "retained-1": Fraction("0.15"), "completed": Fraction("0.20")}

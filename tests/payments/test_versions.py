@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from tests.laws import tried
 from tests.payments.accounts import Account, Unit
 from tests.payments.test_laws import KINDS, MONTHS, _add, _remove, accounts
-from transforms.discrepancies import DIFFERENCES
-from transforms.explaining import explained, unit_fees
-from transforms.overview import counts, filling, gross_overflow, partner_sums
-from transforms.statement_tables import StatementTables, changes_table, statement_tables
-from transforms.version_changes import version_changes
+from transforms.money.discrepancies import DIFFERENCES
+from transforms.money.explaining import explained, unit_fees
+from transforms.money.overview import counts, filling, gross_overflow, partner_sums
+from transforms.money.statement_tables import StatementTables, changes_table, statement_tables
+from transforms.money.version_changes import version_changes
 
 BANDS = ((10, "995.00", "0.60"), (10, "979.00", "0.60"))
 STARTED = Unit(0, "started")

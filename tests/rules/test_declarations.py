@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from schemas.declarations import RULES
+from schemas.kinds.declarations import RULES
 from tests.builders import (
     MENTOR,
     NOW,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.files import kind_of, nearest_kind
-from schemas.reading import FileFailure, Limits, read_sheet, too_large
+from schemas.inbound.reading import FileFailure, Limits, read_sheet, too_large
+from schemas.kinds.kind import kind_of, nearest_kind
 from tests.builders import DECLARATIONS, NOW, STRANGER, US, World, a_row, an_id, codes, judged, outcomes, sheet_of
 from transforms.changes import Submission
 from transforms.judging import judge
@@ -227,7 +227,7 @@ def test_a_blank_row_is_blank_with_quotes_elsewhere_and_without(blank):
 def test_where_a_piece_begins_changes_nothing(size, monkeypatch):
     rows = b"".join([b"\xef\xbb\xbfa,b,c,d\n", b"\xc3\xa9,b,c,d\r\n", b"\r\n", b"a,b,c\n", b"\xe2\x82\xac,,,x"])
     whole = read_sheet(HEADER + rows, DECLARATIONS, Limits())
-    monkeypatch.setattr("schemas.pieces.PIECE_BYTES", size)
+    monkeypatch.setattr("schemas.inbound.pieces.PIECE_BYTES", size)
     pieces = read_sheet(HEADER + rows, DECLARATIONS, Limits())
     assert pieces.cells.equals(whole.cells) and pieces.values.equals(whole.values)
     assert whole.cells["0"].to_list() == ["\ufeffa", "é", "a", "€"]

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flows.clock import london_day
-from schemas.files import KINDS
-from schemas.reading import FileFailure, Limits, Sheet, read_sheet
+from schemas.inbound.reading import FileFailure, Limits, Sheet, read_sheet
+from schemas.kinds.kind import KINDS
 from tests.builders import NOW, US, World, a_row
 from tests.laws import tried
 from transforms.changes import Submission
@@ -122,8 +122,8 @@ SIZES = {
 }
 READS = """
 import sys
-from schemas.files import KINDS
-from schemas.reading import FileFailure, Limits, read_sheet
+from schemas.kinds.kind import KINDS
+from schemas.inbound.reading import FileFailure, Limits, read_sheet
 HEADER = {header!r}
 try:
     sheet = read_sheet({content}, KINDS["declarations"], Limits())

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.files import KINDS
-from schemas.reading import FileFailure, Limits, read_sheet
-from schemas.unread import NO_CHECKSUM, refused_unread
+from schemas.inbound.reading import FileFailure, Limits, read_sheet
+from schemas.inbound.unread import NO_CHECKSUM, refused_unread
+from schemas.kinds.kind import KINDS
 from tests.builders import DECLARATIONS, TRN, US, World, a_row, a_training_row, codes, judged, outcomes, sheet_of
 from tests.laws import tried
 from transforms.receipts import told
@@ -306,7 +306,7 @@ def test_a_byte_that_is_nothing_spoils_its_own_row_alone():
 @pytest.mark.parametrize("size", [1, 3, 7, 64])
 def test_where_a_piece_begins_changes_nothing_of_two_encodings(size, monkeypatch):
     whole = read_sheet(MIXED, DECLARATIONS, Limits())
-    monkeypatch.setattr("schemas.pieces.PIECE_BYTES", size)
+    monkeypatch.setattr("schemas.inbound.pieces.PIECE_BYTES", size)
     pieces = read_sheet(MIXED, DECLARATIONS, Limits())
     assert pieces.cells.equals(whole.cells) and pieces.notes == whole.notes
 

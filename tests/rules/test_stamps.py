@@ -40,11 +40,11 @@ def changed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("transforms/statements.py", "SERVICE_FEE_MONTHS = 29", "SERVICE_FEE_MONTHS = 30"),
-        ("transforms/statements.py", 'Fraction(statement["vat_rate"])', 'Fraction(statement["vat_rate"]) * 2'),
-        ("transforms/pence.py", "Fraction(1, 2)", "Fraction(1, 3)"),
-        ("transforms/banding.sql", "p.position BETWEEN l.first AND l.last", "p.position BETWEEN l.first AND l.last + 1"),
-        ("transforms/breakdowns.py", ".then(\"type_micros\")", ".then(\"rate_micros\")"),
+        ("transforms/money/statements.py", "SERVICE_FEE_MONTHS = 29", "SERVICE_FEE_MONTHS = 30"),
+        ("transforms/money/statements.py", 'Fraction(statement["vat_rate"])', 'Fraction(statement["vat_rate"]) * 2'),
+        ("transforms/money/pence.py", "Fraction(1, 2)", "Fraction(1, 3)"),
+        ("transforms/money/banding.sql", "p.position BETWEEN l.first AND l.last", "p.position BETWEEN l.first AND l.last + 1"),
+        ("transforms/money/breakdowns.py", ".then(\"type_micros\")", ".then(\"rate_micros\")"),
         ("data/counting.py", "'awaiting_clawback', 'clawed_back'", "'clawed_back'"),
         ("data/facts/fee_proportions.csv", "ecf,banded,ect+mentor,started,0.20", "ecf,banded,ect+mentor,started,0.25"),
         ("data/casting.py", "pl.Decimal(14, 2)", "pl.Decimal(14, 1)"),
@@ -58,13 +58,13 @@ def test_whatever_can_change_a_figure_changes_the_calculation(changed, file, bef
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("schemas/declarations.py", "The participant_id is blank.", "The participant_id is empty."),
-        ("schemas/declarations.py", "Give the participant's id.", "Give the id."),
-        ("schemas/training.py", "Check the id against", "Look for the id in"),
-        ("schemas/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
-        ("schemas/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
-        ("schemas/unread.py", "The checksum that lies beside", "The sum that lies beside"),
-        ("schemas/pieces.py", "The file is empty.", "There is nothing in the file."),
+        ("schemas/kinds/declarations.py", "The participant_id is blank.", "The participant_id is empty."),
+        ("schemas/kinds/declarations.py", "Give the participant's id.", "Give the id."),
+        ("schemas/kinds/shared.py", "Check the id against", "Look for the id in"),
+        ("schemas/kinds/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
+        ("schemas/inbound/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
+        ("schemas/inbound/unread.py", "The checksum that lies beside", "The sum that lies beside"),
+        ("schemas/inbound/pieces.py", "The file is empty.", "There is nothing in the file."),
         ("transforms/facts.py", 'pl.col("payments_frozen_at") <= now', 'pl.col("payments_frozen_at") < now'),
         ("data/facts/evidence_types.csv", "self-study-material-completed", "self-study"),
     ],
@@ -74,7 +74,7 @@ def test_a_rule_its_message_or_its_advice_changes_the_rule_set(changed, file, be
     assert changed(file, before, after)[1] != changed()[1]
 
 
-@pytest.mark.parametrize("file", ["transforms/statements.py", "schemas/voids.py", "data/counting.py"])
+@pytest.mark.parametrize("file", ["transforms/money/statements.py", "schemas/kinds/voids.py", "data/counting.py"])
 def test_comments_docstrings_and_layout_change_nothing(changed, file):
     source = (PROJECT / file).read_text()
     docstring = ast.get_docstring(ast.parse(source), clean=False) or ""
@@ -86,11 +86,11 @@ def test_where_a_thing_stands_changes_nothing(changed):
     """A constant moves to another module of the same closure, and is imported from there."""
     before = changed()
     assert stamps.parsed("import x\nfrom y import z\nA = 1\n") == stamps.parsed("A = 1  # a number\n")
-    assert changed("transforms/pence.py", "import math\n", "import math\nimport sys as unused\n") == before
+    assert changed("transforms/money/pence.py", "import math\n", "import math\nimport sys as unused\n") == before
 
 
 def test_comments_of_sql_change_nothing(changed):
-    assert changed("transforms/banding.sql", "-- Which declaration", "-- Tells which declaration") == changed()
+    assert changed("transforms/money/banding.sql", "-- Which declaration", "-- Tells which declaration") == changed()
 
 
 def test_they_are_short_and_stand_beside_the_libraries():

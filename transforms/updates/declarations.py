@@ -5,8 +5,8 @@ Source: handbook, rules 4 and 4.4; RECT app/services/api/declarations/create.rb.
 
 import polars as pl
 
-from schemas.declarations import RULES
 from schemas.instants import with_instants
+from schemas.kinds.declarations import RULES
 from schemas.snapshot import Snapshot
 from schemas.vocabulary import DECLARATION_TYPE, DECLARATION_TYPES, evidence_matrix
 from transforms.changes import ChangeSet, Submission, events, instant, said, with_effects

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.deferrals import RULES
+from schemas.kinds.deferrals import RULES
 from schemas.snapshot import Snapshot
 from transforms.changes import ChangeSet, Submission, events, instant, touched
 from transforms.facts import asked_before, lower, with_training

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.expected_payments import RULES
+from schemas.kinds.expected_payments import RULES
 from schemas.snapshot import Snapshot
 from schemas.vocabulary import PARTICIPANT_TYPES
 from transforms.changes import ChangeSet, Submission

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.partnership_changes import RULES
+from schemas.kinds.partnership_changes import RULES
 from schemas.snapshot import Snapshot
 from transforms.changes import ChangeSet, Submission, events, instant, said, touched
 from transforms.facts import lower

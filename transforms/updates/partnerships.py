@@ -5,7 +5,7 @@ Source: handbook, rules 10; RECT app/services/school_partnerships/create.rb, ass
 
 import polars as pl
 
-from schemas.partnerships import RULES
+from schemas.kinds.partnerships import RULES
 from schemas.snapshot import Snapshot
 from transforms.changes import ChangeSet, Submission, events, instant, said, touched
 from transforms.facts import lower

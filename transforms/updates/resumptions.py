@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.resumptions import RULES
+from schemas.kinds.resumptions import RULES
 from schemas.snapshot import Snapshot
 from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, touched
 from transforms.facts import ROLE, asked_before, contains, trained, with_training

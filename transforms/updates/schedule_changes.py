@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from schemas.schedule_changes import RULES
+from schemas.kinds.schedule_changes import RULES
 from schemas.snapshot import Snapshot
 from schemas.vocabulary import schedule_identifiers
 from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, touched

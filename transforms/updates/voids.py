@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from schemas.kinds.voids import RULES
 from schemas.snapshot import Snapshot
-from schemas.voids import RULES
 from transforms.changes import ChangeSet, Submission, events, instant, with_effects
 from transforms.facts import ROLE, confirmed, latest, lower, next_statements, statement_month, trained
 from transforms.mentor_completion import ONE_DAY, completing, is_closed, mentor_completion

@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from schemas.kinds.withdrawals import RULES
 from schemas.snapshot import Snapshot
-from schemas.withdrawals import RULES
 from transforms.changes import ChangeSet, Submission, events, instant, touched
 from transforms.facts import asked_before, lower, with_training
 from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts

@@ -1,0 +1,140 @@
+"""What statements are made of: contracts and their terms, and the declarations on statements not yet paid."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from data.casting import typed
+from data.counting import PAID_FOR, TAKEN_BACK, units_of
+from data.database import Reader
+from data.expectations import Expectations, load_expectations
+from schemas.records.prices import mismatched_bands
+
+_STATEMENTS = """
+SELECT s.statement_id, s.contract_id, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, s.status, s.marked_as_paid_at,
+       c.lead_provider_id, c.contract_period, c.contract_type, c.vat_rate, c.recruitment_target, c.setup_fee,
+       c.monthly_service_fee, c.uplift_fee_per_declaration, c.mentor_fee_per_declaration,
+       l.name AS lead_provider_name, l.vat_registered
+FROM statements s
+JOIN contracts c ON c.contract_id = s.contract_id
+JOIN lead_providers l ON l.lead_provider_id = c.lead_provider_id
+"""
+
+_DECLARATIONS = """
+SELECT n.statement_id, d.declaration_id, sp.participant_id, t.trn, t.full_name, sp.participant_type,
+       d.declaration_type, d.declaration_date, d.created_at, d.payment_status, d.clawback_status, d.evidence_held,
+       tp.schedule_identifier, d.mentor_id, sc.urn AS school_urn, sc.name AS school_name, d.delivery_partner_id,
+       dp.name AS delivery_partner_name, d.pupil_premium_uplift, d.sparsity_uplift, d.your_reference,
+       d.payment_statement_id
+FROM unpaid n
+CROSS JOIN declarations d
+CROSS JOIN training_periods tp
+CROSS JOIN school_periods sp
+CROSS JOIN participants t
+CROSS JOIN schools sc
+CROSS JOIN delivery_partners dp
+WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
+  AND tp.training_period_id = d.training_period_id AND sp.school_period_id = tp.school_period_id
+  AND t.participant_id = sp.participant_id AND sc.school_id = sp.school_id
+  AND dp.delivery_partner_id = d.delivery_partner_id
+"""
+_BANDS = """
+SELECT b.lead_provider_id, b.contract_period, b.band, b.capacity, t.contract_id, t.fee_per_declaration,
+       t.output_fee_ratio, t.service_fee_ratio
+FROM bands b
+JOIN contracts c ON c.lead_provider_id = b.lead_provider_id AND c.contract_period = b.contract_period
+JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = b.band
+"""
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What is needed to compute statements.
+
+    statements: all of the contract periods concerned, each with its contract's terms and lead provider
+    chosen: statement_id of those to compute
+    bands: contract_id, band, capacity, fee_per_declaration, output_fee_ratio, service_fee_ratio, by band
+    mismatched: bands without terms and terms without a band (schemas.records.prices.mismatched_bands)
+    units: statement_id, counted_as (`all`, `ect`, `mentor`), declaration_type, billed, refunded: every statement's
+    declarations: one row per declaration and capacity in which it is on a chosen statement: line_type (`output`,
+        `clawback`, `voided`) and what declarations.csv says of it
+    adjustments: statement_id, payment_type, amount
+    named: every statement that there is: its month, dates and status, lead provider and contract period
+    expectations: what providers said they expect of the chosen statements (data.expectations)
+    """
+
+    statements: pl.DataFrame
+    chosen: pl.Series
+    bands: pl.DataFrame
+    mismatched: pl.DataFrame
+    units: pl.DataFrame
+    declarations: pl.DataFrame
+    adjustments: pl.DataFrame
+    named: pl.DataFrame
+    expectations: Expectations
+
+
+def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:
+    """The accounts of the statements named, or of all that are not paid."""
+    statements = named = typed(reader.frame(_STATEMENTS))
+    chosen = (
+        statements.filter(pl.col("status") != "paid")
+        if statement_ids is None
+        else statements.filter(pl.col("statement_id").is_in(statement_ids))
+    )
+    owner = ["lead_provider_id", "contract_period"]
+    statements = statements.join(chosen.select(owner).unique(), on=owner, how="semi")
+    ids = chosen["statement_id"].sort()
+    reader.lend("unpaid", "statement_id", ids)
+    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2)).alias("statement_month")
+    asked = chosen.select("statement_id", *owner, month)
+    return Accounts(
+        statements=statements,
+        chosen=ids,
+        bands=typed(reader.frame(_BANDS)).sort("contract_id", "band"),
+        mismatched=_mismatched(reader, statements),
+        units=units_of(reader, statements),
+        declarations=_declarations(reader),
+        adjustments=typed(
+            reader.frame("SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.statement_id")
+        ).sort("adjustment_id"),
+        named=named,
+        expectations=load_expectations(reader, asked, named),
+    )
+
+
+def _mismatched(reader: Reader, statements: pl.DataFrame) -> pl.DataFrame:
+    bands = typed(reader.frame("SELECT lead_provider_id, contract_period, band FROM bands"))
+    terms = reader.frame("SELECT contract_id, band FROM band_terms")
+    return mismatched_bands(statements.unique("contract_id", maintain_order=True), bands, terms)
+
+
+def _declarations(reader: Reader) -> pl.DataFrame:
+    voided = ("payment_statement_id", "payment_status", "'voided'")
+    parts = []
+    for line_type, (link, status, wanted) in (("output", PAID_FOR), ("clawback", TAKEN_BACK), ("voided", voided)):
+        rows = typed(reader.frame(_DECLARATIONS.format(link=link, status=status, wanted=wanted)))
+        parts.append(rows.with_columns(line_type=pl.lit(line_type)))
+    return pl.concat(parts)
+
+
+_NOWHERE = """
+SELECT p.lead_provider_id, p.contract_period, d.declaration_id, sp.participant_type,
+       CASE WHEN sp.participant_type = 'ect' THEN t.ect_first_became_eligible_at
+            ELSE t.mentor_first_became_eligible_at END AS first_became_eligible_at
+FROM declarations d
+JOIN training_periods tp ON tp.training_period_id = d.training_period_id
+JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
+JOIN participants t ON t.participant_id = sp.participant_id
+JOIN partnerships p ON p.partnership_id = tp.partnership_id
+WHERE d.payment_statement_id IS NULL AND d.payment_status = 'no_payment'
+"""
+
+
+def submitted_without_statement(reader: Reader) -> pl.DataFrame:
+    """Declarations that are submitted, and so on no statement: lead_provider_id, contract_period, declaration_id,
+    participant_type, is_eligible (it could be on one, were one open)."""
+    rows = reader.frame(_NOWHERE).with_columns(
+        pl.col("contract_period").cast(pl.Int64), is_eligible=pl.col("first_became_eligible_at").is_not_null()
+    )
+    return rows.drop("first_became_eligible_at").sort("declaration_id")

@@ -1,0 +1,1 @@
+"""A made-up extract, from a classroom to the nation. Nobody in it exists."""

@@ -1,0 +1,1 @@
+"""What DfE does by hand, and asks: authorise, void, adjust, put aside, history, payments."""

@@ -1,0 +1,1 @@
+"""`ectx`, a file a group of commands."""

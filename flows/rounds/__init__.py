@@ -1,0 +1,1 @@
+"""What comes round by the clock: intake, statements, and what is delivered."""

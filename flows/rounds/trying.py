@@ -1,0 +1,238 @@
+"""Tries at judging a file: again when it failed, with growing waits; then put aside by itself, so that the rest goes on.
+
+Trouble from outside (disk, database, network) does not count: the next round tries again. A try that takes its process
+with it leaves a mark; the next round judges that file in a process apart, so that a file which exhausts memory is told
+from a machine that was switched off, and takes nobody with it. Run as a module, this is that process.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from polars.exceptions import PanicException
+
+from data.database import is_from_outside
+from data.ledger import SubmissionRow
+from data.tables import rfc3339
+from flows.clock import to_the_second
+from flows.errors import ExchangeError
+from flows.installation import House, LeadProvider, open_house
+from flows.place import PROJECT
+from flows.rounds.processing import Judged, process, promise_receipt
+from flows.rounds.receipts import SET_ASIDE_NOTE, Outcome
+from flows.service.kept import end_with_parent
+from flows.settings import Settings
+from schemas.inbound.reading import FileFailure
+from sftp.mailbox import MailboxError
+
+log = logging.getLogger("ectx.intake")
+RETRIES = 5
+FIRST_WAIT = timedelta(minutes=1)  # doubled each time: half an hour in all
+PUT_ASIDE, TRIED_AGAIN = "submission_set_aside", "submission_retried"
+SYSTEM, STAFF = "system", "dfe_staff_user"
+_TOLD = "ectx-tried "
+
+
+class Failed(Exception):
+    """A try that failed by the file's own doing or ours. trouble: what is known, nothing personal."""
+
+    def __init__(self, trouble: str) -> None:
+        super().__init__(trouble)
+        self.trouble = trouble
+
+
+def try_one(
+    house: House, provider: LeadProvider, submission: SubmissionRow, as_of: datetime | None, apart: bool = False
+) -> Outcome | None:
+    """Judge a file, here or in a process apart. None: somebody else has. Raises Failed, or what came from outside."""
+    mark = house.settings.store_folder / "trying" / submission.submission_id
+    is_apart = apart or mark.exists()
+    try:
+        if is_apart:
+            outcome: Outcome | None = _apart(house, submission, as_of)
+        else:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+            outcome = process(house, provider, submission, house.now(as_of))
+    except Judged:
+        outcome = None
+    except BaseException as error:
+        if not is_apart:  # it came back; one that once took its process with it is tried apart until it is judged
+            _unmark(mark)
+        if isinstance(error, MailboxError | Failed) or not isinstance(error, Exception | PanicException):
+            raise
+        if not isinstance(error, ExchangeError):
+            log_trouble(f"submission {submission.submission_id}", error)
+        if is_from_outside(error):
+            raise
+        raise Failed(what_is_known(error)) from error
+    _unmark(mark)
+    return outcome
+
+
+def _unmark(mark: Path) -> None:
+    with suppress(OSError):
+        mark.unlink(missing_ok=True)
+
+
+def log_trouble(what: str, error: BaseException) -> None:
+    """The trace without its message: what an error says of a file may be personal."""
+    log.error("%s failed: %s\n%s", what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def what_is_known(error: BaseException) -> str:
+    """Kind and place of an error, for operators: what it says of a file may be personal."""
+    if isinstance(error, ExchangeError):
+        return f"{error.code}: {error.what}".rstrip(".")
+    ours = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(PROJECT)]
+    place = f" in {Path(ours[-1].filename).relative_to(PROJECT)}, line {ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{place}"
+
+
+def failed(
+    house: House, provider: LeadProvider, submission: SubmissionRow, trouble: str, now: datetime
+) -> tuple[str, bool]:
+    """Write down a try that failed: it is tried again later, or put aside. Returns a line for operators, and whether the
+    files behind it may go on."""
+    failures = submission.failures + 1
+    if failures > RETRIES:
+        known = f"tried {failures} times; {trouble}"
+        set_aside(house, provider, replace(submission, failures=failures), known, now, SYSTEM)
+        return (
+            f"{submission.submission_id} is put aside: {known}. See `ectx submission show {submission.submission_id}`",
+            True,
+        )
+    again = now + FIRST_WAIT * 2 ** (failures - 1)
+    house.ledger.failed(submission.submission_id, failures, again, trouble)
+    return (
+        f"{submission.submission_id}: {trouble}; it is tried again at {to_the_second(again)}, files behind it wait",
+        False,
+    )
+
+
+def set_aside(
+    house: House, provider: LeadProvider, submission: SubmissionRow, reason: str, now: datetime, author: str
+) -> None:
+    """Put a file aside unjudged: its sender gets a receipt that says so, and what lies behind it goes on. Raises Judged."""
+    with house.database.write() as connection:
+        if not house.ledger.is_open(connection, submission.submission_id):
+            raise Judged(submission.submission_id)
+        promise_receipt(house, connection, provider, Outcome(submission, now, set_aside=SET_ASIDE_NOTE), now)
+        house.ledger.settle(connection, submission.submission_id, failures=submission.failures, trouble=reason)
+        _tell(house, connection, submission, PUT_ASIDE, author, reason, now)
+
+
+def retry(house: House, provider: LeadProvider, submission: SubmissionRow, as_of: datetime | None) -> Outcome:
+    """A person has a file tried again, now: judged as of when it was received. The caller holds the mailbox.
+
+    Raises ExchangeError (NOT-JUDGED) where it fails again: then it is where it was.
+    """
+    now = house.now(as_of)
+    with house.database.write() as connection:
+        if not house.ledger.is_open(connection, submission.submission_id):
+            raise _is_judged(submission)
+        _tell(house, connection, submission, TRIED_AGAIN, STAFF, None, now)
+    try:
+        outcome = try_one(house, provider, submission, as_of)
+    except Failed as error:
+        house.ledger.failed(submission.submission_id, submission.failures, submission.next_try_at, error.trouble)
+        raise ExchangeError(
+            "NOT-JUDGED", f"{submission.submission_id} could not be judged: {error.trouble}.", "It is where it was."
+        ) from error
+    if outcome is None:
+        raise _is_judged(submission)
+    return outcome
+
+
+def _is_judged(submission: SubmissionRow) -> ExchangeError:
+    return ExchangeError(
+        "JUDGED", f"{submission.submission_id} has been judged.", "Its receipt is delivered, or with the next round."
+    )
+
+
+def _tell(
+    house: House, connection: Any, submission: SubmissionRow, kind: str, author: str, reason: str | None, now: datetime
+) -> None:
+    house.ledger.tell(
+        connection, happened_at=now, type=kind, author=author, lead_provider_id=submission.lead_provider_id,
+        submission_id=submission.submission_id, reason=reason,
+    )  # fmt: skip
+
+
+def _apart(house: House, submission: SubmissionRow, as_of: datetime | None) -> Outcome:
+    """Judge in a process of its own. Raises Failed when it died, or said that it failed."""
+    settings = house.settings
+    told = {
+        f"ECTX_{name.upper()}": _text(getattr(settings, name)) for name in Settings.model_fields if name != "ui_secret"
+    }
+    environment = {name: value for name, value in (os.environ | told).items() if value}
+    # -P: where we stand may hold anything of these names; the settings' paths are as seen from there.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "flows.rounds.trying",
+        submission.submission_id,
+        rfc3339(as_of) if as_of else "now",
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    said = next((line for line in done.stdout.splitlines() if line.startswith(_TOLD)), "")
+    if not said:
+        died = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"
+        raise Failed(f"the process that judged it {died}")
+    answer = json.loads(said.removeprefix(_TOLD))
+    if answer["judged"]:
+        raise Judged(submission.submission_id)
+    if answer["outside"]:
+        raise OSError(answer["trouble"])
+    if answer["trouble"]:
+        raise Failed(answer["trouble"])
+    failure = FileFailure(**answer["failure"]) if answer["failure"] else None
+    return Outcome(
+        submission, datetime.fromisoformat(answer["processed_at"]), failure, answer["duplicate_of"],
+        rows=answer["rows"], rule_counts=answer["rule_counts"],
+    )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _alone(submission_id: str, as_of: str) -> dict[str, Any]:
+    """What came of the try, for whoever started this process."""
+    nothing: dict[str, Any] = {"judged": False, "outside": False, "trouble": "", "failure": None}
+    with open_house() as house:
+        submission = house.ledger.submission(submission_id)
+        assert submission is not None
+        provider = house.lead_provider(submission.lead_provider_id)
+        now = house.now(None if as_of == "now" else datetime.fromisoformat(as_of))
+        try:
+            outcome = process(house, provider, submission, now)
+        except Judged:
+            return nothing | {"judged": True}
+        except (Exception, PanicException) as error:
+            return nothing | {"trouble": what_is_known(error), "outside": is_from_outside(error)}
+    return nothing | {
+        "failure": vars(outcome.failure) if outcome.failure else None, "duplicate_of": outcome.duplicate_of,
+        "rows": outcome.rows, "rule_counts": outcome.rule_counts, "processed_at": rfc3339(outcome.processed_at),
+    }  # fmt: skip
+
+
+def _die_first() -> None:
+    """Where memory ends, the kernel ends this process before any other."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    _die_first()
+    print(_TOLD + json.dumps(_alone(*sys.argv[1:])), flush=True)

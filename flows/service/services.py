@@ -1,0 +1,211 @@
+"""This machine as the whole service: SFTP server, Prefect server with its pages, flows on schedules. One process group."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from flows.errors import ExchangeError
+from flows.installation import House
+from flows.service.kept import Kept
+from flows.service.signing_in import auth_string, known_secret, made_secret
+from flows.service.sshd import bounds
+from flows.settings import Settings
+from sftp.keys import HOST_KEYS, host_keys
+from sftp.server.running import Serving, environment
+
+HEALTHY_SECONDS = 120
+RUNNING_FILE = "serving"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What is running, and where."""
+
+    sftp_host: str
+    sftp_port: int
+    fingerprint: str
+    pages: str
+    api_url: str
+
+
+def held_port(host: str, port: int, setting: str, or_another: bool = False) -> socket.socket:
+    """A listening socket: while it is held, nobody else has that port. Raises ExchangeError (NO-PORT)."""
+    for each in (port, 0) if or_another else (port,):
+        with contextlib.suppress(OSError):
+            return socket.create_server((host, each), backlog=128)
+    advice = f"Stop the other service, or set {setting} to a free port."
+    raise ExchangeError("NO-PORT", f"Port {port} on {host} is taken.", advice)
+
+
+def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
+    """What Prefect's processes need: their own home, no telemetry, where the API is, and what it wants from them."""
+    home = settings.home.resolve()
+    ours = {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": api_url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "ectx",
+        "PREFECT_CLI_PROMPT": "false",
+        "ECTX_HOME": str(home),
+    }
+    # The home's own secret is for the home's own service: it is not shown to a server somewhere else.
+    is_elsewhere = api_url == os.environ.get("PREFECT_API_URL") != _served_here(settings)
+    if (settings.ui_secret.get_secret_value() or not is_elsewhere) and (secret := known_secret(settings)):
+        ours["PREFECT_API_AUTH_STRING"] = auth_string(secret)
+    return {**os.environ, **ours}
+
+
+def server_environment(settings: Settings, api_url: str, pages: str) -> dict[str, str]:
+    """What Prefect's server needs beside that: the secret it wants from everybody, and the one origin it answers."""
+    return prefect_environment(settings, api_url) | {
+        "PREFECT_SERVER_API_AUTH_STRING": auth_string(made_secret(settings)),
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": pages,
+        "PREFECT_SERVER_UI_API_URL": f"{pages}/api",
+    }
+
+
+def api_of_running_service(settings: Settings) -> str | None:
+    """Prefect's API: as set, or that of an `ectx serve` that runs on this home."""
+    if os.environ.get("PREFECT_API_URL"):
+        return os.environ["PREFECT_API_URL"]
+    api_url = _served_here(settings)
+    return api_url if api_url and _is_healthy(api_url) else None
+
+
+def _served_here(settings: Settings) -> str | None:
+    """The API of an `ectx serve` that runs on this home."""
+    path = settings.home / RUNNING_FILE
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read() or None
+    return None  # nobody holds it: the service was stopped, or killed
+
+
+@contextlib.contextmanager
+def _running_as(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """The only service on this home; what is yielded makes its API known. Raises ExchangeError (RUNNING)."""
+    path = settings.home / RUNNING_FILE
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExchangeError(
+                "RUNNING", "The service runs on this home already.", "Stop that one first, or set ECTX_HOME."
+            ) from None
+
+        def make_known(api_url: str) -> None:
+            file.truncate(0)
+            file.write(api_url)
+            file.flush()
+
+        try:
+            yield make_known
+        finally:
+            file.truncate(0)
+
+
+def _is_healthy(api_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event instead of cutting anything off, so that services are stopped in order."""
+    stopped = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextlib.contextmanager
+def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: bool = False) -> Iterator[Services]:
+    """Start everything, yield when it answers, stop everything, whatever happens.
+
+    any_ui_port: another port for the operators' pages when the one that is set is taken.
+    Raises ExchangeError (REMOTE, RUNNING, NO-PORT, NO-START).
+    """
+    settings = house.settings
+    folder = settings.mailboxes_folder
+    if folder is None:
+        raise ExchangeError(
+            "REMOTE", "The mailboxes are on another SFTP service.", "Unset ECTX_MAILBOXES to serve them here."
+        )
+    for provider in house.lead_providers():
+        house.mailbox(provider.slug)
+    logs = settings.home / "logs"
+    logs.mkdir(exist_ok=True)
+    with (
+        _running_as(settings) as make_known,
+        held_port(settings.ui_host, settings.ui_port, "ECTX_UI_PORT", any_ui_port) as held,
+        held_port(settings.sftp_host, sftp_port, "ECTX_SFTP_PORT") as port,
+    ):
+        key = host_keys(settings.home)[0]
+        address = f"http://{settings.ui_host}:{held.getsockname()[1]}"
+        pages, api_url = settings.ui_address.rstrip("/") or address, f"{address}/api"
+        made_secret(settings)
+        kept = Kept(server_environment(settings, api_url, pages))
+        try:
+            kept.start(
+                serving(settings, folder).module(port.fileno()), logs / "sftp-server.log", port.fileno(), environment()
+            )
+            server = kept.start(
+                ["flows.service.prefect_server", str(held.fileno())], logs / "prefect-server.log", socket=held.fileno()
+            )
+            _wait_until_healthy(api_url, server)
+            if scheduled:
+                kept.start(["flows.deployed"], logs / "flows.log")
+            kept.watch()
+            make_known(api_url)
+            yield Services(settings.sftp_host, port.getsockname()[1], key.fingerprint, pages, api_url)
+        finally:
+            kept.stop()
+
+
+def serving(settings: Settings, mailboxes: Path) -> Serving:
+    """What the embedded SFTP server serves."""
+    home = settings.home.resolve()
+    return Serving(
+        mailboxes=mailboxes.resolve(), keys=settings.keys_folder, host_keys=tuple(home / name for name in HOST_KEYS),
+        journal=settings.journal_folder, logs=home / "logs", bounds=bounds(settings),
+    )  # fmt: skip
+
+
+def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ExchangeError(
+                "NO-START", "The Prefect server stopped while starting.", "See logs/prefect-server.log in the home."
+            )
+        if _is_healthy(api_url):
+            return
+        time.sleep(0.25)
+    raise ExchangeError("NO-START", "The Prefect server did not answer.", "See logs/prefect-server.log in the home.")

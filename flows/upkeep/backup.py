@@ -1,0 +1,318 @@
+"""`ectx backup` and `ectx restore`: a consistent copy of the embedded default, made while it runs.
+
+The copy holds the database, the store, the keys, and what lies in to-dfe. What lies in from-dfe is not copied: it is made
+again from the store, so that it fits the database. Prefect's own database (the history of runs) is not copied either.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import polars as pl
+
+from data.tables import rfc3339
+from flows.errors import ExchangeError
+from flows.installation import House, keep_private, open_house
+from flows.rounds.delivery import deliver_again
+from flows.rounds.looking import remember_all
+from flows.service.signing_in import SECRET_FILE
+from flows.settings import Settings
+from flows.upkeep.housekeeping import KEEPING
+from sftp.durable import on_disk
+from sftp.keys import HOST_KEYS
+from sftp.mailbox import TAKING, TO_DFE, pieces
+from templates.rendering import as_json, digest, write
+
+RECORDS, MANIFEST, LISTING, BOXES = "records.db", "backup.json", "files.csv", "mailboxes"
+FORM = 2
+PATIENCE_SECONDS = 600
+STORED = ("uploads", "outbox")
+WITH_KEYS = ("keys", *HOST_KEYS, SECRET_FILE)
+
+
+def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
+    """Copy everything to a folder; into one that holds an earlier copy only what is new is copied. Returns the manifest.
+
+    Rounds wait while the database and to-dfe are copied, so that a file is in one of them; the store only ever grows.
+    """
+    _demand_sqlite(house)
+    _demand_ours(house, folder)
+    keep_private(folder)
+    before = _known_digests(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
+    with _alone(house, KEEPING):  # nothing is removed meanwhile
+        _copy(house, folder)
+    listed = _listed(folder, before)
+    listed.write_csv(folder / LISTING)
+    on_disk([folder / LISTING], folder)
+    manifest = {
+        "form": FORM,
+        "made_at": rfc3339(now),
+        "files": listed.height,
+        "bytes": int(listed["bytes"].sum()),
+        "files_sha256": digest(folder / LISTING),
+    }
+    write(folder / MANIFEST, as_json(manifest))
+    on_disk([folder / MANIFEST], folder)
+    return manifest
+
+
+def _demand_ours(house: House, folder: Path) -> None:
+    """A folder that is empty, or holds an earlier copy; and a home that has something to copy. Raises ExchangeError."""
+    if house.records_as_of is None:
+        raise ExchangeError("NOTHING", f"{house.settings.home} holds no records.", "Is ECTX_HOME the right one?")
+    known = {RECORDS, MANIFEST, LISTING, BOXES, *STORED, *WITH_KEYS}
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    others = [name for name in there if not name.startswith(".") and name not in known]
+    if others:
+        raise ExchangeError(
+            "NOT-EMPTY", f"{folder} holds other things ({others[0]}).", "Give a folder for the copy alone."
+        )
+
+
+_LISTED = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "sha256": pl.String}
+
+
+def _known_digests(folder: Path) -> dict[tuple[str, int, int], str]:
+    """(path, bytes, time of change in ns) → SHA-256 of the files of an earlier copy: what is the same is not read again."""
+    try:
+        _manifest(folder)
+        rows = pl.read_csv(folder / LISTING, schema=_LISTED)
+    except (ExchangeError, OSError, pl.exceptions.PolarsError):
+        return {}
+    return {(path, size, modified): sha256 for path, size, modified, sha256 in rows.iter_rows()}
+
+
+def _listed(folder: Path, before: dict[tuple[str, int, int], str]) -> pl.DataFrame:
+    """Every file of a copy: path (as in a URL, for a name may be any bytes), bytes, modified (ns), sha256."""
+    rows = []
+    for path in sorted(folder.rglob("*")):
+        name, status = quote_from_bytes(os.fsencode(path.relative_to(folder))), path.lstat()
+        if stat.S_ISREG(status.st_mode) and name not in (MANIFEST, LISTING):
+            known = (name, status.st_size, status.st_mtime_ns)
+            rows.append((*known, before.get(known) or digest(path)))
+    return pl.DataFrame(rows, schema=_LISTED, orient="row")
+
+
+def _copy(house: House, folder: Path) -> None:
+    mailboxes = (f"mailbox-{provider.slug}" for provider in house.lead_providers())
+    with _alone(house, "statements", *mailboxes):
+        shutil.rmtree(folder / BOXES, ignore_errors=True)
+        boxes = house.settings.mailboxes_folder
+        for box in sorted(boxes.iterdir()) if boxes and boxes.is_dir() else []:
+            for name in (TO_DFE, TAKING):
+                _copy_new(box / name, folder / BOXES / box.name / name)
+        remember_all(house)  # since when each of them lies there goes with it
+        _copy_database(Path(str(house.database.url.database)), folder / RECORDS)
+    store, home = house.settings.store_folder, house.settings.home
+    for name in STORED:
+        _copy_new(store / name, folder / name)
+        _remove_gone(store / name, folder / name)
+    for name in WITH_KEYS:
+        _copy_new(home / name, folder / name)
+        _remove_gone(home / name, folder / name)
+    on_disk([folder], folder.parent)
+
+
+def restore(folder: Path, settings: Settings) -> dict[str, Any]:
+    """Make an installation from a copy, in a home that is empty. Returns the copy's manifest. Raises ExchangeError.
+
+    The database comes last: until it is there, the same command does it all again.
+    """
+    manifest = _manifest(folder)
+    home, store = settings.home.resolve(), settings.store_folder
+    if settings.database_url:
+        raise ExchangeError("NOT-EMBEDDED", "Only the embedded default is restored.", "Unset ECTX_DATABASE_URL.")
+    if (home / RECORDS).exists():
+        raise ExchangeError("NOT-EMPTY", f"{home} holds records already.", "Set ECTX_HOME to an empty folder.")
+    keep_private(home)
+    unfinished = home / f"{RECORDS}.restoring"
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
+    boxes = settings.mailboxes_folder
+    places = {
+        RECORDS: unfinished,
+        **{name: store / name for name in STORED},
+        **{name: home / name for name in WITH_KEYS},
+        **({BOXES: boxes} if boxes else {}),
+    }
+    wanted = {}
+    for quoted, _, _, sha256 in pl.read_csv(folder / LISTING, schema=_LISTED).iter_rows():
+        name = Path(os.fsdecode(unquote_to_bytes(quoted)))
+        first, *rest = name.parts
+        if first in places:
+            wanted[name] = (places[first].joinpath(*rest), sha256)
+    # All is looked at before anything is written: a copy that is not whole leaves nothing behind.
+    _demand_nothing_else(list(places.values()), {target for target, _ in wanted.values()})
+    for name, (target, sha256) in wanted.items():
+        base = next(each for each in (home, store, boxes) if each and target.is_relative_to(each))
+        _demand_copied(folder, name, base, target, sha256)
+    for name, (target, sha256) in wanted.items():
+        _put_back(folder, name, target, sha256)
+    with open_house(settings.model_copy(update={"database_url": f"sqlite:///{unfinished}"})) as house:
+        for provider in house.lead_providers():
+            deliver_again(house, provider, house.mailbox(provider.slug))
+        house.database.fold()
+    on_disk([store / name for name in STORED], store)
+    on_disk([unfinished, *(home / name for name in WITH_KEYS), *([boxes] if boxes else [])], home)
+    unfinished.replace(home / RECORDS)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
+    on_disk([home / RECORDS], home)
+    return manifest
+
+
+def _demand_nothing_else(places: list[Path], wanted: set[Path]) -> None:
+    """A home to restore into holds nothing but what an earlier try of the same copy put there."""
+    for place in places:
+        for path in (place, *place.rglob("*")) if place.exists() else []:
+            if path.is_file() and path not in wanted and not path.name.startswith("."):
+                raise ExchangeError("NOT-EMPTY", f"{path} is not of this copy.", "Set ECTX_HOME to an empty folder.")
+
+
+def _demand_copied(folder: Path, name: Path, base: Path, target: Path, sha256: str) -> None:
+    """A file of a copy is what was copied, and nothing on the way to it, or from `base` to its place, is a link."""
+    if name.is_absolute() or ".." in name.parts:
+        raise _not_copied(name)
+    for start, path in ((folder, folder / name), (base, target)):
+        if any(each.is_symlink() for each in (path, *path.parents) if each != start and each.is_relative_to(start)):
+            raise ExchangeError(
+                "LINK", f"{path} is a link, or lies behind one.", "Take the link away; nothing is followed."
+            )
+    if not (folder / name).is_file() or digest(folder / name) != sha256:
+        raise _not_copied(name)
+
+
+def _put_back(folder: Path, name: Path, target: Path, sha256: str) -> None:
+    """One file of a copy to its place."""
+    if target.is_file() and digest(target) == sha256:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished, found = target.with_name(f".{target.name}.tmp"), hashlib.sha256()
+    unfinished.unlink(missing_ok=True)
+    try:
+        source = os.fdopen(os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except OSError as error:
+        raise _not_copied(name) from error
+    with source, os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writing:
+        for piece in pieces(source):
+            found.update(piece)
+            writing.write(piece)
+        status = os.fstat(source.fileno())
+    if found.hexdigest() != sha256:
+        unfinished.unlink()
+        raise _not_copied(name)
+    os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
+    unfinished.replace(target)
+
+
+def _not_copied(name: Path) -> ExchangeError:
+    return ExchangeError("NO-BACKUP", f"{name} is not what was copied.", "Use another copy.")
+
+
+def _demand_sqlite(house: House) -> None:
+    if not house.database.is_sqlite:
+        raise ExchangeError(
+            "NOT-EMBEDDED",
+            "The records are on PostgreSQL.",
+            "Use pg_dump first, then copy ECTX_STORE and the home's keys.",
+        )
+
+
+@contextmanager
+def _alone(house: House, *names: str) -> Iterator[None]:
+    """Hold pieces of work, so that nobody does them meanwhile."""
+    with ExitStack() as held:
+        for name in names:
+            if not held.enter_context(house.database.only_one(name, PATIENCE_SECONDS)):
+                raise ExchangeError("BUSY", "A round has been running for long.", "Try again when it has ended.")
+        yield
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    unfinished = target.with_name(f".{target.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    reading, writing = sqlite3.connect(source), sqlite3.connect(unfinished)
+    try:
+        reading.backup(writing)
+    finally:
+        writing.close()
+        reading.close()
+    unfinished.replace(target)
+
+
+def _copy_new(source: Path, target: Path) -> None:
+    """Copy a file, or a folder's files but unfinished ones, unless the same are there; times with them."""
+    if source.is_file():
+        _copy_file(source, target)
+        return
+    for here, folders, names in os.walk(source):
+        there = target / Path(here).relative_to(source)
+        there.mkdir(parents=True, exist_ok=True)
+        folders[:] = [name for name in folders if not Path(here, name).is_symlink()]
+        for name in names:
+            path = Path(here, name)
+            if not name.startswith(".") and not path.is_symlink() and path.exists():
+                _copy_file(path, there / name)
+
+
+def _remove_gone(source: Path, target: Path) -> None:
+    """What housekeeping has removed, and a key that was revoked, leave the copy too."""
+    for path in target.rglob("*") if target.is_dir() else []:
+        if path.is_file() and not (source / path.relative_to(target)).is_file():
+            path.unlink()
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    try:
+        status = source.stat()
+    except FileNotFoundError:
+        return  # its sender took it back
+    if target.is_file():
+        there = target.stat()
+        if (there.st_size, there.st_mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return
+    unfinished = target.with_name(f".{target.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # a key is nobody else's at any moment
+    try:
+        reading = os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except FileNotFoundError:
+        unfinished.unlink()
+        return  # its sender took it back
+    except PermissionError:
+        unfinished.unlink()
+        if source.parent.name not in (TO_DFE, TAKING):
+            raise
+        return  # its sender's rights keep us out: intake puts it aside
+    with reading, unfinished.open("wb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+    os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
+    unfinished.replace(target)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        is_whole = manifest["form"] < FORM or manifest["files_sha256"] == digest(folder / LISTING)
+    except (OSError, ValueError, KeyError) as error:
+        raise ExchangeError(
+            "NO-BACKUP", f"{folder} holds no whole copy.", "Give a folder that `ectx backup` has finished."
+        ) from error
+    if manifest["form"] < FORM:
+        raise ExchangeError(
+            "OLD-BACKUP", f"{folder} was made by an earlier version, which did not write down what is in it.",
+            "Restore it with that version, then make a new copy with this one.",
+        )  # fmt: skip
+    if not is_whole:
+        raise ExchangeError("NO-BACKUP", f"{folder}/{LISTING} is not what was copied.", "Use another copy.")
+    return manifest

@@ -1,0 +1,115 @@
+"""Housekeeping: stored uploads and receipts go when they have been kept long enough. Statements and the audit trail stay."""
+
+import logging
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from data.ledger import AgedSubmission
+from flows.installation import House, LeadProvider
+from sftp.mailbox import MailboxError
+
+log = logging.getLogger("ectx.keeping")
+KEEPING = "keeping"
+UNFINISHED_SECONDS = 24 * 60 * 60
+AT_ONCE = 500
+
+
+@dataclass
+class Kept:
+    """What housekeeping did. receipts: removed, by lead provider id; uploads: files removed from the store."""
+
+    before: datetime
+    receipts: Counter[str] = field(default_factory=Counter)
+    uploads: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+def housekeeping(house: House, now: datetime) -> Kept:
+    """Remove the uploads and receipts of submissions older than the settings say, and what killed rounds left behind.
+
+    A receipt goes from the mailbox and the store, then it is written down that it went: cut anywhere, the next run repeats.
+    """
+    done = Kept(now - timedelta(days=house.settings.keep_days))
+    with house.database.only_one(KEEPING) as ours:
+        if ours:
+            _keep(house, now, done)
+        else:
+            done.troubles.append("another housekeeping or a backup is running; run this one again after it")
+    return done
+
+
+def _keep(house: House, now: datetime, done: Kept) -> None:
+    aged: dict[str, list[AgedSubmission]] = {}
+    for each in house.ledger.aged(done.before):
+        aged.setdefault(each.lead_provider_id, []).append(each)
+    for provider in house.lead_providers():
+        own = aged.get(provider.lead_provider_id, [])
+        if own:
+            _of_mailbox(house, provider, own, now, done)
+    done.uploads = _sweep_uploads(house)
+    _sweep_audit(house.settings.home / "logs", now - timedelta(days=house.settings.keep_audit_days))
+    for mark in (house.settings.store_folder / "trying").glob("*"):
+        if _is_old(mark):  # of a process that died after its file was judged
+            mark.unlink(missing_ok=True)
+
+
+def _of_mailbox(house: House, provider: LeadProvider, aged: list[AgedSubmission], now: datetime, done: Kept) -> None:
+    with house.database.only_one(f"mailbox-{provider.slug}") as ours:
+        if not ours:
+            return  # a round is at it: the next housekeeping comes soon enough
+        try:
+            mailbox = house.mailbox(provider.slug)
+            for start in range(0, len(aged), AT_ONCE):
+                some = aged[start : start + AT_ONCE]
+                for each in some:
+                    mailbox.remove(f"from-dfe/receipts/{each.submission_id}")
+                    for folder in (house.outbox / each.submission_id, *house.outbox.glob(f"{each.submission_id}.*")):
+                        shutil.rmtree(folder, ignore_errors=True)
+                house.ledger.purged([each.submission_id for each in some], now)
+                done.receipts[provider.lead_provider_id] += len(some)
+        except MailboxError as error:
+            log.warning("mailbox %s: %s", provider.slug, error)
+            done.troubles.append(f"{provider.slug}: {error}")
+
+
+def _sweep_uploads(house: House) -> int:
+    """Remove stored uploads that no submission needs any more, and unfinished ones. Returns how many.
+
+    A file is moved aside before it is asked whether anybody needs it: who stores the same bytes meanwhile makes a new one.
+    """
+    folder, wanted = house.settings.store_folder / "uploads", house.ledger.wanted_uploads()
+    candidates = [path for path in folder.rglob("*") if path.is_file() and path.name not in wanted]
+    removed = 0
+    for path in candidates:
+        if not _is_old(path):
+            continue
+        if path.name.startswith("."):  # a killed round's
+            path.unlink(missing_ok=True)
+            continue
+        aside = path.with_name(f".{path.name}.going")
+        path.rename(aside)
+        if _is_old(aside) and path.name not in house.ledger.wanted_uploads():
+            aside.unlink()
+            removed += 1
+        else:
+            aside.rename(path)
+    return removed
+
+
+def _sweep_audit(logs: Path, before: datetime) -> None:
+    """Remove the SFTP server's audit files of days before an instant's."""
+    for path in logs.glob("sftp-audit-*.jsonl"):
+        if path.name.removeprefix("sftp-audit-")[:10] < f"{before:%Y-%m-%d}":
+            path.unlink(missing_ok=True)
+
+
+def _is_old(path: Path) -> bool:
+    """What is young may belong to a round that has not written it down yet."""
+    try:
+        return path.stat().st_mtime < time.time() - UNFINISHED_SECONDS
+    except FileNotFoundError:
+        return False

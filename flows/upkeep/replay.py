@@ -1,0 +1,247 @@
+"""`ectx replay`: all stored uploads again, on the starting records, in a home of its own; then its end state against ours.
+
+What providers sent comes from the store; what DfE did itself (statements payable and paid, voids, adjustments) comes from
+the audit trail; DfE's extracts are given, in the order in which they were loaded.
+"""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Table, select
+
+from data.applying import apply_changes
+from data.casting import INSTANT
+from data.counting import keep_paid_units
+from data.database import Database
+from data.ledger import SET_ASIDE, UNREAD, SubmissionRow
+from data.records.extract import import_records
+from data.settling import make_payable, mark_paid
+from data.tables import (
+    RECORD_TABLES,
+    events,
+    expected_payments,
+    own_changes,
+    records_imports,
+    rejected_declarations,
+    stated_months,
+    submissions,
+)
+from flows.acts.dfe import void
+from flows.errors import ExchangeError
+from flows.installation import House, open_house
+from flows.rounds.claiming import is_kept
+from flows.rounds.processing import process
+from flows.rounds.trying import PUT_ASIDE, TRIED_AGAIN, set_aside
+from flows.settings import Settings
+from transforms.changes import DFE_STAFF
+from transforms.updates.voids import CLAWED_BACK, VOIDED
+
+# Numbers that a database gives out, and what only says how a file travelled or whether it is still kept.
+_UNCOMPARED = {
+    "line_number",
+    "event_id",
+    "import_id",
+    "removed",
+    "purged_at",
+    "arrival",
+    "failures",
+    "next_try_at",
+    "trouble",
+}
+_COMPARED = (
+    *RECORD_TABLES.values(),
+    submissions,
+    events,
+    expected_payments,
+    stated_months,
+    rejected_declarations,
+    own_changes,
+)
+# What a submission was when it was claimed.
+_SENT = {
+    "submission_id", "lead_provider_id", "kind", "file_name", "size_bytes", "sha256", "arrival", "received_at",
+    "expected_sha256",
+}  # fmt: skip
+# How often a file had to be tried is no part of the end.
+_OF_TRIES = {PUT_ASIDE, TRIED_AGAIN}
+# Of one instant: an extract, then files, then what a statements round settles, then what DfE did by hand.
+_IMPORT, _FILE, _SETTLE, _BY_HAND = range(4)
+
+
+@dataclass(frozen=True, order=True)
+class _Step:
+    at: datetime
+    rank: int
+    place: tuple[Any, ...]
+    act: Callable[[House], None] = field(compare=False)
+
+
+@dataclass
+class Replayed:
+    """What a replay did and found. different: table → (rows that are here only, rows that are in the replay only)."""
+
+    extracts: int
+    files: int
+    rows: int = 0
+    different: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def replay(house: House, extracts: list[Path], folder: Path) -> Replayed:
+    """Replay everything into a new home in a folder that is empty or not there. Raises ExchangeError."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ExchangeError("NOT-EMPTY", f"{folder} is not empty.", "Give a new folder.")
+    loads = _rows(house.database, records_imports)
+    if len(loads) != len(extracts):
+        raise ExchangeError(
+            "EXTRACTS", f"DfE's records were loaded {len(loads)} times, and {len(extracts)} extracts are given.",
+            "Give every extract that was loaded, in order.",
+        )  # fmt: skip
+    files = _rows(house.database, submissions)
+    kept = [each for each in files if is_kept(each["file_name"]) and each["sha256"] != UNREAD]
+    gone = [each["submission_id"] for each in kept if not house.stored_upload(each["sha256"]).is_file()]
+    if gone:
+        raise ExchangeError(
+            "NOT-KEPT", f"{len(gone):,} of {len(files):,} uploads are not in the store any more, {gone[0]} the first.",
+            "Start from records exported after them, on a copy that has them.",
+        )  # fmt: skip
+    steps = [*_loads(loads, extracts), *_files(house, files), *_acts(house)]
+    limits = {name: getattr(house.settings, name) for name in ("max_file_mebibytes", "max_file_rows", "ordered_shares")}
+    with open_house(Settings(home=folder, database_url="", mailboxes="", store=None, **limits)) as copy:
+        for step in sorted(steps):
+            step.act(copy)
+        done = Replayed(len(extracts), len(files))
+        for table in _COMPARED:
+            ours, theirs = _counted(house.database, table), _counted(copy.database, table)
+            done.rows += ours.total()
+            if ours != theirs:
+                done.different[table.name] = ((ours - theirs).total(), (theirs - ours).total())
+    return done
+
+
+def _loads(loads: list[dict[str, Any]], extracts: list[Path]) -> list[_Step]:
+    def loaded(at: datetime, extract: Path) -> Callable[[House], None]:
+        def act(copy: House) -> None:
+            import_records(copy.database, extract, at)
+            copy.forget()
+
+        return act
+
+    in_order = sorted(loads, key=lambda load: load["import_id"])
+    return [
+        _Step(load["imported_at"], _IMPORT, (load["import_id"],), loaded(load["imported_at"], extract))
+        for load, extract in zip(in_order, extracts, strict=True)
+    ]
+
+
+def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
+    """Each file judged when it was, in its mailbox's turn; files that nobody has judged yet are only taken."""
+    providers = {each.lead_provider_id: (turn, each) for turn, each in enumerate(house.lead_providers())}
+
+    def judged(row: dict[str, Any]) -> Callable[[House], None]:
+        submission = SubmissionRow(**{name: row[name] for name in SubmissionRow.__dataclass_fields__ if name in _SENT})
+
+        def act(copy: House) -> None:
+            stored = copy.stored_upload(submission.sha256)
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            if (upload := house.stored_upload(submission.sha256)).is_file():
+                shutil.copyfile(upload, stored)
+            copy.ledger.claim(submission, [], row["number"])
+            if row["status"] == SET_ASIDE and submission.sha256 != UNREAD:
+                set_aside(copy, providers[submission.lead_provider_id][1], submission, "", row["processed_at"], "")
+            elif row["processed_at"]:
+                process(copy, providers[submission.lead_provider_id][1], submission, row["processed_at"])
+
+        return act
+
+    return [
+        _Step(
+            row["processed_at"] or row["received_at"], _FILE,
+            (providers[row["lead_provider_id"]][0], row["number"]), judged(row),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _acts(house: House) -> list[_Step]:
+    """What was settled, paid, voided and adjusted, as the audit trail tells it."""
+    told = _rows(house.database, events)
+    steps: list[_Step] = []
+    moved: dict[datetime, list[str]] = {}
+    for each in told:
+        if each["type"] == "statement_marked_payable":
+            moved.setdefault(each["happened_at"], []).append(each["statement_id"])
+    steps += [_Step(at, _SETTLE, (0,), _settled(at, ids)) for at, ids in moved.items()]
+    for each in told:
+        if each["type"] == "statement_authorised_for_payment":
+            act = _paid(each)
+        elif each["author"] == DFE_STAFF and each["type"] in (VOIDED, CLAWED_BACK) and each["reason"]:
+            act = _voided(each)
+        elif each["type"] == "statement_adjustment_added":
+            act = _adjusted(each)
+        else:
+            continue
+        steps.append(_Step(each["happened_at"], _BY_HAND, (each["event_id"],), act))
+    return steps
+
+
+def _settled(at: datetime, statement_ids: list[str]) -> Callable[[House], None]:
+    def act(copy: House) -> None:
+        with copy.database.write() as connection:
+            make_payable(connection, statement_ids, at)
+            keep_paid_units(copy.database, connection)
+
+    return act
+
+
+def _paid(event: dict[str, Any]) -> Callable[[House], None]:
+    def act(copy: House) -> None:
+        with copy.database.write() as connection:
+            mark_paid(connection, event["statement_id"], event["happened_at"])
+
+    return act
+
+
+def _voided(event: dict[str, Any]) -> Callable[[House], None]:
+    def act(copy: House) -> None:
+        void(copy, event["declaration_id"], event["reason"], event["happened_at"])
+
+    return act
+
+
+def _adjusted(event: dict[str, Any]) -> Callable[[House], None]:
+    def act(copy: House) -> None:
+        made = json.loads(event["after"], parse_float=Decimal)
+        row = {**made, "amount": Decimal(str(made["amount"])), "statement_id": event["statement_id"]}
+        rows = pl.DataFrame([row], schema_overrides={"amount": pl.Decimal(14, 2)})
+        told = {name: event[name] for name in ("type", "author", "lead_provider_id", "statement_id", "after")}
+        happened = pl.DataFrame([told]).select(pl.lit(event["happened_at"], INSTANT).alias("happened_at"), pl.all())
+        with copy.database.write() as connection:
+            columns = ["adjustment_id", "statement_id", "payment_type", "amount"]
+            apply_changes(
+                copy.database, connection, {"adjustments": rows.select(columns)}, [], happened, event["happened_at"]
+            )
+
+    return act
+
+
+def _rows(database: Database, table: Table) -> list[dict[str, Any]]:
+    with database.engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table).order_by(*table.primary_key))]
+
+
+def _counted(database: Database, table: Table) -> Counter[tuple[Any, ...]]:
+    """A table's rows, whatever the database, and how often each is there."""
+    kept = [column for column in table.c if column.name not in _UNCOMPARED]
+    query = select(*kept)
+    if table is events:
+        query = query.where(events.c.type.not_in(_OF_TRIES))
+    with database.engine.connect() as connection:
+        return Counter(tuple(row) for row in connection.execute(query))

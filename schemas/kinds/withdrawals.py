@@ -1,0 +1,33 @@
+"""The rules of a withdrawal, WITHDRAW-001 to WITHDRAW-012, in the order of evaluation (handbook: rules 3 and 7)."""
+
+import polars as pl
+
+from schemas.kinds.shared import reason_rules, start_rules, training_rules
+from schemas.rules import ANY, Rule
+from schemas.vocabulary import MENTORS_ONLY_REASON, WITHDRAWAL_REASONS
+
+WITHDRAW = "RECT app/services/api/teachers/withdraw.rb"
+
+RULES: tuple[Rule, ...] = (
+    *training_rules("WITHDRAW"),
+    *reason_rules("WITHDRAW", WITHDRAWAL_REASONS, WITHDRAW),
+    Rule(
+        code="WITHDRAW-009",
+        field="participant_id",
+        broken=pl.col("training_status") == "withdrawn",
+        message="This participant has been withdrawn since {withdrawn_at}.",
+        advice="The reason recorded is {withdrawal_reason}. If another is right, ask DfE; else there is nothing to do.",
+        source=WITHDRAW,
+        silenced_by=("participant_id",),
+    ),
+    *start_rules("WITHDRAW", 10, 11, WITHDRAW),
+    Rule(
+        code="WITHDRAW-012",
+        field="reason",
+        broken=(pl.col("participant_type") == "ect") & (pl.col("reason") == MENTORS_ONLY_REASON),
+        message="“{reason}” is a reason for mentors, and this row is about an ECT.",
+        advice="Choose another reason, or correct the course_identifier.",
+        source=WITHDRAW,
+        silenced_by=(ANY,),
+    ),
+)

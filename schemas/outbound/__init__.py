@@ -1,0 +1,1 @@
+"""The files we send: their columns, and how cells are made safe."""

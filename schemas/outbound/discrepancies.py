@@ -1,0 +1,116 @@
+"""Why what is due differs from what was expected: the reasons, in the order in which the first that applies is given.
+
+Handbook: statements and extracts 15; interface 4. What decides each is in transforms.money.discrepancies; the words are here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """code: as in discrepancies.csv. title: for a table of totals. reason, what_to_do: sentences in the row's words."""
+
+    code: str
+    title: str
+    reason: str
+    what_to_do: str
+
+
+UNKNOWN = Reason(
+    "unknown-participant",
+    "We do not know this participant as yours",
+    "No participant with this id is, or has been, in training with you.{merged_words}",
+    "{merged_advice}",
+)
+CLAWED_BACK_HERE = Reason(
+    "clawed-back",
+    "Taken back",
+    "This statement takes back what the statement for {paid_on} paid for it.",
+    "Nothing, if you voided it. If you did not, ask DfE about declaration {declaration_id}.",
+)
+OVER_CAPACITY = Reason(
+    "over-capacity",
+    "Over contract volume",
+    "It is on this statement, beyond the last band of your contract, and so counts £0.00.",
+    "Ask your contract manager about volume.",
+)
+DIFFERENT_AMOUNT = Reason(
+    "different-amount",
+    "A different amount",
+    "Due at {used}.{guess}",
+    "Compare band, rate and uplift. Amounts are before VAT.",
+)
+DIFFERENT_PARTNER = Reason(
+    "different-delivery-partner",
+    "Another delivery partner",
+    "It counts for {due_partner_name}, not for {expected_partner_name}. {partner_words}",
+    "Nothing, if that was right when you declared it. If it was not, ask DfE: a declaration keeps its delivery partner.",
+)
+# What made the delivery partner another one: said only where the records show it.
+MOVED_SCHOOL = (
+    "The participant trained with {expected_partner_name} at {trained_at} until {trained_until}; when it was declared, "
+    "at {due_school}."
+)
+CORRECTED_BEFORE = (
+    "You corrected the partnership from {expected_partner_name} to {due_partner_name} on {corrected_on}, "
+    "before it was declared."
+)
+CORRECTED_AFTER = (
+    "You corrected the partnership to {expected_partner_name} on {corrected_on}, after it was declared: "
+    "a correction does not reach earlier declarations."
+)
+SIMPLY_ANOTHER = (
+    "That is the delivery partner of the partnership under which the participant trained when it was declared."
+)
+AGREED = Reason("agreed", "Agreed", "Due as you expected.", "Nothing.")
+NOT_EXPECTED = Reason(
+    "not-expected",
+    "Due, and not on your list",
+    "It is due on this statement and not on your list.",
+    "Add it to your records, or void it if it is wrong.",
+)
+AWAITING = Reason(
+    "awaiting-eligibility",
+    "Submitted, not eligible yet",
+    "It is declared and waits: {waits_for}.",
+    "{waiting_advice}",
+)
+ELSEWHERE = Reason(
+    "on-another-statement",
+    "On another statement",
+    "It is on the statement for {live_on}.",
+    "See that statement.",
+)
+CLAWED_BACK_ELSEWHERE = Reason(
+    "clawed-back",
+    "Taken back",
+    "The statement for {paid_on} paid it; the statement for {taken_back_on} takes it back.",
+    "See both statements.",
+)
+VOIDED = Reason("voided", "Voided", "It was voided.", "Declare it again if it was right.")
+ROW_REJECTED = Reason(
+    "row-rejected",
+    "The row was rejected",
+    "{line_words} of {file_name} was rejected ({rule_codes}); its receipt is {submission_id}.",
+    "Follow what that receipt advises, and send the row again. {deadline_words}",
+)
+LIST_ROW_REJECTED = Reason(
+    "row-rejected",
+    "The row was rejected",
+    "It is due on this statement. Line {list_line} of your list {list_file}, which states it, was rejected ({list_codes}); its "
+    "receipt is {list_submission}.",
+    "Correct that line and send the month's whole list again: rejected.csv of that receipt holds all of it.",
+)
+NOT_DECLARED = Reason(
+    "not-declared",
+    "Not declared",
+    "We hold no such declaration of yours, and have turned none away.",
+    "Send the declaration. {deadline_words}",
+)
+
+# First match wins.
+REASONS = (
+    UNKNOWN, CLAWED_BACK_HERE, OVER_CAPACITY, DIFFERENT_AMOUNT, DIFFERENT_PARTNER, AGREED, LIST_ROW_REJECTED, NOT_EXPECTED,
+    AWAITING, ELSEWHERE, CLAWED_BACK_ELSEWHERE, VOIDED, ROW_REJECTED, NOT_DECLARED,
+)  # fmt: skip
+TITLES = {reason.code: reason.title for reason in REASONS}

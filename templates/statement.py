@@ -1,0 +1,194 @@
+"""What a statement's pages say: figures come ready-made, words are chosen here, and templates lay them out."""
+
+import calendar
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from schemas.outbound.discrepancies import AGREED, TITLES
+from templates.charts import filling_chart, partners_chart, totals_chart
+from templates.rendering import page
+from transforms.money.explaining import explained
+
+if TYPE_CHECKING:
+    from templates.statement_files import Changes, Statement
+
+SECTION_WORDS = {
+    "output": "Output payments",
+    "clawback": "Clawbacks",
+    "uplift": "Uplift fees",
+    "uplift-clawback": "Uplift clawbacks",
+    "service-fee": "Service fee",
+    "adjustment": "Additional adjustments",
+    "vat": "VAT",
+}
+STATUS_WORDS = {
+    "open": "Provisional: it changes as declarations arrive, until the deadline has passed.",
+    "payable": "Final: awaiting authorisation for payment.",
+    "paid": "Authorised for payment. These figures will not change.",
+}
+PARTNER_STATUS_WORDS = {
+    "open": "Provisional: it changes as declarations arrive, until the deadline has passed.",
+    "payable": "Final: DfE has yet to authorise the statement for payment.",
+    "paid": "DfE has authorised the statement for payment. These figures will not change.",
+}
+BASIS_WORDS = {
+    True: "each declaration at the band it was placed in, oldest first.",
+    False: "every declaration of a type at that type’s average rate on this statement, so that no partner gains by "
+    "declaring early.",
+}
+ROLES = {"ect": "ECTs", "mentor": "Mentors", None: ""}
+ROLE_PREFIX = {"ect": "", "mentor": "mentors, ", None: ""}
+ROWS_SHOWN = 50
+
+
+def month_words(year: int, month: int) -> str:
+    return f"{calendar.month_name[month]} {year}"
+
+
+def statement_page(statement: "Statement", changes: "Changes | None", as_of: datetime) -> str:
+    """statement.html of one version."""
+    facts, sums = statement.facts, statement.sums
+    chart = filling_chart(statement.filling, ROLE_PREFIX)
+    attributed = sum(partner["pence"] for partner in statement.partners)
+    return page(
+        "statement.html",
+        facts=facts,
+        month=month_words(facts["year"], facts["month"]),
+        version=statement.version,
+        previous=statement.previous.path if statement.previous else None,
+        as_of=as_of,
+        status_words=STATUS_WORDS[facts["status"]],
+        overview=[(words, sums[section]) for section, words in SECTION_WORDS.items() if section in sums],
+        total=statement.total_pence,
+        section_words=SECTION_WORDS,
+        roles=ROLES,
+        parted=facts["contract_type"] != "ecf",
+        lines=[_shown(line) for line in statement.lines[:-1]],
+        made=_made(statement),
+        counts=statement.counts,
+        over_volume=sum(row["over_volume"] for row in statement.counts),
+        unrefunded=sum(row["unrefunded"] for row in statement.counts),
+        filling=statement.filling,
+        filling_chart=chart,
+        gives_back=chart is not None and any(bar.kind == "back" for bar in chart.bars),
+        partners=statement.partners,
+        partners_chart=partners_chart(statement.partners),
+        not_attributed=statement.total_pence - attributed,
+        basis_words=BASIS_WORDS[statement.is_ordered],
+        earlier=_earlier(statement),
+        earlier_chart=totals_chart(_earlier(statement)),
+        changes=_changes(statement, changes) if changes else None,
+        **_differences(statement),
+    )
+
+
+def _shown(line: dict[str, Any]) -> dict[str, Any]:
+    rate = line["rate"]
+    if line["section"] == "vat":
+        percent = (line["rate_micros"] or 0) / 10_000
+        return {**line, "rate": f"{percent:g}%" if percent else ""}
+    return {**line, "rate": "" if rate is None else f"−£{rate[1:]}" if rate.startswith("-") else f"£{rate}"}
+
+
+def _made(statement: "Statement") -> list[dict[str, Any]]:
+    """Each line in words: which one it is, and how it was made."""
+    fees = {(row["participant_type"], row["declaration_type"], row["band"]): row for row in statement.fees}
+    made = []
+    for line in statement.lines[:-1]:
+        fee = fees.get((line["participant_type"] or "all", line["declaration_type"], line["band"]))
+        kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
+        who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
+        what = f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}"
+        how = explained(line, statement.facts, fee, statement.terms)
+        made.append({"what": what, "how": f"{how} {line['label'] or ''}".strip(), "pence": line["pence"]})
+    return made
+
+
+def _earlier(statement: "Statement") -> list[dict[str, Any]]:
+    """Earlier statements of the same contract period, where their figures are known, and this one; oldest first."""
+    if not statement.earlier:
+        return []
+    own = {"year": statement.facts["year"], "month": statement.facts["month"], "status": statement.facts["status"]}
+    rows = [*statement.earlier, {**own, "pence": statement.total_pence}]
+    return [
+        {
+            **row,
+            "month": month_words(row["year"], row["month"]),
+            "short": f"{calendar.month_abbr[row['month']]} {row['year'] % 100:02}",
+        }
+        for row in rows
+    ]
+
+
+def _changes(statement: "Statement", changes: "Changes") -> dict[str, Any]:
+    sections = [
+        {"words": words, "before": changes.before.get(section, 0), "now": statement.sums.get(section, 0)}
+        for section, words in (*SECTION_WORDS.items(), ("total", "Total"))
+    ]
+    moved = [row for row in sections if row["before"] != row["now"]]
+    was, now = changes.status, statement.facts["status"]
+    words = [f"It was {was} and is {now} now." if was != now else ""]
+    counted = [f"{number:,} {what}" for what, number in changes.counts.items() if number]
+    if counted:
+        words.append(f"Declarations and sections: {', '.join(counted)}.")
+    if not moved:
+        words.append("No figure has changed." if not counted else "The sums have not changed.")
+    if changes.store_is_gone:
+        words.append("The files of the version before are no longer held, so that only sums are compared.")
+    return {
+        "version": statement.version - 1,
+        "words": " ".join(word for word in words if word),
+        "sections": moved,
+        "shown": changes.rows[:ROWS_SHOWN],
+        "count": len(changes.rows),
+    }
+
+
+def _differences(statement: "Statement") -> dict[str, Any]:
+    reasons = [{**row, "title": TITLES[row["reason_code"]]} for row in statement.reasons]
+    whole = {
+        name: sum(row[name] for row in reasons)
+        for name in ("declarations", "expected", "due", "difference", "uncompared")
+    }
+    whole["due"] -= whole["uncompared"]
+    differing = sum(row["declarations"] for row in reasons if row["reason_code"] != AGREED.code)
+    return {
+        "reasons": reasons,
+        "expected": whole,
+        "differing": statement.differing,
+        "differing_count": differing,
+    }
+
+
+def partner_page(
+    statement: "Statement",
+    partner: dict[str, Any],
+    lines: list[dict[str, Any]],
+    rows: str,
+    file_name: str,
+    as_of: datetime,
+) -> str:
+    """The page to pass on to one delivery partner. rows: its declarations as rows of HTML, escaped already."""
+    facts = statement.facts
+    return page(
+        "delivery-partner.html",
+        facts=facts,
+        month=month_words(facts["year"], facts["month"]),
+        version=statement.version,
+        as_of=as_of,
+        status_words=PARTNER_STATUS_WORDS[facts["status"]],
+        partner=partner,
+        lines=lines,
+        section_words=SECTION_WORDS,
+        basis_words_for_partner=_partner_basis(statement.is_ordered),
+        rows=Markup(rows),  # made by templates.lines, which escapes every cell
+        file_name=file_name,
+    )
+
+
+@cache
+def _partner_basis(is_ordered: bool) -> str:
+    return f"The share counts {BASIS_WORDS[is_ordered]} Pence are shared so that the declarations add up to the share."

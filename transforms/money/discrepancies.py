@@ -1,0 +1,256 @@
+"""Expected against due, declaration by declaration, and why they differ (handbook: statements and extracts 15).
+
+The reasons' words are in schemas.outbound.discrepancies; when each applies is `_applies` below. Whole pence throughout.
+"""
+
+from datetime import date
+
+import polars as pl
+
+from schemas.outbound import discrepancies as reasons
+from schemas.rules import in_words
+from schemas.vocabulary import DECLARATION_TYPE
+from transforms.money.amounts import pounds_text, rate_text
+from transforms.money.explaining import guesses
+
+DECLARED = ["lead_provider_id", "participant_id", "participant_type", "declaration_type"]
+KEY = ["statement_id", *DECLARED]
+LIVE = ("eligible", "payable", "paid")
+IS_THERE = pl.col("is_billable") | pl.col("is_refund")
+DIFFERENCES = {
+    **dict.fromkeys(("statement_id", "participant_id", "trn", "full_name", "participant_type", "declaration_type"), pl.String),
+    **dict.fromkeys(("declaration_id", "delivery_partner_name"), pl.String),
+    **dict.fromkeys(("expected_pence", "due_pence", "difference_pence"), pl.Int64),
+    **dict.fromkeys(("reason_code", "reason", "what_to_do", "your_reference"), pl.String),
+}  # fmt: skip
+
+
+def discrepancies(
+    statements: pl.DataFrame,
+    declarations: pl.DataFrame,
+    bands: pl.DataFrame,
+    expected: pl.DataFrame,
+    trained: pl.DataFrame,
+    merges: pl.DataFrame,
+    declared: pl.DataFrame,
+    rejected: pl.DataFrame,
+    named: pl.DataFrame,
+    today: date,
+    partners: pl.DataFrame,
+    rejected_of_lists: pl.DataFrame,
+) -> pl.DataFrame:
+    """Every expected or due declaration of the statements for which something was expected.
+
+    statements, bands, named: as in data.accounts.Accounts, the statements chosen alone. declarations: as in
+    transforms.money.statements.Figures. expected, trained, merges, declared, rejected, partners, rejected_of_lists: as in
+    data.expectations.Expectations.
+    Returns DIFFERENCES, by statement, reason and participant; expected_pence is null where no amount was sent, and 0 for
+    what was not expected at all; difference_pence = due − expected.
+    """
+    concerned = statements.join(expected.select("statement_id").unique(), on="statement_id", how="semi")
+    rows = _both_sides(concerned, declarations, expected)
+    rows = _with_people(rows, trained, merges)
+    rows = _with_declared(rows, declared, named)
+    rows = rows.join(rejected, on=DECLARED, how="left", maintain_order="left")
+    rows = rows.join(rejected_of_lists, on=KEY, how="left", maintain_order="left")
+    rows = rows.join(_next_deadlines(named, today), on=["lead_provider_id", "contract_period"], how="left")
+    rows = _with_partner_words(rows, partners)
+    rows = rows.join(guesses(rows, concerned, bands), on=KEY, how="left", maintain_order="left")
+    return _judged(rows.with_columns(**_words()))
+
+
+def _both_sides(statements: pl.DataFrame, declarations: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
+    """One row a key of either side: is_expected, what was sent, and what the statement holds."""
+    terms = statements.select("statement_id", "lead_provider_id", "contract_period", "contract_id", "contract_type")
+    sent = expected.select(
+        *KEY,
+        (pl.col("expected_amount") * 100).cast(pl.Int64).alias("sent_pence"),
+        pl.col("delivery_partner_id").alias("expected_partner_id"),
+        pl.col("your_reference").alias("sent_reference"),
+        "misplaced_words",
+        is_expected=pl.lit(True),
+    )
+    held = _due(declarations.join(terms, on="statement_id"))
+    rows = sent.join(held, on=KEY, how="full", coalesce=True)
+    rows = rows.join(terms.drop("lead_provider_id"), on="statement_id", how="left").with_columns(
+        pl.col("is_expected", "is_billable", "is_refund", "is_over").fill_null(False),
+        pl.col("due_pence").fill_null(0),
+    )
+    none_sent = pl.when("is_expected").then("sent_pence").otherwise(0)
+    return rows.with_columns(none_sent.alias("expected_pence")).with_columns(
+        difference_pence=pl.col("due_pence") - pl.col("expected_pence"),
+        your_reference=pl.coalesce("sent_reference", "held_reference"),
+    )
+
+
+def _due(declarations: pl.DataFrame) -> pl.DataFrame:
+    """What the statements hold for each key: their billable and refundable declarations together."""
+    billable, refund = pl.col("line_type") == "output", pl.col("line_type") == "clawback"
+    over = billable & (pl.col("nothing_because") == "over-volume").fill_null(False)
+    rows = declarations.filter(billable | refund).sort("line_type", "declaration_id", descending=[True, False])
+    return rows.group_by(KEY, maintain_order=True).agg(
+        (pl.col("pence") + pl.col("uplift_pence")).sum().alias("due_pence"),
+        billable.any().alias("is_billable"),
+        refund.any().alias("is_refund"),
+        over.any().alias("is_over"),
+        pl.col("declaration_id", "band", "rate_micros", "uplift_pence").first(),
+        pl.col("delivery_partner_id").first().alias("due_partner_id"),
+        pl.col("delivery_partner_name").first().alias("due_partner_name"),
+        pl.col("school_name").first().alias("due_school"),
+        pl.col("created_at").first().alias("due_created_at"),
+        pl.col("trn", "full_name").first(),
+        pl.col("your_reference").first().alias("held_reference"),
+        pl.col("payment_statement_id").filter(refund).first().alias("paid_statement_id"),
+    )
+
+
+def _with_people(rows: pl.DataFrame, trained: pl.DataFrame, merges: pl.DataFrame) -> pl.DataFrame:
+    """is_yours, the name and TRN of those who are, and merged_into where that record is yours."""
+    yours = trained.rename({"trn": "known_trn", "full_name": "known_name"}).with_columns(is_yours=pl.lit(True))
+    whose = ["lead_provider_id", "participant_id"]
+    rows = rows.join(yours, on=whose, how="left", maintain_order="left").with_columns(
+        pl.col("is_yours").fill_null(False),
+        trn=pl.coalesce("trn", "known_trn"),
+        full_name=pl.coalesce("full_name", "known_name"),
+    )
+    kept = merges.join(trained, left_on="merged_into", right_on="participant_id")
+    return rows.join(kept.select(*whose, "merged_into"), on=whose, how="left", maintain_order="left")
+
+
+def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """What the records hold of the key, on whatever statement: the newest, the live one, the one taken back."""
+    in_order = declared.sort("created_at", "declaration_id")
+    taken_back = pl.col("clawback_status") != "no_clawback"
+    live = pl.col("payment_status").is_in(LIVE) & ~taken_back
+    held = in_order.group_by(DECLARED, maintain_order=True).agg(
+        pl.col("payment_status").last().alias("newest_status"),
+        pl.col("declaration_id").last().alias("newest_id"),
+        pl.col("payment_statement_id").filter(live).last().alias("live_statement_id"),
+        pl.col("payment_statement_id").filter(taken_back).last().alias("paid_before_id"),
+        pl.col("clawback_statement_id").filter(taken_back).last().alias("taken_back_statement_id"),
+    )
+    rows = rows.join(held, on=DECLARED, how="left", maintain_order="left").with_columns(
+        paid_statement_id=pl.coalesce("paid_statement_id", "paid_before_id"),
+        declaration_id=pl.coalesce("declaration_id", "newest_id"),
+    )
+    for link, words in (("live", "live_on"), ("paid", "paid_on"), ("taken_back", "taken_back_on")):
+        names = named.select(pl.col("statement_id").alias(f"{link}_statement_id"), _statement_words().alias(words))
+        rows = rows.join(names, on=f"{link}_statement_id", how="left", maintain_order="left")
+    return rows
+
+
+def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
+    """expected_partner_name, and partner_words: what made the delivery partner another one, as far as the records show."""
+    key = ["lead_provider_id", "participant_id", "participant_type", "expected_partner_id"]
+    rows = rows.join(partners, on=key, how="left", maintain_order="left").with_columns(
+        pl.col("expected_partner_name").fill_null("the delivery partner you name"),
+        pl.col("corrected_at").dt.convert_time_zone("Europe/London").dt.date().alias("corrected_on"),
+    )
+    from_expected = (pl.col("corrected_from") == pl.col("expected_partner_id")) & (
+        pl.col("corrected_to") == pl.col("due_partner_id")
+    )
+    to_expected = pl.col("corrected_to") == pl.col("expected_partner_id")
+    declared_later = pl.col("due_created_at") >= pl.col("corrected_at")
+    left = pl.col("trained_until").is_not_null() & (pl.col("trained_at") != pl.col("due_school"))
+    words = (
+        pl.when((from_expected & declared_later).fill_null(False)).then(in_words(reasons.CORRECTED_BEFORE, rows))
+        .when((to_expected & ~declared_later).fill_null(False)).then(in_words(reasons.CORRECTED_AFTER, rows))
+        .when((left & (pl.col("trained_until") <= pl.col("due_created_at").dt.date())).fill_null(False))
+        .then(in_words(reasons.MOVED_SCHOOL, rows))
+        .otherwise(pl.lit(reasons.SIMPLY_ANOTHER))
+    )  # fmt: skip
+    return rows.with_columns(words.alias("partner_words"))
+
+
+def _statement_words() -> pl.Expr:
+    """A statement as people name it: January 2027 (contract period 2025)."""
+    month = pl.date(pl.col("year").cast(pl.Int32), pl.col("month").cast(pl.Int8), 1).dt.strftime("%B %Y")
+    return pl.format("{} (contract period {})", month, "contract_period")
+
+
+def _next_deadlines(named: pl.DataFrame, today: date) -> pl.DataFrame:
+    """lead_provider_id, contract_period, deadline_words: the open output statement with the earliest deadline to come."""
+    able = (pl.col("fee_type") == "output") & (pl.col("status") == "open") & (pl.col("deadline_date") >= today)
+    first = named.filter(able).group_by("lead_provider_id", "contract_period").agg(pl.col("deadline_date").min())
+    day = pl.col("deadline_date").dt.strftime("%-d %B %Y")
+    return first.select(
+        "lead_provider_id", "contract_period", pl.format("The next deadline is {}.", day).alias("deadline_words")
+    )
+
+
+def _words() -> dict[str, pl.Expr]:
+    """What the reasons' sentences are filled with."""
+    is_ect, merged = pl.col("participant_type") == "ect", pl.col("merged_into")
+    band = pl.when(pl.col("band").is_not_null()).then(pl.format("band {}, ", "band")).otherwise(pl.lit(""))
+    rate = pl.format("{}£{}", band, rate_text(pl.col("rate_micros")))
+    uplift = pl.format(", with an uplift of {}", pounds_text(pl.col("uplift_pence")))
+    check = "Check the id against your own records."
+    chase = "Ask the school and its appropriate body to record the induction start."
+    return {
+        "used": pl.when(pl.col("uplift_pence") != 0).then(pl.concat_str(rate, uplift)).otherwise(rate),
+        "merged_words": pl.format(" DfE has merged that record into {}.", merged).fill_null(""),
+        "merged_advice": pl.format("Use {}.", merged).fill_null(check),
+        "waits_for": pl.when(is_ect)
+        .then(pl.lit("no induction start is recorded for this ECT yet"))
+        .otherwise(pl.lit("this mentor is not recorded as eligible for funding yet")),
+        "waiting_advice": pl.when(is_ect).then(pl.lit(chase)).otherwise(pl.lit("Ask DfE.")),
+        "deadline_words": pl.col("deadline_words").fill_null("No statement is open for this contract period."),
+        "guess": pl.col("guess").fill_null(""),
+        "line_words": pl.coalesce(
+            pl.format("Line {}", "line_number"), pl.format("Row {}", "row_number"), pl.lit("A row")
+        ),
+    }
+
+
+def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
+    """When each reason applies; the first that does is given."""
+    expected, billable = pl.col("is_expected"), pl.col("is_billable")
+    differs = (pl.col("difference_pence") != 0).fill_null(False)
+    by_more_than_a_penny = (pl.col("difference_pence").abs() > 1).fill_null(False)
+    other_partner = (pl.col("expected_partner_id") != pl.col("due_partner_id")).fill_null(False)
+    both = expected & IS_THERE
+    return (
+        (reasons.UNKNOWN, expected & ~IS_THERE & ~pl.col("is_yours")),
+        (reasons.CLAWED_BACK_HERE, pl.col("is_refund") & (differs | ~expected)),
+        (reasons.OVER_CAPACITY, billable & pl.col("is_over")),
+        (reasons.DIFFERENT_AMOUNT, both & by_more_than_a_penny),
+        (reasons.DIFFERENT_PARTNER, both & other_partner),
+        (reasons.AGREED, both),
+        (reasons.LIST_ROW_REJECTED, IS_THERE & pl.col("list_line").is_not_null()),
+        (reasons.NOT_EXPECTED, IS_THERE),
+        (reasons.AWAITING, pl.col("newest_status") == "no_payment"),
+        (reasons.ELSEWHERE, pl.col("live_statement_id").is_not_null()),
+        (reasons.CLAWED_BACK_ELSEWHERE, pl.col("taken_back_statement_id").is_not_null()),
+        (reasons.VOIDED, pl.col("newest_status") == "voided"),
+        (reasons.ROW_REJECTED, pl.col("submission_id").is_not_null()),
+        (reasons.NOT_DECLARED, pl.lit(True)),
+    )
+
+
+def _judged(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with their reasons in words."""
+    place = pl.coalesce(
+        [pl.when(applies.fill_null(False)).then(pl.lit(place)) for place, (_, applies) in enumerate(_applies())]
+    )
+    told = []
+    for key, part in rows.with_columns(place.alias("place")).partition_by("place", as_dict=True).items():
+        reason = _applies()[key[0]][0]
+        told.append(
+            part.with_columns(
+                pl.lit(reason.code).alias("reason_code"),
+                pl.concat_str(pl.col("misplaced_words").fill_null(""), in_words(reason.reason, part)).alias("reason"),
+                pl.concat_str(
+                    pl.when(pl.col("misplaced_words").is_not_null())
+                    .then(pl.lit("Correct the month or the contract period in your list. "))
+                    .otherwise(pl.lit("")),
+                    in_words(reason.what_to_do, part),
+                ).alias("what_to_do"),
+                pl.coalesce("due_partner_name").alias("delivery_partner_name"),
+            )
+        )
+    if not told:
+        return pl.DataFrame(schema=DIFFERENCES)
+    agreed_last = pl.col("reason_code") == reasons.AGREED.code
+    kind = pl.col("declaration_type").cast(DECLARATION_TYPE)
+    every = pl.concat(told).sort("statement_id", agreed_last, "place", "participant_id", "participant_type", kind)
+    return every.select([pl.col(name).cast(dtype) for name, dtype in DIFFERENCES.items()])
