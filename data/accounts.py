@@ -1,13 +1,12 @@
 """What statements are made of: contracts and their terms, and the declarations on statements not yet paid."""
 
-from dataclasses import dataclass
-
 import polars as pl
 
-from data.casting import typed
-from data.counting import PAID_FOR, TAKEN_BACK, units_of
+from data.counting import on_side, units_of
 from data.database import Reader
-from data.expectations import Expectations, load_expectations
+from schemas.accounts import Accounts
+from schemas.columns import typed
+from schemas.lifecycle import SIDES
 from schemas.records.prices import mismatched_bands
 
 _STATEMENTS = """
@@ -21,7 +20,7 @@ JOIN lead_providers l ON l.lead_provider_id = c.lead_provider_id
 """
 
 _DECLARATIONS = """
-SELECT n.statement_id, d.declaration_id, sp.participant_id, t.trn, t.full_name, sp.participant_type,
+SELECT n.id AS statement_id, d.declaration_id, sp.participant_id, t.trn, t.full_name, sp.participant_type,
        d.declaration_type, d.declaration_date, d.created_at, d.payment_status, d.clawback_status, d.evidence_held,
        tp.schedule_identifier, d.mentor_id, sc.urn AS school_urn, sc.name AS school_name, d.delivery_partner_id,
        dp.name AS delivery_partner_name, d.pupil_premium_uplift, d.sparsity_uplift, d.your_reference,
@@ -33,11 +32,12 @@ CROSS JOIN school_periods sp
 CROSS JOIN participants t
 CROSS JOIN schools sc
 CROSS JOIN delivery_partners dp
-WHERE d.{link} = n.statement_id AND d.{status} IN ({wanted})
+WHERE d.{link} = n.id AND d.{status} IN ({statuses})
   AND tp.training_period_id = d.training_period_id AND sp.school_period_id = tp.school_period_id
   AND t.participant_id = sp.participant_id AND sc.school_id = sp.school_id
   AND dp.delivery_partner_id = d.delivery_partner_id
 """
+_ADJUSTMENTS = "SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.id"
 _BANDS = """
 SELECT b.lead_provider_id, b.contract_period, b.band, b.capacity, t.contract_id, t.fee_per_declaration,
        t.output_fee_ratio, t.service_fee_ratio
@@ -45,33 +45,6 @@ FROM bands b
 JOIN contracts c ON c.lead_provider_id = b.lead_provider_id AND c.contract_period = b.contract_period
 JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = b.band
 """
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """What is needed to compute statements.
-
-    statements: all of the contract periods concerned, each with its contract's terms and lead provider
-    chosen: statement_id of those to compute
-    bands: contract_id, band, capacity, fee_per_declaration, output_fee_ratio, service_fee_ratio, by band
-    mismatched: bands without terms and terms without a band (schemas.records.prices.mismatched_bands)
-    units: statement_id, counted_as (`all`, `ect`, `mentor`), declaration_type, billed, refunded: every statement's
-    declarations: one row per declaration and capacity in which it is on a chosen statement: line_type (`output`,
-        `clawback`, `voided`) and what declarations.csv says of it
-    adjustments: statement_id, payment_type, amount
-    named: every statement that there is: its month, dates and status, lead provider and contract period
-    expectations: what providers said they expect of the chosen statements (data.expectations)
-    """
-
-    statements: pl.DataFrame
-    chosen: pl.Series
-    bands: pl.DataFrame
-    mismatched: pl.DataFrame
-    units: pl.DataFrame
-    declarations: pl.DataFrame
-    adjustments: pl.DataFrame
-    named: pl.DataFrame
-    expectations: Expectations
 
 
 def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:
@@ -85,21 +58,15 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Acc
     owner = ["lead_provider_id", "contract_period"]
     statements = statements.join(chosen.select(owner).unique(), on=owner, how="semi")
     ids = chosen["statement_id"].sort()
-    reader.lend("unpaid", "statement_id", ids)
-    month = pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2)).alias("statement_month")
-    asked = chosen.select("statement_id", *owner, month)
     return Accounts(
         statements=statements,
         chosen=ids,
         bands=typed(reader.frame(_BANDS)).sort("contract_id", "band"),
         mismatched=_mismatched(reader, statements),
         units=units_of(reader, statements),
-        declarations=_declarations(reader),
-        adjustments=typed(
-            reader.frame("SELECT a.* FROM unpaid n CROSS JOIN adjustments a WHERE a.statement_id = n.statement_id")
-        ).sort("adjustment_id"),
+        declarations=_declarations(reader, ids),
+        adjustments=typed(reader.frame(_ADJUSTMENTS, unpaid=ids)).sort("adjustment_id"),
         named=named,
-        expectations=load_expectations(reader, asked, named),
     )
 
 
@@ -109,12 +76,13 @@ def _mismatched(reader: Reader, statements: pl.DataFrame) -> pl.DataFrame:
     return mismatched_bands(statements.unique("contract_id", maintain_order=True), bands, terms)
 
 
-def _declarations(reader: Reader) -> pl.DataFrame:
-    voided = ("payment_statement_id", "payment_status", "'voided'")
-    parts = []
-    for line_type, (link, status, wanted) in (("output", PAID_FOR), ("clawback", TAKEN_BACK), ("voided", voided)):
-        rows = typed(reader.frame(_DECLARATIONS.format(link=link, status=status, wanted=wanted)))
-        parts.append(rows.with_columns(line_type=pl.lit(line_type)))
+def _declarations(reader: Reader, statement_ids: pl.Series) -> pl.DataFrame:
+    """The declarations on these statements, in each capacity in which they are."""
+    with reader.lending(unpaid=statement_ids):
+        parts = [
+            typed(reader.frame(on_side(_DECLARATIONS, side))).with_columns(line_type=pl.lit(side.line_type))
+            for side in SIDES
+        ]
     return pl.concat(parts)
 
 

@@ -7,9 +7,10 @@ from datetime import datetime
 import polars as pl
 from sqlalchemy import Connection, text
 
-from data.casting import INSTANT
 from data.database import Database
-from data.tables import RECORD_TABLES, events, expected_payments, metadata, own_changes, rfc3339, stated_months
+from data.tables import RECORD_TABLES, events, expected_payments, metadata, own_changes, stated_months
+from schemas.columns import INSTANT
+from schemas.instants import rfc3339
 from schemas.records.tables import RECORDS
 
 WHOLE_ROW = "*"
@@ -46,7 +47,7 @@ def apply_changes(
         key = rows.columns[0]
         told = [column for column in rows.columns[1:] if column not in _UNTOLD]
         if told and rows.height:
-            database.reader(connection).lend("changing", "id", rows[key])
+            database.reader(connection).lend("changing", rows[key])
             for column in told:
                 own_change(connection, name, column, f't."{key}" IN (SELECT id FROM changing)', now)
         database.update(connection, RECORD_TABLES[name], key, rows)

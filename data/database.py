@@ -24,6 +24,8 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from schemas.instants import rfc3339_text
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 # An advisory lock's number on PostgreSQL; any constant of ours will do.
 WRITER_LOCK = 0x6563_7478
@@ -149,7 +151,7 @@ class Database:
         cursor = raw.cursor()
         if stored.select(pl.col(names).n_unique() == 1).row(0) == (True,) * len(names):
             # The same for every row: one statement for all of them.
-            self.reader(connection).lend("changing", "id", rows[key])
+            self.reader(connection).lend("changing", rows[key])
             cursor.execute(f"{change} IN (SELECT id FROM changing)", stored.select(names).row(0))
         else:
             cursor.executemany(f"{change} = {mark}", list(stored.iter_rows()))
@@ -244,9 +246,22 @@ class Reader:
         self._is_sqlite = is_sqlite
         connection.exec_driver_sql("SELECT 1")  # the transaction begins here, not at the first long question
 
-    def frame(self, sql: str, *parameters: Any) -> pl.DataFrame:
-        """The answer to `sql` (parameters as `?`), every column text, null where null or empty. See data.casting."""
-        return self._sqlite_frame(sql, parameters) if self._is_sqlite else self._postgres_frame(sql, parameters)
+    def frame(self, sql: str, *parameters: Any, **lent: pl.Series) -> pl.DataFrame:
+        """The answer to `sql` (parameters as `?`), every column text, null where null or empty (schemas.columns.typed).
+
+        lent: lists of ids that the question joins: a table of that name with one column, `id`, while it is asked.
+        """
+        with self.lending(**lent):
+            return self._sqlite_frame(sql, parameters) if self._is_sqlite else self._postgres_frame(sql, parameters)
+
+    @contextmanager
+    def lending(self, **lent: pl.Series) -> Iterator[None]:
+        """Lists of ids, lent to all questions that are asked meanwhile."""
+        for name, ids in lent.items():
+            self.lend(name, ids)
+        yield
+        for name in lent:
+            self._raw.cursor().execute(f"DROP TABLE {name}")
 
     def _sqlite_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
         columns = [name for name, *_ in self._raw.execute(f"SELECT * FROM ({sql}) LIMIT 0", parameters).description]
@@ -285,11 +300,12 @@ class Reader:
             return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
         return pl.read_csv(io.BytesIO(text), has_header=False, new_columns=columns, infer_schema=False)
 
-    def lend(self, name: str, column: str, ids: pl.Series) -> None:
-        """Put ids in a temporary table `name` of one column, for joins in this transaction's later questions."""
+    def lend(self, name: str, ids: pl.Series) -> None:
+        """Put ids in a temporary table `name` of one column, `id`, for statements that are no questions."""
+        ids = ids.drop_nulls().unique().sort()
         cursor = self._raw.cursor()
         cursor.execute(f"DROP TABLE IF EXISTS {name}")
-        cursor.execute(f"CREATE TEMP TABLE {name} ({column} TEXT)")
+        cursor.execute(f"CREATE TEMP TABLE {name} (id TEXT)")
         for some in ids.to_frame().iter_slices(LENT_AT_ONCE):
             listed = some.to_series().to_list()
             if self._is_sqlite:
@@ -325,17 +341,9 @@ def as_stored(rows: pl.DataFrame) -> pl.DataFrame:
         if dtype == pl.Date:
             shaped.append(column.dt.strftime("%Y-%m-%d"))
         elif isinstance(dtype, pl.Datetime):
-            shaped.append(instant_text(column).alias(name))
+            shaped.append(rfc3339_text(column).alias(name))
         elif dtype.is_decimal() or isinstance(dtype, pl.Enum | pl.Categorical):
             shaped.append(column.cast(pl.String))
         else:
             shaped.append(column)
     return rows.select(shaped)
-
-
-def instant_text(column: pl.Expr) -> pl.Expr:
-    """A UTC instant as RFC 3339 text, its fraction shown only where there is one, without zeros at its end."""
-    whole = column.dt.strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = column.dt.strftime("%.6f").str.strip_chars_end("0").str.strip_chars_end(".")
-    has_fraction = column.dt.microsecond() != 0
-    return pl.when(has_fraction).then(pl.concat_str(whole, fraction, pl.lit("Z"))).otherwise(whole + "Z")

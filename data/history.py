@@ -1,9 +1,10 @@
-"""The audit trail of one participant or one declaration, as a frame. No words: flows.acts.history tells it."""
+"""The audit trail of one participant or one declaration, as a frame. No words: schemas.events has them."""
 
 from typing import Any
 
-from data.casting import typed
 from data.database import Reader
+from schemas.columns import typed
+from schemas.events import PARTNERSHIP_UPDATED
 
 _TOLD = """
 SELECT e.event_id, e.happened_at, e.type, e.author, e.submission_id, e.row_number, e.line_number, e.declaration_id,
@@ -20,7 +21,7 @@ LEFT JOIN statements st ON st.statement_id = e.statement_id
 """
 _OF_DECLARATION = "SELECT event_id FROM events WHERE declaration_id = ?"
 # What names the participant; what names a training period of theirs alone; corrections of partnerships they trained under.
-_OF_PARTICIPANT = """
+_OF_PARTICIPANT = f"""
 SELECT event_id FROM events WHERE participant_id = ?
 UNION
 SELECT e.event_id FROM school_periods sp JOIN training_periods tp ON tp.school_period_id = sp.school_period_id
@@ -28,7 +29,7 @@ JOIN events e ON e.training_period_id = tp.training_period_id AND e.participant_
 WHERE sp.participant_id = ?
 UNION
 SELECT e.event_id FROM school_periods sp JOIN training_periods tp ON tp.school_period_id = sp.school_period_id
-JOIN events e ON e.partnership_id = tp.partnership_id AND e.type = 'school_partnership_updated'
+JOIN events e ON e.partnership_id = tp.partnership_id AND e.type = '{PARTNERSHIP_UPDATED}'
 WHERE sp.participant_id = ?
 UNION
 SELECT e.event_id FROM school_periods sp JOIN training_periods tp ON tp.school_period_id = sp.school_period_id
@@ -76,4 +77,4 @@ def events_of_participant(reader: Reader, participant_id: str) -> list[dict[str,
 
 def _in_order(reader: Reader, chosen: str, *ids: str) -> list[dict[str, Any]]:
     rows = typed(reader.frame(_TOLD.format(chosen=chosen), *ids)).to_dicts()
-    return sorted(rows, key=lambda row: int(row["event_id"]))
+    return sorted(rows, key=lambda row: row["event_id"])

@@ -1,14 +1,15 @@
 """What became of the rows of a file that is sent again: what they brought about, and the events about it since."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
-from data.casting import typed
 from data.database import Reader
-from data.snapshots import MEMORY
-from schemas.inbound.repeats import UNDONE_BY
+from schemas.columns import typed
+from schemas.events import PARTNERSHIP_CREATED, UNDID
+from schemas.kinds.kind import Memory
 
-# By what a row's effects are known afterwards.
-_LINKS = {"declaration_id": ("declarations", "voids"), "partnership_id": ("partnerships", "partnership-changes")}
+# By what a row's effects are known afterwards, where it is not the record that its repeats are known by.
 _TRAINING = ("participant_id", "training_period_id")
 _MADE = """
 SELECT e.row_number, e.event_id, e.participant_id, e.declaration_id, e.training_period_id, e.partnership_id
@@ -23,54 +24,56 @@ WHERE e.event_id > ? AND (e.lead_provider_id = ? OR e.lead_provider_id IS NULL) 
   OR e.declaration_id IN (SELECT id FROM made) OR e.training_period_id IN (SELECT id FROM made)
   OR e.partnership_id IN (SELECT id FROM made))
 """
+_BY = {
+    "event_id": "later_id", "row_number": "by_row_number", "submission_id": "by_submission_id",
+    "line_number": "by_line_number", "file_name": "by_file_name",
+}  # fmt: skip
 CAUSES: dict[str, pl.DataType | type[pl.DataType]] = {
     "row_number": pl.Int64,
     "type": pl.String,
     "author": pl.String,
     "happened_at": pl.Datetime("us", "UTC"),
     "by_submission_id": pl.String,
-    "by_row_number": pl.String,
-    "by_line_number": pl.String,
+    "by_row_number": pl.Int64,
+    "by_line_number": pl.Int64,
     "by_file_name": pl.String,
 }
 
 
-def undone_since(reader: Reader, kind: str, submission_id: str, lead_provider_id: str) -> pl.DataFrame:
+def undone_since(reader: Reader, memory: Memory, submission_id: str, lead_provider_id: str) -> pl.DataFrame:
     """Of each row of a submission that brought something about, the last event since that touched it: CAUSES.
 
     Only this lead provider's events, DfE's and the system's: what others do is not told. Rows without one are left out.
     """
-    listed = ", ".join(f"'{each}'" for each in MEMORY[kind][1:])
-    made = reader.frame(_MADE.format(types=listed), submission_id).cast({"row_number": pl.Int64, "event_id": pl.Int64})
+    made = typed(reader.frame(_MADE.format(types=_listed(memory.types)), submission_id))
     if made.is_empty():
         return pl.DataFrame(schema=CAUSES)
-    links = next(((link,) for link, kinds in _LINKS.items() if kind in kinds), _TRAINING)
-    ids = pl.concat([made[link] for link in links]).drop_nulls().unique().sort()
-    reader.lend("made", "id", ids)
-    types = ", ".join(f"'{each}'" for each in UNDONE_BY)
-    sql = _SINCE.format(types=types)
-    since = typed(reader.frame(sql, int(made["event_id"].min()), lead_provider_id, submission_id))  # type: ignore[arg-type]
-    since = since.cast({"event_id": pl.Int64}).rename({"event_id": "later_id", "row_number": "by_row_number"})
-    since = since.rename(
-        {"submission_id": "by_submission_id", "line_number": "by_line_number", "file_name": "by_file_name"}
-    )
+    links = _TRAINING if memory.link == "participant_id" else (memory.link,)
+    ids, first = pl.concat([made[link] for link in links]), made["event_id"].min()
+    since = typed(reader.frame(_SINCE.format(types=_listed(UNDID)), first, lead_provider_id, submission_id, made=ids))
+    since = since.rename(_BY)
     pairs = [made.select("row_number", "event_id", link).drop_nulls().join(since, on=link) for link in links]
     found = pl.concat([pair.select("event_id", "later_id", *CAUSES) for pair in pairs])
     after = found.filter(pl.col("later_id") > pl.col("event_id")).sort("later_id")
     return after.unique("row_number", keep="last", maintain_order=True).select(list(CAUSES))
 
 
-_STANDING = """
+def _listed(types: Iterable[str]) -> str:
+    """Types of events, for SQL: words of ours."""
+    return ", ".join(f"'{each}'" for each in types)
+
+
+_STANDING = f"""
 SELECT e.row_number, e.after, p.delivery_partner_id FROM events e
 LEFT JOIN partnership_moves m ON m.from_partnership_id = e.partnership_id
 JOIN partnerships p ON p.partnership_id = COALESCE(m.to_partnership_id, e.partnership_id)
-WHERE e.submission_id = ? AND e.type = 'school_partnership_created'
+WHERE e.submission_id = ? AND e.type = '{PARTNERSHIP_CREATED}'
 """
 
 
 def partnerships_that_stand(reader: Reader, submission_id: str) -> pl.Series:
     """Numbers of the rows of a submission whose partnership stands with the delivery partner that they named, at whatever
     school: DfE may have merged theirs into another."""
-    made = reader.frame(_STANDING, submission_id).cast({"row_number": pl.Int64})
+    made = typed(reader.frame(_STANDING, submission_id))
     asked = pl.col("after").str.json_path_match("$.delivery_partner_id")
     return made.filter(asked == pl.col("delivery_partner_id"))["row_number"]

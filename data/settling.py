@@ -1,21 +1,32 @@
-"""Statements and their declarations moving along: submitted → eligible; open → payable → paid (handbook: payments 9)."""
+"""Statements and their declarations moving along: submitted → eligible; open → payable → paid (data/README.md, Settling)."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
-from sqlalchemy import Connection, literal, null, select, update
+from sqlalchemy import ColumnElement, Connection, literal, null, select, update
 from sqlalchemy.sql.expression import Select, insert
 
 from data.applying import apply_changes, own_change
-from data.casting import INSTANT
 from data.database import Database
 from data.tables import RECORD_TABLES, declarations, events, statements
+from schemas.columns import INSTANT, typed
+from schemas.events import (
+    DECLARATION_CLAWED_BACK,
+    DECLARATION_ELIGIBLE,
+    DECLARATION_PAID,
+    DECLARATION_PAYABLE,
+    DFE_STAFF,
+    STATEMENT_AUTHORISED,
+    STATEMENT_PAYABLE,
+    SYSTEM,
+)
+from schemas.lifecycle import MOVES, next_statements
+from schemas.reports import Attached
 
 contracts = RECORD_TABLES["contracts"]
 training_periods, school_periods = RECORD_TABLES["training_periods"], RECORD_TABLES["school_periods"]
-participants, partnerships = RECORD_TABLES["participants"], RECORD_TABLES["partnerships"]
 
 
 @dataclass
@@ -51,17 +62,16 @@ def settle_due(connection: Connection, today: date, now: datetime, held_from: di
 def make_payable(connection: Connection, statement_ids: list[str], now: datetime) -> None:
     """These open statements become payable, and their eligible declarations."""
     for statement_id in statement_ids:
-        _move_declarations(connection, "payment", statement_id, "eligible", "payable", now)
+        _move_declarations(connection, statement_id, "payable", now)
         _move_statement(connection, statement_id, now, status="payable")
-        _statement_event(connection, statement_id, "statement_marked_payable", "system", now)
+        _statement_event(connection, statement_id, STATEMENT_PAYABLE, SYSTEM, now)
 
 
 def mark_paid(connection: Connection, statement_id: str, now: datetime) -> None:
     """A payable statement becomes paid: its payable declarations paid, those awaiting clawback clawed back."""
-    _move_declarations(connection, "payment", statement_id, "payable", "paid", now)
-    _move_declarations(connection, "clawback", statement_id, "awaiting_clawback", "clawed_back", now)
+    _move_declarations(connection, statement_id, "paid", now)
     _move_statement(connection, statement_id, now, status="paid", marked_as_paid_at=now)
-    _statement_event(connection, statement_id, "statement_authorised_for_payment", "dfe_staff_user", now)
+    _statement_event(connection, statement_id, STATEMENT_AUTHORISED, DFE_STAFF, now)
 
 
 def status_and_deadline(connection: Connection, statement_id: str) -> tuple[str, date, str] | None:
@@ -75,36 +85,35 @@ def status_and_deadline(connection: Connection, statement_id: str) -> tuple[str,
     return (row[0], row[1], row[2]) if row else None
 
 
-def _move_declarations(
-    connection: Connection, link: str, statement_id: str, before: str, after: str, now: datetime
-) -> None:
-    """Move the declarations that a statement pays (link `payment`) or takes back (`clawback`) from one status to the
-    next."""
-    own_change(
-        connection, "declarations", f"{link}_status",
-        f"t.{link}_statement_id = :statement AND t.{link}_status = :status", now, statement=statement_id, status=before,
-    )  # fmt: skip
-    status = declarations.c[f"{link}_status"]
-    which = (declarations.c[f"{link}_statement_id"] == statement_id, status == before)
-    connection.execute(
-        insert(events).from_select(_EVENT_COLUMNS, _events_of(which, f"teacher_declaration_{after}", now))
-    )
-    connection.execute(update(declarations).where(*which).values({status: after, declarations.c.updated_at: now}))
+# What is told of a declaration that moved, and who moved it.
+_MOVED = {
+    "payable": (DECLARATION_PAYABLE, SYSTEM),
+    "paid": (DECLARATION_PAID, DFE_STAFF),
+    "clawed_back": (DECLARATION_CLAWED_BACK, DFE_STAFF),
+}
+
+
+def _move_declarations(connection: Connection, statement_id: str, becomes: str, now: datetime) -> None:
+    """Move the declarations on a statement along with it (schemas.lifecycle.MOVES)."""
+    for move in MOVES[becomes]:
+        side = move.side
+        own_change(
+            connection, "declarations", side.status, f"t.{side.link} = :statement AND t.{side.status} = :status", now,
+            statement=statement_id, status=move.before,
+        )  # fmt: skip
+        link, status = declarations.c[side.link], declarations.c[side.status]
+        which = (link == statement_id, status == move.before)
+        told = _events_of(which, link, *_MOVED[move.after], now)
+        connection.execute(insert(events).from_select(_EVENT_COLUMNS, told))
+        connection.execute(
+            update(declarations).where(*which).values({status: move.after, declarations.c.updated_at: now})
+        )
 
 
 def _move_statement(connection: Connection, statement_id: str, now: datetime, **values: object) -> None:
     for column in values:
         own_change(connection, "statements", column, "t.statement_id = :statement", now, statement=statement_id)
     connection.execute(update(statements).where(statements.c.statement_id == statement_id).values(**values))
-
-
-@dataclass
-class Attached:
-    """What became of submitted declarations whose participants are eligible: how many went onto a statement, and the
-    ids of those for which there is none (with the contract period)."""
-
-    eligible: int = 0
-    nowhere: list[tuple[str, int]] = field(default_factory=list)
 
 
 def attach_eligible(database: Database, connection: Connection, today: date, now: datetime) -> Attached:
@@ -114,11 +123,12 @@ def attach_eligible(database: Database, connection: Connection, today: date, now
     Source: handbook, domain 6.3 and 7.1. Where there is no such statement the declaration stays submitted, to be told
     to an operator (payments 10); in RECT the eligibility change fails with it.
     """
-    found = _frame(connection, _submitted_and_eligible())
-    whose = ["lead_provider_id", "contract_period"]
-    following = _frame(connection, _next_statements(today)).unique(whose, keep="first", maintain_order=True)
+    reader = database.reader(connection)
+    found = typed(reader.frame(_SUBMITTED_AND_ELIGIBLE)).sort("declaration_id")
     if found.is_empty():
         return Attached()
+    whose = ["lead_provider_id", "contract_period"]
+    following = next_statements(typed(reader.frame(_STATEMENTS)), today, "open").select(*whose, "statement_id")
     placed = found.join(following, on=whose, how="left", maintain_order="left")
     moved = placed.filter(pl.col("statement_id").is_not_null())
     moment = pl.lit(now, INSTANT)
@@ -128,8 +138,8 @@ def attach_eligible(database: Database, connection: Connection, today: date, now
     )  # fmt: skip
     happened = moved.drop("contract_period").with_columns(
         moment.alias("happened_at"),
-        pl.lit("teacher_declaration_eligible").alias("type"),
-        pl.lit("system").alias("author"),
+        pl.lit(DECLARATION_ELIGIBLE).alias("type"),
+        pl.lit(SYSTEM).alias("author"),
         pl.lit('{"payment_status":"no_payment"}').alias("before"),
         pl.lit('{"payment_status":"eligible"}').alias("after"),
     )
@@ -138,44 +148,22 @@ def attach_eligible(database: Database, connection: Connection, today: date, now
     return Attached(moved.height, list(nowhere.iter_rows()))
 
 
-def _frame(connection: Connection, query: Select) -> pl.DataFrame:
-    """The answer to a short question: ids as text, contract_period as integer."""
-    names = [column.name for column in query.selected_columns]
-    schema = {name: pl.Int64 if name == "contract_period" else pl.String for name in names}
-    return pl.DataFrame([tuple(row) for row in connection.execute(query)], schema, orient="row")
-
-
-def _submitted_and_eligible() -> Select:
-    """declaration, training period, participant, lead provider, contract period."""
-    is_ect, is_mentor = school_periods.c.participant_type == "ect", school_periods.c.participant_type == "mentor"
-    eligible = (is_ect & participants.c.ect_first_became_eligible_at.is_not(None)) | (
-        is_mentor & participants.c.mentor_first_became_eligible_at.is_not(None)
-    )
-    return (
-        select(
-            declarations.c.declaration_id,
-            declarations.c.training_period_id,
-            school_periods.c.participant_id,
-            partnerships.c.lead_provider_id,
-            partnerships.c.contract_period,
-        )
-        .join(training_periods, training_periods.c.training_period_id == declarations.c.training_period_id)
-        .join(school_periods, school_periods.c.school_period_id == training_periods.c.school_period_id)
-        .join(participants, participants.c.participant_id == school_periods.c.participant_id)
-        .join(partnerships, partnerships.c.partnership_id == training_periods.c.partnership_id)
-        .where(declarations.c.payment_status == "no_payment", eligible)
-        .order_by(declarations.c.declaration_id)
-    )
-
-
-def _next_statements(today: date) -> Select:
-    """lead provider, contract period, open output statement; the earliest deadline not yet past first."""
-    return (
-        select(contracts.c.lead_provider_id, contracts.c.contract_period, statements.c.statement_id)
-        .join(contracts, contracts.c.contract_id == statements.c.contract_id)
-        .where(statements.c.fee_type == "output", statements.c.status == "open", statements.c.deadline_date >= today)
-        .order_by(statements.c.deadline_date)
-    )
+_SUBMITTED_AND_ELIGIBLE = """
+SELECT d.declaration_id, d.training_period_id, sp.participant_id, p.lead_provider_id, p.contract_period
+FROM declarations d
+JOIN training_periods tp ON tp.training_period_id = d.training_period_id
+JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
+JOIN participants t ON t.participant_id = sp.participant_id
+JOIN partnerships p ON p.partnership_id = tp.partnership_id
+WHERE d.payment_status = 'no_payment'
+  AND CASE WHEN sp.participant_type = 'ect' THEN t.ect_first_became_eligible_at
+           ELSE t.mentor_first_became_eligible_at END IS NOT NULL
+"""
+_STATEMENTS = """
+SELECT c.lead_provider_id, c.contract_period, s.statement_id, s.fee_type, s.status, s.deadline_date
+FROM statements s JOIN contracts c ON c.contract_id = s.contract_id
+WHERE s.status = 'open'
+"""
 
 
 _EVENT_COLUMNS = (
@@ -184,15 +172,13 @@ _EVENT_COLUMNS = (
 )  # fmt: skip
 
 
-def _events_of(which: tuple, kind: str, now: datetime) -> Select:
-    statement = declarations.c.payment_statement_id
-    if kind == "teacher_declaration_clawed_back":
-        statement = declarations.c.clawback_statement_id
+def _events_of(which: tuple, statement: ColumnElement[str], type_: str, author: str, now: datetime) -> Select:
+    """An event a declaration, as a question of its own: there may be many."""
     return (
         select(
             literal(now, events.c.happened_at.type),
-            literal(kind),
-            literal("system" if kind == "teacher_declaration_payable" else "dfe_staff_user"),
+            literal(type_),
+            literal(author),
             null(),
             school_periods.c.participant_id,
             declarations.c.declaration_id,

@@ -22,8 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from schemas.records.tables import RECORDS
-from schemas.records.tables import Column as RecordColumn
+from schemas.columns import COLUMNS
+from schemas.instants import rfc3339
+from schemas.records.tables import RECORDS, Stored
 
 metadata = MetaData()
 
@@ -69,18 +70,19 @@ class Money(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
-def rfc3339(moment: datetime) -> str:
-    """An instant as our files write it: UTC, `Z`, no fraction unless there is one, no zeros at its end."""
-    utc = moment.astimezone(UTC)
-    fraction = f"{utc.microsecond:06d}".rstrip("0")
-    return utc.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
-
-
 _TYPES: dict[str, Any] = {
     "id": String(36),
+    "submission": String(80),
+    "digest": String(64),
     "trn": String(7),
+    "month": String(7),
     "text": Text,
+    "sentence": Text,
+    "word": Text,
+    "json": Text,
+    "path": Text,
     "integer": Integer,
+    "year": Integer,
     "day": Date,
     "instant": Instant,
     "money": Money,
@@ -89,8 +91,20 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def _column(name: str, column: RecordColumn, in_key: bool) -> Column[Any]:
+def _column(name: str, column: Stored, in_key: bool) -> Column[Any]:
     return Column(name, _TYPES[column.kind], primary_key=in_key, nullable=column.optional, autoincrement=False)
+
+
+def _own(name: str, longest: int = 0, key: bool = False, counts: bool = False, **special: Any) -> Column[Any]:
+    """A column of the exchange's own memory, typed as schemas.columns says; it may be empty where its name ends in `?`.
+
+    longest: of a word, in characters. counts: a key that the database counts up.
+    """
+    own, kind = name.removesuffix("?"), COLUMNS[name.removesuffix("?")].kind
+    type_ = String(longest) if longest else _TYPES[kind]
+    if key:
+        return Column(own, type_, primary_key=True, autoincrement=counts, **special)
+    return Column(own, type_, nullable=name.endswith("?"), **special)
 
 
 # What statements count by, so that history is counted from the index alone.
@@ -117,34 +131,32 @@ lead_providers = RECORD_TABLES["lead_providers"]
 submissions = Table(
     "submissions",
     metadata,
-    Column("submission_id", String(80), primary_key=True),
-    Column("lead_provider_id", String(36), nullable=False),
-    Column("number", Integer, nullable=False),  # in order of arrival, from 1, per lead provider
-    Column("kind", String(40)),
-    Column("file_name", Text, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("expected_sha256", String(64)),
+    _own("submission_id", key=True),
+    _own("lead_provider_id"),
+    _own("number"),  # in order of arrival, from 1, per lead provider
+    _own("kind?", longest=40),
+    _own("file_name"),
+    _own("size_bytes"),
+    _own("sha256"),
+    _own("expected_sha256?"),
     # Name, size and time of change in the mailbox, and whether the file has left it: what tells a file that could not
     # be removed from one that was sent again.
-    Column("arrival", Text, nullable=False),
-    Column("removed", Boolean, nullable=False),
-    Column("received_at", Instant, nullable=False),
-    Column("processed_at", Instant),
-    Column("status", String(20), nullable=False),
-    Column("duplicate_of", String(80)),
-    Column("rows_total", Integer),
-    Column("rows_accepted", Integer),
-    Column("rows_rejected", Integer),
-    Column("rows_already_done", Integer),
-    Column("rule_counts", Text),
+    _own("arrival"),
+    _own("removed"),
+    _own("received_at"),
+    _own("processed_at?"),
+    _own("status", longest=20),
+    _own("duplicate_of?"),
+    _own("rows_total?"),
+    _own("rows_accepted?"),
+    _own("rows_rejected?"),
+    _own("rows_already_done?"),
+    _own("rule_counts?"),
     # Tries that failed, when it is tried next, and why it failed: see flows.rounds.trying.
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("next_try_at", Instant),
-    Column("trouble", Text),
-    Column(
-        "purged_at", Instant
-    ),  # when its upload and its receipt were removed for their age (flows.upkeep.housekeeping)
+    _own("failures", server_default="0"),
+    _own("next_try_at?"),
+    _own("trouble?"),
+    _own("purged_at?"),  # when its upload and its receipt were removed for their age (flows.upkeep.housekeeping)
     UniqueConstraint("lead_provider_id", "number", name="uq_submissions_number"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),
@@ -155,20 +167,20 @@ submissions = Table(
 sightings = Table(
     "sightings",
     metadata,
-    Column("lead_provider_id", String(36), primary_key=True),
-    Column("arrival", Text, primary_key=True),
+    _own("lead_provider_id", key=True),
+    _own("arrival", key=True),
     Column("changed", BigInteger),
-    Column("received_at", Instant, nullable=False),
+    _own("received_at"),
 )
 
 # The mailbox of each lead provider that was ever loaded, by its id: a name may change, a mailbox does not.
 mailboxes = Table(
     "mailboxes",
     metadata,
-    Column("lead_provider_id", String(36), primary_key=True),
-    Column("slug", Text, nullable=False),
-    Column("name", Text, nullable=False),  # the last that its owner had
-    Column("since", Instant),
+    _own("lead_provider_id", key=True),
+    _own("slug"),
+    _own("name"),  # the last that its owner had
+    _own("since?"),
     UniqueConstraint("slug", name="uq_mailboxes_slug"),
 )
 
@@ -176,36 +188,36 @@ mailboxes = Table(
 looks = Table(
     "looks",
     metadata,
-    Column("lead_provider_id", String(36), primary_key=True),
-    Column("looked_at", Instant, nullable=False),
+    _own("lead_provider_id", key=True),
+    _own("looked_at"),
 )
 
 # When DfE's records were last loaded, of which instant they speak, and how much of them.
 records_imports = Table(
     "records_imports",
     metadata,
-    Column("import_id", Integer, primary_key=True, autoincrement=True),
-    Column("imported_at", Instant, nullable=False),
-    Column("as_of", Instant),  # as extract.json says; empty where there was none
-    Column("rows", Text, nullable=False),
+    _own("import_id", key=True, counts=True),
+    _own("imported_at"),
+    _own("as_of?"),  # as extract.json says; empty where there was none
+    _own("rows"),
     # What was kept against the extract and what was given up to it (JSON): see data.records.reconciling.
-    Column("reconciled", Text),
+    _own("reconciled?"),
 )
 
 # What a mailbox is owed: a finished folder in the outbox, and where it goes. `sequence` is given when delivered.
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("delivery_id", Integer, primary_key=True, autoincrement=True),
-    Column("lead_provider_id", String(36), nullable=False),
-    Column("what", String(20), nullable=False),
-    Column("path", Text, nullable=False),
-    Column("last_file", String(40), nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("owed_since", Instant, nullable=False),
-    Column("replaces", Text),
-    Column("delivered_at", Instant),
-    Column("sequence", Integer),
+    _own("delivery_id", key=True, counts=True),
+    _own("lead_provider_id"),
+    _own("what", longest=20),
+    _own("path"),
+    _own("last_file", longest=40),
+    _own("sha256"),
+    _own("owed_since"),
+    _own("replaces?"),
+    _own("delivered_at?"),
+    _own("sequence?"),
     UniqueConstraint("lead_provider_id", "sequence", name="uq_deliveries_sequence"),
     Index("ix_deliveries_path", "lead_provider_id", "path"),
 )
@@ -214,64 +226,64 @@ deliveries = Table(
 statement_versions = Table(
     "statement_versions",
     metadata,
-    Column("statement_id", String(36), primary_key=True),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("status", String(10), nullable=False),
-    Column("content_sha256", String(64), nullable=False),
-    Column("as_of", Instant, nullable=False),
-    Column("path", Text, nullable=False),
-    Column("total", Money, nullable=False),
-    Column("lines", Text, nullable=False),
+    _own("statement_id", key=True),
+    _own("version", key=True),
+    _own("status", longest=10),
+    _own("content_sha256"),
+    _own("as_of"),
+    _own("path"),
+    _own("total"),
+    _own("lines"),
 )
 
 # What paid statements pay for and take back, counted once: see data.counting.
 paid_units = Table(
     "paid_units",
     metadata,
-    Column("statement_id", String(36), primary_key=True),
-    Column("counted_as", String(10), primary_key=True),
-    Column("declaration_type", String(20), primary_key=True),
-    Column("billed", Integer, nullable=False),
-    Column("refunded", Integer, nullable=False),
+    _own("statement_id", key=True),
+    _own("counted_as", longest=10, key=True),
+    _own("declaration_type", longest=20, key=True),
+    _own("billed"),
+    _own("refunded"),
 )
 
 # The audit trail: one row a change, in the field's own event types (handbook: domain 6.6).
 events = Table(
     "events",
     metadata,
-    Column("event_id", Integer, primary_key=True, autoincrement=True),
-    Column("happened_at", Instant, nullable=False),
-    Column("type", String(60), nullable=False),
-    Column("author", String(30), nullable=False),
-    Column("lead_provider_id", String(36)),
-    Column("submission_id", String(80)),
-    Column("row_number", Integer),
-    Column("participant_id", String(36), index=True),
-    Column("declaration_id", String(36), index=True),
-    Column("training_period_id", String(36)),
-    Column("partnership_id", String(36), index=True),
-    Column("statement_id", String(36), index=True),
-    Column("line_number", Integer),  # of the file, where its row begins
-    Column("reason", Text),  # DfE's, where DfE acted
-    Column("before", Text),
-    Column("after", Text),
+    _own("event_id", key=True, counts=True),
+    _own("happened_at"),
+    _own("type", longest=60),
+    _own("author", longest=30),
+    _own("lead_provider_id?"),
+    _own("submission_id?"),
+    _own("row_number?"),
+    _own("participant_id?", index=True),
+    _own("declaration_id?", index=True),
+    _own("training_period_id?"),
+    _own("partnership_id?", index=True),
+    _own("statement_id?", index=True),
+    _own("line_number?"),  # of the file, where its row begins
+    _own("reason?"),  # DfE's, where DfE acted
+    _own("before?"),
+    _own("after?"),
 )
 
 # What providers said they expect to be paid: every accepted row. The last file that names a month stands for it.
 expected_payments = Table(
     "expected_payments",
     metadata,
-    Column("submission_id", String(80), primary_key=True),
-    Column("row_number", Integer, primary_key=True, autoincrement=False),
-    Column("lead_provider_id", String(36), nullable=False),
-    Column("statement_month", String(7), nullable=False),
-    Column("contract_period", Integer, nullable=False),
-    Column("participant_id", String(36), nullable=False),
-    Column("participant_type", String(10), nullable=False),
-    Column("declaration_type", String(20), nullable=False),
-    Column("expected_amount", Money),
-    Column("delivery_partner_id", String(36)),
-    Column("your_reference", Text),
+    _own("submission_id", key=True),
+    _own("row_number", key=True),
+    _own("lead_provider_id"),
+    _own("statement_month"),
+    _own("contract_period"),
+    _own("participant_id"),
+    _own("participant_type", longest=10),
+    _own("declaration_type", longest=20),
+    _own("expected_amount?"),
+    _own("delivery_partner_id?"),
+    _own("your_reference?"),
     Index("ix_expected_payments_month", "lead_provider_id", "contract_period", "statement_month"),
 )
 
@@ -279,49 +291,49 @@ expected_payments = Table(
 stated_months = Table(
     "stated_months",
     metadata,
-    Column("submission_id", String(80), primary_key=True),
-    Column("lead_provider_id", String(36), nullable=False, index=True),
-    Column("contract_period", Integer, primary_key=True, autoincrement=False),
-    Column("statement_month", String(7), primary_key=True),
+    _own("submission_id", key=True),
+    _own("lead_provider_id", index=True),
+    _own("contract_period", key=True),
+    _own("statement_month", key=True),
 )
 
 # Rows of such lists that were turned away; a month that could not be read is null.
 rejected_expectations = Table(
     "rejected_expectations",
     metadata,
-    Column("submission_id", String(80), primary_key=True),
-    Column("row_number", Integer, primary_key=True, autoincrement=False),
-    Column("line_number", Integer, nullable=False),
-    Column("lead_provider_id", String(36), nullable=False),
-    Column("statement_month", String(7)),
-    Column("contract_period", Integer),
-    Column("participant_id", String(36), nullable=False),
-    Column("participant_type", String(10), nullable=False),
-    Column("declaration_type", String(20), nullable=False),
-    Column("rule_codes", Text, nullable=False),
+    _own("submission_id", key=True),
+    _own("row_number", key=True),
+    _own("line_number"),
+    _own("lead_provider_id"),
+    _own("statement_month?"),
+    _own("contract_period?"),
+    _own("participant_id"),
+    _own("participant_type", longest=10),
+    _own("declaration_type", longest=20),
+    _own("rule_codes"),
 )
 
 # Declarations that were turned away, of participants whom DfE knows: what a discrepancy names (transforms.money.discrepancies).
 rejected_declarations = Table(
     "rejected_declarations",
     metadata,
-    Column("submission_id", String(80), primary_key=True),
-    Column("row_number", Integer, primary_key=True, autoincrement=False),
-    Column("lead_provider_id", String(36), nullable=False),
-    Column("participant_id", String(36), nullable=False, index=True),
-    Column("participant_type", String(10), nullable=False),
-    Column("declaration_type", String(20), nullable=False),
-    Column("rule_codes", Text, nullable=False),
-    Column("line_number", Integer),
+    _own("submission_id", key=True),
+    _own("row_number", key=True),
+    _own("lead_provider_id"),
+    _own("participant_id", index=True),
+    _own("participant_type", longest=10),
+    _own("declaration_type", longest=20),
+    _own("rule_codes"),
+    _own("line_number?"),
 )
 
 # Partnerships made here that went over into another one when their school was merged: the old id stays known.
 partnership_moves = Table(
     "partnership_moves",
     metadata,
-    Column("from_partnership_id", String(36), primary_key=True),
-    Column("to_partnership_id", String(36), nullable=False),
-    Column("moved_at", Instant, nullable=False),
+    _own("from_partnership_id", key=True),
+    _own("to_partnership_id"),
+    _own("moved_at"),
 )
 
 # Which records the exchange made (`column_name` is `*`) or changed, with the value that DfE's last extract gave: what
@@ -329,11 +341,11 @@ partnership_moves = Table(
 own_changes = Table(
     "own_changes",
     metadata,
-    Column("table_name", String(40), primary_key=True),
-    Column("record_id", String(36), primary_key=True),
-    Column("column_name", String(40), primary_key=True),
-    Column("before", Text),
-    Column("changed_at", Instant, nullable=False),
-    Column("seen_at", Instant),
+    _own("table_name", longest=40, key=True),
+    _own("record_id", key=True),
+    _own("column_name", longest=40, key=True),
+    _own("before?"),
+    _own("changed_at"),
+    _own("seen_at?"),
     sqlite_with_rowid=False,
 )

@@ -3,11 +3,9 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from data.tables import rfc3339
 from schemas.instants import LONDON as LONDON_NAME
-from schemas.instants import london_day
+from schemas.instants import rfc3339
 
-__all__ = ["LONDON", "instant", "london_day", "rehearsed", "to_the_second"]
 LONDON = ZoneInfo(LONDON_NAME)
 
 

@@ -7,11 +7,12 @@ from prefect import flow, serve, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.schedules import Cron, Interval
 
+from flows.acts.authorise import authorise
 from flows.clock import LONDON, instant, rehearsed
 from flows.errors import ExchangeError
-from flows.installation import House, open_house
+from flows.installation import Installation, open_installation
 from flows.rounds.intake import intake_round
-from flows.rounds.statements import authorise, statements_round
+from flows.rounds.statements import statements_round
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
 from flows.upkeep.housekeeping import housekeeping as keep
@@ -30,8 +31,8 @@ def _run_name(what: str) -> Callable[[], str]:
     return lambda: f"{what} {instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"
 
 
-def _names(house: House) -> dict[str, str]:
-    return {provider.lead_provider_id: provider.name for provider in house.lead_providers()}
+def _names(installation: Installation) -> dict[str, str]:
+    return {provider.lead_provider_id: provider.name for provider in installation.lead_providers()}
 
 
 @flow(
@@ -40,9 +41,11 @@ def _names(house: House) -> dict[str, str]:
     description="Take and judge every waiting file, apply what is accepted, deliver receipts.",
 )
 def intake(as_of: str | None = None) -> None:
-    with open_house() as house:
-        done = intake_round(house, rehearsed(as_of), _as_task)
-        create_markdown_artifact(intake_report(done, _names(house)), key="intake", description="One intake round")
+    with open_installation() as installation:
+        done = intake_round(installation, rehearsed(as_of), _as_task)
+        create_markdown_artifact(
+            intake_report(done, _names(installation)), key="intake", description="One intake round"
+        )
     _complain(done.troubles)
 
 
@@ -52,9 +55,9 @@ def intake(as_of: str | None = None) -> None:
     description="Move statements along, and deliver every statement not yet paid that changed.",
 )
 def statements(as_of: str | None = None) -> None:
-    with open_house() as house:
-        done = statements_round(house, rehearsed(as_of))
-        names = _names(house)
+    with open_installation() as installation:
+        done = statements_round(installation, rehearsed(as_of))
+        names = _names(installation)
     if done.intake.outcomes:
         create_markdown_artifact(intake_report(done.intake, names), key="intake", description="Files judged first")
     create_markdown_artifact(statements_report(done, names), key="statements", description="One statements round")
@@ -74,8 +77,10 @@ def authorise_statement(statement_id: str, total: str, as_of: str | None = None)
         raise ExchangeError(
             "NO-TOTAL", "The total is not an amount of pounds.", "Type it as the statement has it: 1,234.50."
         ) from None
-    with open_house() as house:
-        statement, path = authorise(house, statement_id.strip().lower(), typed, house.now(rehearsed(as_of)))
+    with open_installation() as installation:
+        statement, path = authorise(
+            installation, statement_id.strip().lower(), typed, installation.now(rehearsed(as_of))
+        )
     paid = f"Statement {statement_id} is paid: £{statement.total:,.2f}, VAT included. Delivered as `{path}`."
     create_markdown_artifact(paid, key="authorised", description="One statement authorised")
     return path
@@ -87,8 +92,8 @@ def authorise_statement(statement_id: str, total: str, as_of: str | None = None)
     description="Compute paid statements anew: any figure that would not be as paid is an alarm.",
 )
 def verify_paid(as_of: str | None = None) -> None:
-    with open_house() as house:
-        done = verify(house, instant(as_of))
+    with open_installation() as installation:
+        done = verify(installation, instant(as_of))
     create_markdown_artifact(verify_report(done), key="verify", description="Paid statements computed anew")
     _complain(done.alarms)
 
@@ -99,9 +104,9 @@ def verify_paid(as_of: str | None = None) -> None:
     description="Remove uploads and receipts that have been kept long enough.",
 )
 def housekeeping(as_of: str | None = None) -> None:
-    with open_house() as house:
-        done = keep(house, instant(as_of))
-        report = keeping_report(done, _names(house))
+    with open_installation() as installation:
+        done = keep(installation, instant(as_of))
+        report = keeping_report(done, _names(installation))
     create_markdown_artifact(report, key="housekeeping", description="Uploads and receipts removed for their age")
     _complain(done.troubles)
 

@@ -11,11 +11,16 @@ from functools import cached_property
 from pathlib import Path
 
 from data.database import Database
-from data.ledger import Ledger
-from data.tables import rfc3339
+from data.ledger.deliveries import Deliveries
+from data.ledger.records import RecordsKept
+from data.ledger.sightings import Sightings
+from data.ledger.submissions import Submissions
+from data.ledger.uploads import Uploads
+from data.ledger.versions import Versions
 from flows.errors import ExchangeError
 from flows.settings import Settings
 from schemas.inbound.reading import Limits
+from schemas.instants import rfc3339
 from sftp.accounts import Accounts
 from sftp.durable import wait
 from sftp.local import LocalMailbox
@@ -35,21 +40,26 @@ class LeadProvider:
 
 
 @dataclass
-class House:
+class Installation:
     """What a round works with."""
 
     settings: Settings
     database: Database
-    ledger: Ledger
     accounts: Accounts
     _service: SftpService | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """The ledger, a part a subject."""
+        self.submissions, self.uploads = Submissions(self.database), Uploads(self.database)
+        self.sightings, self.deliveries = Sightings(self.database), Deliveries(self.database)
+        self.versions, self.records = Versions(self.database), RecordsKept(self.database)
 
     @property
     def limits(self) -> Limits:
         return Limits(self.settings.max_file_mebibytes << 20, self.settings.max_file_rows)
 
     def lead_providers(self) -> list[LeadProvider]:
-        return [LeadProvider(*row) for row in self.ledger.lead_providers()]
+        return [LeadProvider(*row) for row in self.records.lead_providers()]
 
     def lead_provider(self, name: str) -> LeadProvider:
         """By slug or id, or by a name that is one provider's alone. Raises ExchangeError (NO-PROVIDER)."""
@@ -143,12 +153,12 @@ class House:
     @cached_property
     def calendar_version(self) -> str:
         """The calendar's digest, looked up once a round."""
-        return self.ledger.calendar_version()
+        return self.records.calendar_version()
 
     @cached_property
     def records_as_of(self) -> str | None:
         """When DfE's records were last loaded (RFC 3339), looked up once a round."""
-        as_of = self.ledger.records_as_of()
+        as_of = self.records.as_of()
         return rfc3339(as_of) if as_of else None
 
     def forget(self) -> None:
@@ -172,7 +182,7 @@ def keep_private(folder: Path) -> None:
 
 
 @contextmanager
-def open_house(settings: Settings | None = None) -> Iterator[House]:
+def open_installation(settings: Settings | None = None) -> Iterator[Installation]:
     """Open the installation that the settings describe; its tables are brought to the newest form."""
     settings = settings or Settings()
     keep_private(settings.home)
@@ -180,8 +190,8 @@ def open_house(settings: Settings | None = None) -> Iterator[House]:
         keep_private(settings.store)
     database = Database(settings.database)
     database.migrate()
-    house = House(settings, database, Ledger(database), Accounts(settings.keys_folder))
+    installation = Installation(settings, database, Accounts(settings.keys_folder))
     try:
-        yield house
+        yield installation
     finally:
-        house.close()
+        installation.close()

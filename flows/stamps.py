@@ -17,7 +17,7 @@ from flows.place import PROJECT
 
 OURS = ("transforms", "schemas", "data")
 # Where figures and answers come from; everything of ours that these import is looked at with them.
-FIGURES = ("flows.rounds.computing",)
+FIGURES = ("transforms.money.computing", "transforms.money.expected", "data.accounts", "data.expectations", "data.stated")
 ANSWERS = ("transforms.judging", "schemas.inbound.reading", "schemas.inbound.unread", "data.snapshots")
 # CPython 3.11 cannot parse in two threads at once: "AST constructor recursion depth mismatch".
 _PARSING = threading.Lock()
@@ -66,6 +66,7 @@ def closure(roots: Iterable[str]) -> set[str]:
         if name in found:
             continue
         found.add(name)
+        coming += _collected(name)
         for node in ast.walk(ast.parse(source_of(name).read_text(encoding="utf-8"))):
             named: list[str] = []
             if isinstance(node, ast.ImportFrom) and node.module:
@@ -74,6 +75,14 @@ def closure(roots: Iterable[str]) -> set[str]:
                 named = [each.name for each in node.names]
             coming += [each for each in named if each.split(".")[0] in OURS and source_of(each).is_file()]
     return found
+
+
+def _collected(name: str) -> list[str]:
+    """The modules that a package of ours gathers by itself, without naming them."""
+    source = source_of(name)
+    if source.name != "__init__.py" or "import_module(" not in source.read_text(encoding="utf-8"):
+        return []
+    return [f"{name}.{path.stem}" for path in sorted(source.parent.glob("*.py")) if path.stem != "__init__"]
 
 
 def source_of(name: str) -> Path:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from schemas.kinds.kind import Kind, Owner
 from schemas.rules import Rule
 
 LIMIT = Decimal("1000000.00")
@@ -51,3 +52,18 @@ RULES: tuple[Rule, ...] = (
         f"The amount is beyond ±{LIMIT:,}.", "Check it; spread it over several adjustments if it is right.",
     ),
 )  # fmt: skip
+
+# No kind of a provider's: what DfE adds to or takes off statements (`ectx adjustments`).
+KIND = Kind(
+    name="adjustments",
+    place=0,
+    required=("statement_id", "payment_type", "amount"),
+    optional=(),
+    owner="statement_id",
+    owned_by=Owner.STATEMENT,
+    rules=RULES,
+    told_done_by=frozenset(),
+    needs=(),
+    memory=None,
+    most_rows_of_one_owner=None,
+)

@@ -1,6 +1,6 @@
 """Dates and times as providers write them (handbook: rules 4.1). London where no zone is given."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -16,6 +16,42 @@ LONDON = "Europe/London"
 def london_day(moment: datetime) -> date:
     """The day in London at an instant."""
     return moment.astimezone(ZoneInfo(LONDON)).date()
+
+
+def rfc3339(moment: datetime) -> str:
+    """An instant as our files write it: UTC, `Z`, no fraction unless there is one, no zeros at its end."""
+    utc = moment.astimezone(UTC)
+    fraction = f"{utc.microsecond:06d}".rstrip("0")
+    return utc.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+
+
+def rfc3339_text(column: pl.Expr) -> pl.Expr:
+    """The same for a column of UTC instants."""
+    whole = column.dt.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = column.dt.strftime("%.6f").str.strip_chars_end("0").str.strip_chars_end(".")
+    has_fraction = column.dt.microsecond() != 0
+    return pl.when(has_fraction).then(pl.concat_str(whole, fraction, pl.lit("Z"))).otherwise(whole + "Z")
+
+
+def in_london(moment: datetime) -> str:
+    """An instant as people in England write it: `3 November 2026 at 09:30`."""
+    local = moment.astimezone(ZoneInfo(LONDON))
+    return f"{local.day} {local:%B %Y} at {local:%H:%M}"
+
+
+def long_day(day: date) -> str:
+    """`3 November 2026`."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def day_in_london(column: pl.Expr) -> pl.Expr:
+    """The day in London of a column of instants."""
+    return column.dt.convert_time_zone(LONDON).dt.date()
+
+
+def long_day_text(column: pl.Expr) -> pl.Expr:
+    """`3 November 2026`, of a column of days."""
+    return column.dt.strftime("%-d %B %Y")
 
 
 def with_instants(values: pl.DataFrame) -> pl.DataFrame:

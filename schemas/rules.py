@@ -1,4 +1,8 @@
-"""What a rule is, how rules silence one another, and how Pandera finds the rows that break them."""
+"""What a rule is, how rules silence one another, and how Pandera finds the rows that break them.
+
+Pandera runs every rule's expression over the joined rows at once, lazily, and says which rows fail which. What it cannot say
+is that an earlier failure makes a later rule beside the point: that is a handful of columns of true and false.
+"""
 
 import string
 from collections.abc import Sequence
@@ -40,29 +44,47 @@ class Rule:
         return self.code.startswith("FILE-")
 
 
-def breaches(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
-    """One boolean column per rule, named by its key, guards applied in order. Rows in the order given."""
-    judged, names = rows.lazy(), [rule.key for rule in rules]
-    for position, rule in enumerate(rules):
-        broken = rule.broken.fill_null(False)
-        silencers = [pl.col(earlier.key) for earlier in rules[:position] if _silences(earlier, rule)]
-        judged = judged.with_columns((broken & ~pl.any_horizontal(silencers) if silencers else broken).alias(rule.key))
-    return judged.select(names).collect()
+def model(rules: Sequence[Rule]) -> pa.DataFrameSchema:
+    """The Pandera model of a family of rules: a check a rule, with the rule's own expression over the joined row, named by its
+    key. The checks stand on the row's number, so that a failure case holds nothing that a file says."""
+    return pa.DataFrameSchema({"row_number": pa.Column(pl.Int64, [_kept(rule) for rule in rules])})
+
+
+def _kept(rule: Rule) -> pa.Check:
+    return pa.Check(lambda data: data.lazyframe.select(~rule.broken.fill_null(False)), name=rule.key)
+
+
+def breaches(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[int, pl.Series]:
+    """Which rows break which rules: place of the rule → whether each row breaks it, in the order given; rules that no row
+    breaks are left out. Pandera finds the failures, all of them at once; what silences what is seen to here, rule by rule."""
+    found: dict[int, pl.Series] = {}
+    failures = _failures(rules, rows)
+    for place, rule in enumerate(rules):
+        if rule.key not in failures:
+            continue
+        broken = pl.Series([False]).new_from_index(0, rows.height).scatter(failures[rule.key], True)
+        for earlier, others in found.items():
+            if _silences(rules[earlier], rule):
+                broken &= ~others
+        if broken.any():
+            found[place] = broken
+    return found
+
+
+def _failures(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """Key of a rule → positions of the rows that fail its check."""
+    try:
+        model(rules).validate(rows, lazy=True)
+    except pa.errors.SchemaErrors as refusal:
+        cases = refusal.failure_cases.select("check", pl.col("index").cast(pl.UInt32))
+        return {str(key): part["index"] for (key,), part in cases.partition_by("check", as_dict=True).items()}
+    return {}
 
 
 def _silences(earlier: Rule, rule: Rule) -> bool:
     if earlier.ends_row or earlier.field in rule.silenced_by:
         return True
     return ANY in rule.silenced_by and not earlier.is_of_form
-
-
-def model(rules: Sequence[Rule]) -> pa.DataFrameSchema:
-    """The Pandera model of a family of rules: a check a rule, named by its code."""
-    return pa.DataFrameSchema({rule.key: pa.Column(pl.Boolean, _kept(rule)) for rule in rules})
-
-
-def _kept(rule: Rule) -> pa.Check:
-    return pa.Check(lambda data: data.lazyframe.select(~pl.col(data.key)), name=rule.code, error=str(rule.message))
 
 
 def findings(rules: Sequence[Rule], rows: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
@@ -73,19 +95,9 @@ def findings(rules: Sequence[Rule], rows: pl.DataFrame, sent: pl.DataFrame) -> p
     message (message and advice in words), ordered by row and rule.
     """
     found = [pl.DataFrame(schema=FINDINGS)]
-    broken = breaches(rules, rows)
-    # A rule that no row breaks has nothing to say: Pandera is asked about the others.
-    counts = broken.sum().row(0, named=True)
-    in_play = {position: rule for position, rule in enumerate(rules) if counts[rule.key]}
-    try:
-        model(list(in_play.values())).validate(broken, lazy=True)
-    except pa.errors.SchemaErrors as refusal:
-        cases = refusal.failure_cases.select("column", pl.col("index").cast(pl.UInt32)).partition_by(
-            "column", as_dict=True
-        )
-        for position, rule in in_play.items():
-            at = cases[(rule.key,)]["index"]
-            found.append(_worded(rule, position, rows[at].with_columns(sent[at])))
+    for place, broken in breaches(rules, rows).items():
+        at = broken.arg_true()
+        found.append(_worded(rules[place], place, rows[at].with_columns(sent[at])))
     return pl.concat(found).sort("row_number", "position")
 
 

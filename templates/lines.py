@@ -8,30 +8,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-NEEDS_QUOTES = '[",\r\n]'
 # XML 1.0 has no place for these.
 NOT_IN_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 # Days from a spreadsheet's first to 1 January 1970.
 SPREADSHEET_EPOCH_DAYS = 25_569
-
-
-def csv_lines(rows: pl.DataFrame) -> pl.Series:
-    """Each row as a line of CSV without its end: quotes where needed, nothing for null."""
-    return rows.select(
-        pl.concat_str([_cell(name, rows.schema[name]) for name in rows.columns], separator=",")
-    ).to_series()
-
-
-def _cell(name: str, dtype: pl.DataType) -> pl.Expr:
-    text = pl.col(name).cast(pl.String)
-    if dtype == pl.String:
-        quoted = pl.concat_str(pl.lit('"'), text.str.replace_all('"', '""', literal=True), pl.lit('"'))
-        text = pl.when(text.str.contains(NEEDS_QUOTES)).then(quoted).otherwise(text)
-    return text.fill_null("")
-
-
-def header(names: Sequence[str]) -> str:
-    return ",".join(names) + "\n"
 
 
 def escaped(text: pl.Expr) -> pl.Expr:

@@ -3,7 +3,7 @@
 import calendar
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
@@ -11,9 +11,7 @@ from schemas.outbound.discrepancies import AGREED, TITLES
 from templates.charts import filling_chart, partners_chart, totals_chart
 from templates.rendering import page
 from transforms.money.explaining import explained
-
-if TYPE_CHECKING:
-    from templates.statement_files import Changes, Statement
+from transforms.money.statement import ROWS_SHOWN, Changes, Statement
 
 SECTION_WORDS = {
     "output": "Output payments",
@@ -41,14 +39,13 @@ BASIS_WORDS = {
 }
 ROLES = {"ect": "ECTs", "mentor": "Mentors", None: ""}
 ROLE_PREFIX = {"ect": "", "mentor": "mentors, ", None: ""}
-ROWS_SHOWN = 50
 
 
 def month_words(year: int, month: int) -> str:
     return f"{calendar.month_name[month]} {year}"
 
 
-def statement_page(statement: "Statement", changes: "Changes | None", as_of: datetime) -> str:
+def statement_page(statement: Statement, changes: Changes | None, as_of: datetime) -> str:
     """statement.html of one version."""
     facts, sums = statement.facts, statement.sums
     chart = filling_chart(statement.filling, ROLE_PREFIX)
@@ -93,21 +90,19 @@ def _shown(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "rate": "" if rate is None else f"−£{rate[1:]}" if rate.startswith("-") else f"£{rate}"}
 
 
-def _made(statement: "Statement") -> list[dict[str, Any]]:
+def _made(statement: Statement) -> list[dict[str, Any]]:
     """Each line in words: which one it is, and how it was made."""
-    fees = {(row["participant_type"], row["declaration_type"], row["band"]): row for row in statement.fees}
     made = []
     for line in statement.lines[:-1]:
-        fee = fees.get((line["participant_type"] or "all", line["declaration_type"], line["band"]))
         kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
         who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
         what = f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}"
-        how = explained(line, statement.facts, fee, statement.terms)
+        how = explained(line, statement.facts, statement.service_fee)
         made.append({"what": what, "how": f"{how} {line['label'] or ''}".strip(), "pence": line["pence"]})
     return made
 
 
-def _earlier(statement: "Statement") -> list[dict[str, Any]]:
+def _earlier(statement: Statement) -> list[dict[str, Any]]:
     """Earlier statements of the same contract period, where their figures are known, and this one; oldest first."""
     if not statement.earlier:
         return []
@@ -123,7 +118,7 @@ def _earlier(statement: "Statement") -> list[dict[str, Any]]:
     ]
 
 
-def _changes(statement: "Statement", changes: "Changes") -> dict[str, Any]:
+def _changes(statement: Statement, changes: Changes) -> dict[str, Any]:
     sections = [
         {"words": words, "before": changes.before.get(section, 0), "now": statement.sums.get(section, 0)}
         for section, words in (*SECTION_WORDS.items(), ("total", "Total"))
@@ -147,7 +142,7 @@ def _changes(statement: "Statement", changes: "Changes") -> dict[str, Any]:
     }
 
 
-def _differences(statement: "Statement") -> dict[str, Any]:
+def _differences(statement: Statement) -> dict[str, Any]:
     reasons = [{**row, "title": TITLES[row["reason_code"]]} for row in statement.reasons]
     whole = {
         name: sum(row[name] for row in reasons)
@@ -164,7 +159,7 @@ def _differences(statement: "Statement") -> dict[str, Any]:
 
 
 def partner_page(
-    statement: "Statement",
+    statement: Statement,
     partner: dict[str, Any],
     lines: list[dict[str, Any]],
     rows: str,

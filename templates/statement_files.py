@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -11,117 +11,28 @@ from typing import Any
 
 import polars as pl
 
-from data.ledger import VersionRow
-from data.tables import rfc3339
-from schemas.outbound.statements import MODELS, PARTNER_DECLARATIONS
-from schemas.outbound.table_schema import table_schema
+from schemas.instants import rfc3339
+from schemas.outbound.statements import FILES as SENT_FILES
+from schemas.outbound.statements import PARTNER as PARTNER_FILE
 from schemas.slugs import file_names
-from templates.lines import csv_lines, header, html_lines
-from templates.rendering import INTERFACE_VERSION, as_json, digest, listing
+from templates.folders import as_json, digest, listing
+from templates.lines import html_lines
+from templates.rendering import INTERFACE_VERSION
 from templates.statement import partner_page, statement_page
 from templates.workbook import FIRST_ROW, StatementBook, rows_of
+from transforms.money.statement import Changes, Statement
+from transforms.money.texts import csv_lines, csv_texts, header
 
 LAST_FILE = "manifest.json"
+FILES = {file.name: file for file in SENT_FILES}
 # Files whose cells hold sentences begin with a byte-order mark, by which spreadsheets know UTF-8 (handbook: interface).
-WITH_SENTENCES, BYTE_ORDER_MARK = ("discrepancies", "changes"), "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
 PARTNER = ["statement_id", "delivery_partner_id", "delivery_partner_name"]
 _ROW_IN_PARTNERS_PAGE = (
     ("full_name", False), ("trn", False), ("participant_type", False), ("school_name", False),
     ("declaration_type", False), ("declaration_date", False), ("line_type", False), ("share_amount", True),
     ("uplift_amount", True),
 )  # fmt: skip
-
-
-Rows = list[dict[str, Any]]
-
-
-# How long before its deadline an open statement is first delivered, though nothing is on it yet.
-FIRST_DELIVERED = timedelta(days=62)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement, about to be a version: its facts (a row of data.accounts.Accounts), its lines and sums (pence),
-    what its page shows (rows of transforms.money.overview), and the types
-    whose earlier billing was beyond all capacity (overflown)."""
-
-    facts: dict[str, Any]
-    version: int
-    previous: VersionRow | None
-    is_ordered: bool
-    content: str
-    lines: Rows
-    counts: Rows = field(default_factory=list)
-    filling: Rows = field(default_factory=list)
-    partners: Rows = field(default_factory=list)
-    reasons: Rows = field(default_factory=list)
-    differing: Rows = field(default_factory=list)
-    fees: Rows = field(default_factory=list)
-    terms: Rows = field(default_factory=list)
-    earlier: Rows = field(default_factory=list)
-    overflown: Rows = field(default_factory=list)
-
-    @property
-    def declarations(self) -> int:
-        """How many declarations are on it, voided ones too."""
-        return sum(row["output"] + row["clawback"] + row["voided"] for row in self.counts)
-
-    @property
-    def statement_id(self) -> str:
-        return str(self.facts["statement_id"])
-
-    @property
-    def month(self) -> str:
-        return f"{self.facts['year']}-{self.facts['month']:02}"
-
-    @property
-    def total_pence(self) -> int:
-        return int(self.lines[-1]["pence"])
-
-    @property
-    def total(self) -> Decimal:
-        return Decimal(self.total_pence) / 100
-
-    @property
-    def path(self) -> str:
-        place = f"from-dfe/statements/{self.facts['contract_period']}/{self.month}"
-        return f"{place}/v{self.version:02}-{self.facts['status']}"
-
-    @property
-    def has_changed(self) -> bool:
-        return self.previous is None or self.previous.content_sha256 != self.content
-
-    def is_wanted(self, today: date) -> bool:
-        """Whether it is time to deliver it: it was delivered before, is no longer open, something is on it or expected of
-        it, or its deadline is near (interface 4)."""
-        is_bare = not (self.declarations or self.reasons or any(line["section"] == "adjustment" for line in self.lines))
-        is_far = self.facts["deadline_date"] > today + FIRST_DELIVERED
-        return self.previous is not None or self.facts["status"] != "open" or not (is_bare and is_far)
-
-    @property
-    def sums(self) -> dict[str, int]:
-        """Pence by section."""
-        sums: dict[str, int] = {}
-        for line in self.lines:
-            sums[line["section"]] = sums.get(line["section"], 0) + line["pence"]
-        return sums
-
-    @property
-    def amounts(self) -> dict[str, str]:
-        """Control totals: pounds by section."""
-        return {section: f"{Decimal(pence) / 100:.2f}" for section, pence in self.sums.items()}
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Against the version before: its status and sums (pence by section), how many rows of each change, the rows of
-    changes.csv (with difference in pence). store_is_gone: its files are no longer held."""
-
-    status: str
-    before: dict[str, int]
-    counts: dict[str, int]
-    rows: Rows
-    store_is_gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,30 +45,19 @@ class Texts:
     sheets: dict[str, dict[str, tuple[dict[str, Any], str, int]]]
 
 
-def csv_texts(tables: dict[str, pl.DataFrame]) -> dict[str, dict[str, str]]:
-    """tables: name of a file → its rows, with statement_id. Returns name → statement_id → the rows as CSV."""
-    return {name: joined(rows, csv_lines(rows.select(list(MODELS[name].columns)))) for name, rows in tables.items()}
-
-
 def texts_of(tables: dict[str, pl.DataFrame], statement_ids: list[str]) -> Texts:
     """Everything that is written of these statements but their pages."""
     tables = {name: rows.filter(pl.col("statement_id").is_in(statement_ids)) for name, rows in tables.items()}
     declarations = tables["declarations"]
-    partner_rows = declarations.select(list(PARTNER_DECLARATIONS.columns))
+    partner_rows = declarations.select(PARTNER_FILE.columns)
     page_cells = [(pl.col(name), is_number) for name, is_number in _ROW_IN_PARTNERS_PAGE]
     page_rows = declarations.with_columns(pl.col("declaration_date").str.slice(0, 10))
     return Texts(
         csv_texts(tables),
         _by_partner(declarations, csv_lines(partner_rows)),
         _by_partner(declarations, html_lines(page_cells, page_rows)),
-        {name: _sheet_texts(rows, list(MODELS[name].columns)) for name, rows in tables.items() if name != "statement"},
+        {name: _sheet_texts(rows, FILES[name].columns) for name, rows in tables.items() if name != "statement"},
     )
-
-
-def joined(rows: pl.DataFrame, lines: pl.Series) -> dict[str, str]:
-    """statement_id → its rows' lines, each with its end."""
-    parts = rows.select("statement_id", lines.alias("line")).group_by("statement_id", maintain_order=True)
-    return dict(parts.agg(pl.col("line").str.join("\n") + "\n").iter_rows())
 
 
 def _by_partner(rows: pl.DataFrame, lines: pl.Series) -> dict[str, dict[tuple[str, str], str]]:
@@ -195,10 +95,10 @@ def write_statement(
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "schema").mkdir(parents=True)
     own = statement.statement_id
-    written = [name for name in MODELS if name != "delivery-partner" and _is_due(name, statement, changes)]
+    written = [name for name in FILES if name != "delivery-partner" and _is_due(name, statement, changes)]
     for name in written:
-        columns = list(MODELS[name].columns)
-        mark = BYTE_ORDER_MARK if name in WITH_SENTENCES else ""
+        columns = FILES[name].columns
+        mark = BYTE_ORDER_MARK if FILES[name].has_sentences else ""
         (folder / f"{name}.csv").write_text(
             mark + header(columns) + texts.csv[name].get(own, ""), encoding="utf-8", newline=""
         )
@@ -219,7 +119,7 @@ def _is_due(name: str, statement: Statement, changes: Changes | None) -> bool:
 
 @cache
 def _schema(name: str) -> bytes:
-    return as_json(table_schema(MODELS[name]))
+    return as_json(FILES[name].schema)
 
 
 def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: datetime) -> None:
@@ -227,7 +127,7 @@ def _write_partners(folder: Path, statement: Statement, texts: Texts, as_of: dat
     if not rows:
         return
     folder.mkdir()
-    pages, columns = texts.partner_html[statement.statement_id], list(PARTNER_DECLARATIONS.columns)
+    pages, columns = texts.partner_html[statement.statement_id], PARTNER_FILE.columns
     sums = {partner["delivery_partner_id"]: partner for partner in statement.partners}
     for name, partner in zip(file_names(rows), rows, strict=True):
         (folder / f"{name}.csv").write_text(header(columns) + rows[partner], encoding="utf-8", newline="")
@@ -268,7 +168,7 @@ def _workbook(statement: Statement, texts: Texts, written: list[str], as_of: dat
     ):
         if name in written:
             first, rows, count = texts.sheets[name].get(statement.statement_id, (None, "", 0))
-            book.long_sheet(sheet, table, list(MODELS[name].columns), first, rows, count, totals)
+            book.long_sheet(sheet, table, FILES[name].columns, first, rows, count, totals)
     return book.finished()
 
 

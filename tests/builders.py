@@ -7,13 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from data.casting import typed
-from data.sample.contracts import contract_periods, milestones
-from flows.clock import london_day
+from schemas.facts import contract_periods, milestones
+from schemas.instants import london_day
+from schemas.columns import typed
 from schemas.inbound.reading import Limits, Sheet, read_sheet
-from schemas.kinds.kind import KINDS
-from schemas.snapshot import FRAMES, Snapshot
-from transforms.changes import Submission, with_effects
+from schemas.kinds import KINDS
+from schemas.needs import FRAMES, Snapshot
+from transforms.changes import with_effects
+from schemas.submission import Submission
 from transforms.judging import Judgement, judge
 
 US, OTHERS = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"

@@ -12,7 +12,7 @@ import pytest
 from data.records.extract import import_records
 from data.sample.nation import write_sample
 from flows.clock import instant
-from flows.installation import House, LeadProvider, open_house
+from flows.installation import Installation, LeadProvider, open_installation
 from flows.settings import Settings
 
 SCALE = 0.004
@@ -44,8 +44,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled_home(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose records are the sample's. Not to be changed: copy it."""
     home = tmp_path_factory.mktemp("filled")
-    with open_house(Settings(home=home)) as house:
-        import_records(house.database, sample, instant(IMPORTED_AT))
+    with open_installation(Settings(home=home)) as installation:
+        import_records(installation.database, sample, instant(IMPORTED_AT))
     return home
 
 
@@ -54,9 +54,9 @@ def small_home(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """The same with two lead providers' statements of a few months alone not paid yet, so that a round is quick. Not to be
     changed: copy it."""
     home = Path(shutil.copytree(filled_home, tmp_path_factory.mktemp("small") / "home"))
-    with open_house(Settings(home=home)) as house:
-        first, second = house.lead_providers()[:2]
-        with house.database.write() as connection:
+    with open_installation(Settings(home=home)) as installation:
+        first, second = installation.lead_providers()[:2]
+        with installation.database.write() as connection:
             connection.exec_driver_sql(
                 "UPDATE statements SET status = 'paid' WHERE year * 100 + month > 202702 OR contract_id NOT IN "
                 "(SELECT contract_id FROM contracts WHERE lead_provider_id IN (?, ?))",
@@ -72,15 +72,15 @@ def home(filled_home: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(home: Path) -> Iterator[House]:
-    with open_house(Settings(home=home, seconds_between_looks=0)) as opened:
+def installation(home: Path) -> Iterator[Installation]:
+    with open_installation(Settings(home=home, seconds_between_looks=0)) as opened:
         yield opened
 
 
 @pytest.fixture
-def provider(house: House) -> LeadProvider:
+def provider(installation: Installation) -> LeadProvider:
     """The lead provider whose files a test sends, where one is enough."""
-    return house.lead_providers()[0]
+    return installation.lead_providers()[0]
 
 
 @pytest.fixture

@@ -6,24 +6,35 @@ from datetime import date, datetime
 
 import polars as pl
 
-from schemas.snapshot import Snapshot
-
-UTC_INSTANT = pl.Datetime("us", "UTC")
-LEAD_PROVIDER, DFE_STAFF = "lead_provider", "dfe_staff_user"
+from schemas.columns import INSTANT
+from schemas.events import DFE_STAFF, LEAD_PROVIDER, LINKS
+from schemas.instants import london_day
+from schemas.needs import Snapshot
 
 
 @dataclass(frozen=True)
-class Submission:
-    """Whose file this is, which, when it was received (UTC) and on what day in London; who acts.
+class Act:
+    """Who acts for which lead provider, when (UTC), and on what day in London.
 
-    Where DfE acts there is no file: submission_id only tells new ids apart, and is not written in the audit trail.
+    submission_id: of the file that asks; None where DfE acts. seed: tells new ids apart from those of all other acts.
     """
 
-    submission_id: str
     lead_provider_id: str
-    received_at: datetime
+    at: datetime
     today: date
-    author: str = LEAD_PROVIDER
+    submission_id: str | None
+    seed: str
+    author: str
+
+
+def act_of_file(submission_id: str, lead_provider_id: str, received_at: datetime) -> Act:
+    """A lead provider asks by a file, as at the instant at which it was received."""
+    return Act(lead_provider_id, received_at, london_day(received_at), submission_id, submission_id, LEAD_PROVIDER)
+
+
+def act_of_dfe(about: str, lead_provider_id: str, now: datetime) -> Act:
+    """DfE acts itself, on a record of this lead provider's. about: the record's id."""
+    return Act(lead_provider_id, now, london_day(now), None, f"dfe {about}", DFE_STAFF)
 
 
 @dataclass(frozen=True)
@@ -50,26 +61,23 @@ class ChangeSet:
         )
 
 
-EVENT_LINKS = ("participant_id", "declaration_id", "training_period_id", "partnership_id", "statement_id")
-
-
 def events(
     rows: pl.DataFrame,
     kind: str,
-    submission: Submission,
+    act: Act,
     before: dict[str, pl.Expr] | None = None,
     after: dict[str, pl.Expr] | None = None,
 ) -> pl.DataFrame:
     """One event a row, linked to whatever records the row names. before, after: the values that changed."""
-    nothing, by_file = pl.lit(None, pl.String), submission.author == LEAD_PROVIDER
-    links = [pl.col(name) if name in rows.columns else nothing.alias(name) for name in EVENT_LINKS]
+    nothing = pl.lit(None, pl.String)
+    links = [pl.col(name) if name in rows.columns else nothing.alias(name) for name in LINKS]
     return rows.select(
-        pl.lit(submission.received_at, UTC_INSTANT).alias("happened_at"),
+        pl.lit(act.at, INSTANT).alias("happened_at"),
         pl.lit(kind).alias("type"),
-        pl.lit(submission.author).alias("author"),
-        pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
-        pl.lit(submission.submission_id if by_file else None, pl.String).alias("submission_id"),
-        (pl.col("row_number") if by_file else pl.lit(None, pl.Int64)).alias("row_number"),
+        pl.lit(act.author).alias("author"),
+        pl.lit(act.lead_provider_id).alias("lead_provider_id"),
+        pl.lit(act.submission_id, pl.String).alias("submission_id"),
+        (pl.col("row_number") if act.submission_id else pl.lit(None, pl.Int64)).alias("row_number"),
         *links,
         (as_json(before) if before else nothing).alias("before"),
         (as_json(after) if after else nothing).alias("after"),
@@ -87,25 +95,25 @@ def said(name: str, column: str = "after") -> pl.Expr:
 
 
 def instant(moment: datetime) -> pl.Expr:
-    return pl.lit(moment, UTC_INSTANT)
+    return pl.lit(moment, INSTANT)
 
 
-def touched(rows: pl.DataFrame, submission: Submission) -> tuple[str, pl.DataFrame]:
+def touched(rows: pl.DataFrame, act: Act) -> tuple[str, pl.DataFrame]:
     """The update that moves `updated_at` of the participants of these rows (handbook: statements and extracts 11)."""
     people = rows.select("participant_id").drop_nulls().unique(maintain_order=True)
-    return "participants", people.with_columns(instant(submission.received_at).alias("updated_at"))
+    return "participants", people.with_columns(instant(act.at).alias("updated_at"))
 
 
-def new_ids(submission: Submission, row_numbers: pl.Series) -> pl.Series:
-    """A UUID (version 8) a row, for the record it may make: the instant of receipt, then a digest of submission and row.
+def new_ids(act: Act, row_numbers: pl.Series) -> pl.Series:
+    """A UUID (version 8) a row, for the record it may make: the instant of the act, then a digest of it and of the row.
 
-    The same submission applied again makes the same ids; ids of one file lie together in the index.
+    The same file applied again makes the same ids; ids of one file lie together in the index.
     """
-    milliseconds = f"{int(submission.received_at.timestamp() * 1000):012x}"
+    milliseconds = f"{int(act.at.timestamp() * 1000):012x}"
     prefix = f"{milliseconds[:8]}-{milliseconds[8:]}-8"
     ids = []
     for number in row_numbers:
-        digest = hashlib.blake2b(f"{submission.submission_id} {number}".encode(), digest_size=9).hexdigest()
+        digest = hashlib.blake2b(f"{act.seed} {number}".encode(), digest_size=9).hexdigest()
         ids.append(f"{prefix}{digest[:3]}-a{digest[3:6]}-{digest[6:18]}")
     return pl.Series("new_id", ids, dtype=pl.String)
 

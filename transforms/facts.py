@@ -3,16 +3,17 @@
 Nothing is judged here.
 """
 
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
 
-from schemas.snapshot import Snapshot
+from schemas import lifecycle
+from schemas.lifecycle import statement_month, training_status
+from schemas.needs import Snapshot
 from schemas.vocabulary import PARTICIPANT_TYPES
-from transforms.changes import Submission, said
+from transforms.changes import Act, said
 
 ROLE = ["participant_id", "participant_type"]
-TRAINING_STATUSES = ("active", "deferred", "withdrawn")
 
 
 def trained(snapshot: Snapshot) -> pl.DataFrame:
@@ -39,59 +40,18 @@ def confirmed(periods: pl.DataFrame, lead_provider_id: str) -> pl.DataFrame:
 
 
 def latest(periods: pl.DataFrame) -> pl.DataFrame:
-    """T: of each participant and role, the training period with the latest start (handbook: domain 6.3)."""
+    """T: of each participant and role, the training period with the latest start (schemas/README.md, Whose training)."""
     return periods.sort("started_on", "training_period_id").unique(ROLE, keep="last", maintain_order=True)
 
 
-def training_status() -> pl.Expr:
-    """What the lead provider has made of a training period: active, deferred or withdrawn (handbook: domain 7.3)."""
-    deferred_later = (pl.col("deferred_at") > pl.col("withdrawn_at")).fill_null(pl.col("withdrawn_at").is_null())
-    return (
-        pl.when(pl.col("withdrawn_at").is_null() & pl.col("deferred_at").is_null()).then(pl.lit("active"))
-        .when(deferred_later).then(pl.lit("deferred")).otherwise(pl.lit("withdrawn"))
-    )  # fmt: skip
-
-
-def has_ended(today: date) -> pl.Expr:
-    """Participant status `left`, rather than joining, active or leaving (handbook: domain 7.4).
-
-    Needs the columns of T, participant_type, induction_end_date, mentor_funding_end_date.
-    """
-    over = pl.when(pl.col("participant_type") == "ect").then("induction_end_date").otherwise("mentor_funding_end_date")
-    completed = over.is_not_null() & (pl.col("finished_on").is_null() | (over <= pl.col("finished_on")))
-    stopped = pl.col("withdrawn_at").is_not_null() | pl.col("deferred_at").is_not_null()
-    past = (pl.col("finished_on") <= today).fill_null(False)
-    return pl.when(stopped).then(past).otherwise(~completed & past)
-
-
-def contains(day: date) -> pl.Expr:
-    """Whether a period contains a day, its first and last included."""
-    return (pl.col("started_on") <= day) & (pl.col("finished_on").is_null() | (pl.col("finished_on") >= day))
-
-
-def is_frozen(now: datetime) -> pl.Expr:
-    """Whether a contract period's payments have stopped."""
-    return (pl.col("payments_frozen_at") <= now).fill_null(False)
-
-
-def statement_month() -> pl.Expr:
-    """A statement's month as YYYY-MM, from year and month."""
-    return pl.format("{}-{}", pl.col("year"), pl.col("month").cast(pl.String).str.zfill(2))
-
-
-def next_statements(statements: pl.DataFrame, today: date, *statuses: str) -> pl.DataFrame:
-    """Where the next thing of each contract period goes: output, of these statuses, earliest deadline not yet past.
-
-    Returns contract_period, next_statement_id, next_statement_month (YYYY-MM), next_deadline.
-    """
-    is_next = (pl.col("fee_type") == "output") & (pl.col("deadline_date") >= today) & pl.col("status").is_in(statuses)
-    able = statements.filter(is_next)
-    able = able.sort("deadline_date").unique("contract_period", keep="first", maintain_order=True)
-    return able.select(
+def next_statements(snapshot: Snapshot, today: date, *statuses: str) -> pl.DataFrame:
+    """Where the next thing of each contract period goes (schemas.lifecycle): contract_period, next_statement_id,
+    next_statement_month (YYYY-MM), next_deadline."""
+    return lifecycle.next_statements(snapshot.statements, today, *statuses).select(
         "contract_period",
-        pl.col("statement_id").alias("next_statement_id"),
-        statement_month().alias("next_statement_month"),
-        pl.col("deadline_date").alias("next_deadline"),
+        next_statement_id="statement_id",
+        next_statement_month=statement_month(),
+        next_deadline="deadline_date",
     )
 
 
@@ -123,17 +83,17 @@ def with_participant(rows: pl.DataFrame, snapshot: Snapshot, own: pl.DataFrame) 
 
 
 def with_training(
-    rows: pl.DataFrame, snapshot: Snapshot, submission: Submission, schedule: str = "schedule_identifier"
+    rows: pl.DataFrame, snapshot: Snapshot, act: Act, schedule: str = "schedule_identifier"
 ) -> pl.DataFrame:
     """Add what with_participant adds, and T: the columns of `trained` (its contract period under the name
     training_contract_period, its schedule under that of `schedule`), training_status, today. Shared by status and
     schedule updates (handbook: rules 3)."""
-    own = confirmed(trained(snapshot), submission.lead_provider_id)
+    own = confirmed(trained(snapshot), act.lead_provider_id)
     rows = with_participant(rows, snapshot, own)
     period = latest(own).rename({"contract_period": "training_contract_period", "schedule_identifier": schedule})
     period = period.with_columns(training_status().alias("training_status"))
     rows = rows.join(period, on=ROLE, how="left", maintain_order="left")
-    return rows.with_columns(pl.lit(submission.today).alias("today"))
+    return rows.with_columns(pl.lit(act.today).alias("today"))
 
 
 def asked_before(rows: pl.DataFrame, snapshot: Snapshot, kind: str, *values: str) -> pl.DataFrame:

@@ -11,10 +11,10 @@ import polars as pl
 
 from schemas.inbound.form import form_rules, with_owners
 from schemas.inbound.reading import Sheet
-from schemas.kinds.kind import Kind
+from schemas.kinds.kind import Kind, Owner
+from schemas.needs import Snapshot
 from schemas.rules import findings
-from schemas.snapshot import Snapshot
-from transforms.changes import ChangeSet, Submission, new_ids, with_effects
+from transforms.changes import Act, ChangeSet, new_ids, with_effects
 from transforms.findings import Findings
 from transforms.turns import Turns, up_to_the_first_accepted
 from transforms.update import ACCEPTED, VERDICTS, Update
@@ -32,11 +32,13 @@ def rows_at_once(values: pl.DataFrame) -> int:
 class Judgement:
     """What became of a file's rows.
 
-    verdicts: row_number, outcome (`accepted`, `rejected`, `already-done`), declaration_id, state, statement_month, notes.
+    sheet: the file as it was read. verdicts: row_number, outcome (`accepted`, `rejected`, `already-done`), declaration_id,
+    state, statement_month, notes.
     found: what is wrong with the rejected ones. changes: what the accepted rows bring about.
     rejected: what is kept of the rejected rows (of declarations: see transforms.rejected); it changes no record.
     """
 
+    sheet: Sheet
     verdicts: pl.DataFrame
     found: Findings
     changes: ChangeSet
@@ -48,8 +50,8 @@ class Judgement:
         return self.found.all()
 
 
-def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) -> Judgement:
-    """Judge every row, as at the instant and the London day that the submission was received."""
+def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act) -> Judgement:
+    """Judge every row, as at the instant and the London day of the act."""
     update = UPDATES[kind.name]
     whose = update.owner(sheet.values, snapshot) if update.owner else None
     rows = with_owners(kind, sheet.values, whose)
@@ -62,9 +64,9 @@ def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) 
             snapshot = _only_those_of(turn, kind, snapshot)
         steps = []
         for portion in turn.iter_slices(at_once):
-            judged = _judge_portion(turns.still_open(portion), kind, update, snapshot, submission)
+            judged = _judge_portion(turns.still_open(portion), kind, update, snapshot, act)
             turns.judged(judged.rows)
-            verdicts.append(judged.told)
+            verdicts.append(judged.verdicts)
             found.add(judged.broken)
             steps.append(judged.changes)
             kept.append(judged.rejected)
@@ -72,10 +74,10 @@ def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission) 
         changes = changes.then(*steps)
         if turns.rows_left:
             snapshot = with_effects(snapshot, ChangeSet().then(*steps))
-    all_told = pl.concat(verdicts)
+    answered = pl.concat(verdicts)
     if turns.number > 1:  # the first turn's rows come in file order as they are
-        all_told = all_told.sort("row_number")
-    return Judgement(all_told, found, changes, pl.concat(kept, how="diagonal"))
+        answered = answered.sort("row_number")
+    return Judgement(sheet, answered, found, changes, pl.concat(kept, how="diagonal"))
 
 
 @dataclass(frozen=True)
@@ -83,55 +85,51 @@ class _Judged:
     """What became of some rows: row_number, owner, earlier_rows and outcome; then as in Judgement."""
 
     rows: pl.DataFrame
-    told: pl.DataFrame
+    verdicts: pl.DataFrame
     broken: pl.DataFrame
     changes: ChangeSet
     rejected: pl.DataFrame
 
 
-def _judge_portion(
-    rows: pl.DataFrame, kind: Kind, update: Update, snapshot: Snapshot, submission: Submission
-) -> _Judged:
+def _judge_portion(rows: pl.DataFrame, kind: Kind, update: Update, snapshot: Snapshot, act: Act) -> _Judged:
     """Judge rows by the records as they are. Of each owner, those up to the first that is accepted are answered: what
     comes after it has to see its effects."""
-    joined = update.facts(rows, snapshot, submission)
-    broken = findings((*form_rules(kind), *update.rules), joined, rows.select(kind.columns))
-    done = _already_done(joined, broken, update)
+    joined = update.facts(rows, snapshot, act)
+    broken = findings((*form_rules(kind), *kind.rules), joined, rows.select(kind.columns))
+    done = _already_done(joined, broken, kind)
     broken = broken.join(done, on="row_number", how="anti", maintain_order="left")
-    joined = up_to_the_first_accepted(_with_outcome(joined, broken, done, submission))
+    joined = up_to_the_first_accepted(_with_outcome(joined, broken, done, act))
     broken = broken.join(joined.select("row_number"), on="row_number", how="semi", maintain_order="left")
-    changes = update.effects(joined.filter(ACCEPTED), snapshot, submission)
+    changes = update.effects(joined.filter(ACCEPTED), snapshot, act)
     refused = joined.filter(pl.col("outcome") == "rejected")
-    kept = update.rejected(refused, broken, snapshot, submission) if update.rejected else pl.DataFrame()
-    told = update.told(joined, submission).select(list(VERDICTS))
-    return _Judged(joined.select("row_number", "owner", "earlier_rows", "outcome"), told, broken, changes, kept)
+    kept = update.rejections.rows(refused, broken, snapshot, act) if update.rejections else pl.DataFrame()
+    answered = update.answers(joined, act).select(list(VERDICTS))
+    return _Judged(joined.select("row_number", "owner", "earlier_rows", "outcome"), answered, broken, changes, kept)
 
 
-def _already_done(joined: pl.DataFrame, broken: pl.DataFrame, update: Update) -> pl.DataFrame:
+def _already_done(joined: pl.DataFrame, broken: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """row_number of rows whose form and ids are in order and that ask for what an earlier one brought about."""
     if "asks_for_what_is_done" not in joined.columns:
         return joined.select("row_number").clear()
-    barred = broken.filter(pl.col("code").is_in(update.ids) | pl.col("code").str.starts_with("FILE-"))
+    barred = broken.filter(pl.col("code").is_in(kind.told_done_by) | pl.col("code").str.starts_with("FILE-"))
     done = joined.filter(pl.col("asks_for_what_is_done")).select("row_number")
     return done.join(barred, on="row_number", how="anti")
 
 
-def _with_outcome(
-    joined: pl.DataFrame, broken: pl.DataFrame, done: pl.DataFrame, submission: Submission
-) -> pl.DataFrame:
+def _with_outcome(joined: pl.DataFrame, broken: pl.DataFrame, done: pl.DataFrame, act: Act) -> pl.DataFrame:
     """Add outcome and, for accepted rows, new_id: the id of the record that the row may make."""
     rejected = broken.select("row_number").unique().with_columns(outcome=pl.lit("rejected"))
     named = pl.concat([rejected, done.with_columns(outcome=pl.lit("already-done"))])
     joined = joined.join(named, on="row_number", how="left", maintain_order="left")
     joined = joined.with_columns(pl.col("outcome").fill_null("accepted"))
     accepted = joined.filter(pl.col("outcome") == "accepted").select("row_number")
-    ids = accepted.with_columns(new_ids(submission, accepted["row_number"]))
+    ids = accepted.with_columns(new_ids(act, accepted["row_number"]))
     return joined.join(ids, on="row_number", how="left", maintain_order="left")
 
 
 def _only_those_of(rows: pl.DataFrame, kind: Kind, snapshot: Snapshot) -> Snapshot:
     """The snapshot cut down to the participants of these rows, where participants own them: later ranks are small."""
-    if "participant" not in kind.owned_by:
+    if kind.owned_by != Owner.PARTICIPANT:
         return snapshot
     people = rows.select(participant_id="owner").drop_nulls().unique()
     spells = snapshot.school_periods.join(people, on="participant_id", how="semi")

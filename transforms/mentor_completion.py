@@ -7,12 +7,14 @@ from datetime import timedelta
 
 import polars as pl
 
-from schemas.snapshot import Snapshot
-from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, said
+from schemas.events import COMPLETION_CHANGED
+from schemas.instants import day_in_london
+from schemas.lifecycle import is_live
+from schemas.needs import Snapshot
+from transforms.changes import INSTANT, Act, ChangeSet, events, instant, said
 from transforms.facts import confirmed, latest, trained
 
 REASON = "completed_declaration_received"
-CHANGED = "mentor_completion_status_change"
 _ENDED = ("mentor_funding_end_date", "mentor_funding_end_reason")
 ONE_DAY = timedelta(days=1)
 
@@ -22,7 +24,7 @@ def completing(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter((pl.col("participant_type") == "mentor") & (pl.col("declaration_type") == "completed"))
 
 
-def mentor_completion(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def mentor_completion(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:
     """What follows from mentors' completed declarations made or taken back.
 
     rows: row_number, participant_id, participant_type, declaration_type, declaration_id, new_id; of other roles and
@@ -34,7 +36,7 @@ def mentor_completion(rows: pl.DataFrame, snapshot: Snapshot, submission: Submis
     people = rows.select("row_number", "participant_id", "participant_type", "declaration_id", "new_id")
     people = people.join(snapshot.participants.select("participant_id", *_ENDED), on="participant_id")
     people = people.join(latest_completed(snapshot), on="participant_id", how="left", maintain_order="left")
-    own = confirmed(trained(snapshot), submission.lead_provider_id)
+    own = confirmed(trained(snapshot), act.lead_provider_id)
     last = latest(own).filter(pl.col("participant_type") == "mentor").select(
         "participant_id", "training_period_id", "school_period_id", "school_period_finished_on", "partnership_id",
         "schedule_identifier", "started_on", "finished_on",
@@ -44,12 +46,14 @@ def mentor_completion(rows: pl.DataFrame, snapshot: Snapshot, submission: Submis
     live = _live_completed(snapshot)["declaration_id"]
     people = people.with_columns(stands=pl.col("declaration_id").is_in(live.implode()))
     found = pl.col("completed_at").is_not_null()
-    return _ended(people.filter(found), submission).then(_reopened(_put_back(people.filter(~found)), submission))
+    return _ended(people.filter(found), act).then(_reopened(_put_back(people.filter(~found)), act))
 
 
 def _before(snapshot: Snapshot) -> pl.DataFrame:
     """declaration_id, told_date, told_reason: the end of funding that stood before a completed declaration was made."""
-    told = snapshot.events.filter(pl.col("type") == CHANGED).unique("declaration_id", keep="first", maintain_order=True)
+    told = snapshot.events.filter(pl.col("type") == COMPLETION_CHANGED).unique(
+        "declaration_id", keep="first", maintain_order=True
+    )
     return told.select(
         "declaration_id",
         told_date=said("mentor_funding_end_date", "before").str.to_date("%Y-%m-%d", strict=False),
@@ -80,7 +84,7 @@ def latest_completed(snapshot: Snapshot) -> pl.DataFrame:
     """participant_id, completed_at (instant), completed_on (London day): each mentor's live completed declaration
     with the latest date, any lead provider's."""
     live = _live_completed(snapshot)
-    day = pl.col("declaration_date").max().dt.convert_time_zone("Europe/London").dt.date()
+    day = day_in_london(pl.col("declaration_date").max())
     return live.group_by("participant_id").agg(
         pl.col("declaration_date").max().alias("completed_at"), day.alias("completed_on")
     )
@@ -90,18 +94,16 @@ def _live_completed(snapshot: Snapshot) -> pl.DataFrame:
     """Mentors' live completed declarations, with participant_id."""
     spells = snapshot.school_periods.filter(pl.col("participant_type") == "mentor")
     whose = snapshot.training_periods.join(spells, on="school_period_id").select("training_period_id", "participant_id")
-    return snapshot.declarations.filter(
-        (pl.col("declaration_type") == "completed")
-        & (pl.col("payment_status") != "voided")
-        & (pl.col("clawback_status") == "no_clawback")
-    ).join(whose, on="training_period_id")
+    return snapshot.declarations.filter((pl.col("declaration_type") == "completed") & is_live()).join(
+        whose, on="training_period_id"
+    )
 
 
-def _ended(people: pl.DataFrame, submission: Submission) -> ChangeSet:
+def _ended(people: pl.DataFrame, act: Act) -> ChangeSet:
     """Funded training is over from the day of the declaration, and the training period with it if it ran on."""
     people = _with_what_was_there(people)
-    runs_on = pl.col("finished_on").is_null() | (pl.col("finished_on") > submission.today)
-    after_start = pl.col("completed_at") > pl.col("started_on").cast(UTC_INSTANT)
+    runs_on = pl.col("finished_on").is_null() | (pl.col("finished_on") > act.today)
+    after_start = pl.col("completed_at") > pl.col("started_on").cast(INSTANT)
     end = pl.when(after_start).then("completed_on").otherwise(pl.col("started_on") + pl.lit(ONE_DAY))
     people = people.with_columns(pl.when(runs_on).then(end).otherwise("finished_on").alias("new_end"))
     # An end that DfE had recorded stays as it is (handbook: domain 7.6, ours).
@@ -119,7 +121,7 @@ def _ended(people: pl.DataFrame, submission: Submission) -> ChangeSet:
         "participant_id",
         pl.col("new_date").alias("mentor_funding_end_date"),
         pl.col("new_reason").alias("mentor_funding_end_reason"),
-        instant(submission.received_at).alias("updated_at"),
+        instant(act.at).alias("updated_at"),
     )
     periods = changed.filter(pl.col("new_end").ne_missing(pl.col("finished_on"))).select(
         "training_period_id", finished_on="new_end"
@@ -130,11 +132,11 @@ def _ended(people: pl.DataFrame, submission: Submission) -> ChangeSet:
         "mentor_funding_end_reason": pl.col("new_reason"),
         "finished_on": pl.col("new_end"),
     }
-    happened = events(changed, CHANGED, submission, before, after)
+    happened = events(changed, COMPLETION_CHANGED, act, before, after)
     return ChangeSet(updates=(("participants", new), ("training_periods", periods)), events=happened)
 
 
-def _reopened(people: pl.DataFrame, submission: Submission) -> ChangeSet:
+def _reopened(people: pl.DataFrame, act: Act) -> ChangeSet:
     """What ended funded training is taken back: what was recorded before stands again, nothing where that was nothing.
     Training that had ended goes on in a new period.
 
@@ -144,10 +146,10 @@ def _reopened(people: pl.DataFrame, submission: Submission) -> ChangeSet:
         "participant_id",
         pl.col("date_before").alias("mentor_funding_end_date"),
         pl.col("reason_before").alias("mentor_funding_end_reason"),
-        instant(submission.received_at).alias("updated_at"),
+        instant(act.at).alias("updated_at"),
     )
-    closed = people.filter(is_closed(submission)).with_columns(opens_on=pl.col("finished_on") + pl.lit(ONE_DAY))
-    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, UTC_INSTANT)
+    closed = people.filter(is_closed(act)).with_columns(opens_on=pl.col("finished_on") + pl.lit(ONE_DAY))
+    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, INSTANT)
     opened = closed.select(
         pl.col("new_id").alias("training_period_id"),
         "school_period_id",
@@ -162,20 +164,20 @@ def _reopened(people: pl.DataFrame, submission: Submission) -> ChangeSet:
         nothing.alias("withdrawal_reason"),
         no_instant.alias("deferred_at"),
         nothing.alias("deferral_reason"),
-        instant(submission.received_at).alias("created_at"),
+        instant(act.at).alias("created_at"),
     )
-    was = pl.col("mentor_funding_end_date").is_not_null() | is_closed(submission)
+    was = pl.col("mentor_funding_end_date").is_not_null() | is_closed(act)
     told = people.filter(was).with_columns(
-        pl.when(is_closed(submission)).then("new_id").otherwise("training_period_id").alias("training_period_id")
+        pl.when(is_closed(act)).then("new_id").otherwise("training_period_id").alias("training_period_id")
     )
     before = {name: pl.col(name) for name in _ENDED}
-    opens = pl.when(is_closed(submission)).then(pl.col("finished_on") + pl.lit(ONE_DAY))
+    opens = pl.when(is_closed(act)).then(pl.col("finished_on") + pl.lit(ONE_DAY))
     after = {"mentor_funding_end_date": pl.col("date_before"), "mentor_funding_end_reason": pl.col("reason_before")}
     after |= {"training_reopened_on": opens}
-    happened = events(told, CHANGED, submission, before, after)
+    happened = events(told, COMPLETION_CHANGED, act, before, after)
     return ChangeSet({"training_periods": opened} if opened.height else {}, (("participants", cleared),), happened)
 
 
-def is_closed(submission: Submission) -> pl.Expr:
+def is_closed(act: Act) -> pl.Expr:
     """Whether a training period is not still open after today."""
-    return (pl.col("finished_on") <= submission.today).fill_null(False)
+    return (pl.col("finished_on") <= act.today).fill_null(False)

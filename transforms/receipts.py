@@ -5,19 +5,20 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.inbound.meant import MONTH, YEAR, row_notes
+from schemas.inbound.meant import row_notes
+from schemas.inbound.names import IGNORED_COLUMNS, TO_PUT_RIGHT
+from schemas.inbound.patterns import MONTH, YEAR
 from schemas.inbound.reading import Sheet
-from schemas.kinds.kind import IGNORED_COLUMNS, TO_PUT_RIGHT
-from schemas.outbound.receipts import RESULT_COLUMNS, defused, neutralised
+from schemas.outbound.defusing import defused, neutralised
+from schemas.outbound.receipts import RESULT_COLUMNS
 from transforms.findings import ROWS_OF_A_PACK
 from transforms.judging import Judgement
 
-EXTRA_CELLS = TO_PUT_RIGHT
 CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Told:
+class Portion:
     """A portion of a receipt's rows. results: the interface's columns, then the columns as sent, every row in file
     order. rejected: line_number, the columns as sent and `errors`, of the rows to send back."""
 
@@ -25,9 +26,9 @@ class Told:
     rejected: pl.DataFrame
 
 
-def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
+def portions(judgement: Judgement) -> Iterator[Portion]:
     """What every row is told, in portions, so that a million bad rows need not lie in memory with all their words."""
-    verdicts = judgement.verdicts
+    verdicts, sheet = judgement.verdicts, judgement.sheet
     as_sent, to_send_back = _as_sent(sheet), _to_put_right(_as_sent(sheet, "line_number", "errors"), sheet)
     goes_back = _goes_back(sheet, verdicts)
     rows_at_once = max(1, min(ROWS_OF_A_PACK, CELLS_AT_ONCE // len(sheet.header)))
@@ -45,7 +46,7 @@ def told(sheet: Sheet, judgement: Judgement) -> Iterator[Told]:
             )
         results = pl.concat([rows.select(RESULT_COLUMNS), as_sent[portion]], how="horizontal")
         back = to_send_back[portion].select(rows["line_number"], pl.all(), rows["errors"]).filter(goes_back[portion])
-        yield Told(defused(results), defused(back))
+        yield Portion(defused(results), defused(back))
 
 
 def _to_put_right(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
@@ -54,13 +55,13 @@ def _to_put_right(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
     mark = (
         pl.when(pl.col("odd_quote").is_not_null()).then(pl.format("a quote in {}", "odd_quote"))
         .when(missing > 0).then(pl.format("{} cells too few", missing))
-        .otherwise(pl.col(EXTRA_CELLS))
+        .otherwise(pl.col(TO_PUT_RIGHT))
     )  # fmt: skip
-    marks = sheet.values.select(mark.alias(EXTRA_CELLS)).to_series()
+    marks = sheet.values.select(mark.alias(TO_PUT_RIGHT)).to_series()
     if marks.null_count() == marks.len():
         return cells
-    there = cells[EXTRA_CELLS] if EXTRA_CELLS in cells.columns else pl.Series([None], dtype=pl.String)
-    return cells.with_columns(pl.coalesce(there, marks).alias(EXTRA_CELLS))
+    there = cells[TO_PUT_RIGHT] if TO_PUT_RIGHT in cells.columns else pl.Series([None], dtype=pl.String)
+    return cells.with_columns(pl.coalesce(there, marks).alias(TO_PUT_RIGHT))
 
 
 def _goes_back(sheet: Sheet, verdicts: pl.DataFrame) -> pl.Series:
@@ -107,7 +108,7 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
         numbered = sheet.values.select("row_number").join(
             sheet.extra, on="row_number", how="left", maintain_order="left"
         )
-        cells = cells.with_columns(numbered[EXTRA_CELLS])
+        cells = cells.with_columns(numbered[TO_PUT_RIGHT])
     return cells
 
 

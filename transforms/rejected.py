@@ -2,16 +2,13 @@
 
 import polars as pl
 
-from schemas.inbound.form import UUID_ANY_CASE
-from schemas.inbound.meant import MONTH, YEAR
-from schemas.snapshot import Snapshot
+from schemas.inbound.patterns import MONTH, UUID_ANY_CASE, YEAR
+from schemas.needs import Snapshot
 from schemas.vocabulary import DECLARATION_TYPES
-from transforms.changes import Submission
+from transforms.changes import Act
 
 
-def rejected_declarations(
-    rejected: pl.DataFrame, findings: pl.DataFrame, snapshot: Snapshot, submission: Submission
-) -> pl.DataFrame:
+def rejected_declarations(rejected: pl.DataFrame, findings: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """One row for each rejected row that names a participant whom DfE knows, a role and a type.
 
     rejected: rows with their facts; findings: row_number, position, code of every rule broken.
@@ -21,11 +18,11 @@ def rejected_declarations(
     named = rejected.filter(
         pl.col("participant_type").is_not_null() & pl.col("declaration_type").is_in(DECLARATION_TYPES)
     ).join(snapshot.participants, on="participant_id", how="semi", maintain_order="left")
-    return _kept(named, findings, submission)
+    return _kept(named, findings, act)
 
 
 def rejected_expectations(
-    rejected: pl.DataFrame, findings: pl.DataFrame, _snapshot: Snapshot, submission: Submission
+    rejected: pl.DataFrame, findings: pl.DataFrame, _snapshot: Snapshot, act: Act
 ) -> pl.DataFrame:
     """The same of a list of expected payments, for rows that name a participant, a role and a type. Also statement_month and
     contract_period, null where they could not be read."""
@@ -37,16 +34,16 @@ def rejected_expectations(
         pl.when(pl.col("statement_month").str.contains(MONTH)).then("statement_month"),
         contract_period=pl.when(pl.col("contract_period").str.contains(YEAR)).then("year"),
     )
-    return _kept(named, findings, submission, "statement_month", "contract_period")
+    return _kept(named, findings, act, "statement_month", "contract_period")
 
 
-def _kept(named: pl.DataFrame, findings: pl.DataFrame, submission: Submission, *more: str) -> pl.DataFrame:
+def _kept(named: pl.DataFrame, findings: pl.DataFrame, act: Act, *more: str) -> pl.DataFrame:
     codes = findings.sort("position").group_by("row_number").agg(pl.col("code").unique(maintain_order=True))
     return named.join(codes, on="row_number", maintain_order="left").select(
-        pl.lit(submission.submission_id).alias("submission_id"),
+        pl.lit(act.submission_id).alias("submission_id"),
         "row_number",
         "line_number",
-        pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
+        pl.lit(act.lead_provider_id).alias("lead_provider_id"),
         *more,
         "participant_id",
         "participant_type",

@@ -5,21 +5,20 @@ from datetime import datetime
 
 import polars as pl
 
+from schemas.events import DFE_STAFF, LEAD_PROVIDER, UNDID
 from schemas.inbound.form import with_owners
 from schemas.inbound.reading import Sheet
-from schemas.inbound.repeats import UNDONE_BY, UNDONE_SINCE, UNKNOWN_CAUSE
+from schemas.inbound.repeats import UNDONE_SINCE, UNKNOWN_CAUSE
+from schemas.instants import day_in_london, long_day_text
 from schemas.kinds.kind import Kind
+from schemas.needs import Snapshot
 from schemas.rules import findings
 from schemas.showing import shown, shown_column
-from schemas.snapshot import Snapshot
-from transforms.changes import DFE_STAFF, LEAD_PROVIDER, ChangeSet, Submission
+from transforms.changes import Act, ChangeSet
 from transforms.findings import Findings
 from transforms.judging import Judgement, rows_at_once
 from transforms.update import VERDICTS
 from transforms.updates import UPDATES
-
-# Kinds of which a row replaces what an earlier one of the same file did: of one owner, the last row tells for all.
-_REPLACED_IN_FILE = ("schedule-changes", "partnership-changes")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class First:
     causes: pl.DataFrame
 
 
-def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission, moved: pl.Series) -> pl.Series:
+def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act, moved: pl.Series) -> pl.Series:
     """For each row, in order, whether what it brought about still stands. moved: numbers of rows whose partnership stands
     at another school, since DfE merged theirs."""
     update = UPDATES[kind.name]
@@ -40,13 +39,13 @@ def still_stands(sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submi
     whose = update.owner(values, snapshot) if update.owner else None
     rows = with_owners(kind, values, whose)
     stands = [
-        update.facts(portion, snapshot, submission).sort("row_number")["asks_for_what_is_done"].fill_null(False)
+        update.facts(portion, snapshot, act).sort("row_number")["asks_for_what_is_done"].fill_null(False)
         for portion in rows.iter_slices(rows_at_once(rows))
     ]
     answers = rows.select("row_number", "owner").with_columns(
         pl.concat(stands).alias("stands") | pl.col("row_number").is_in(moved.implode())
     )
-    if kind.name in _REPLACED_IN_FILE:
+    if kind.last_row_counts:  # of one owner, the last row tells for all
         last = pl.col("stands").sort_by("row_number").last().over("owner")
         answers = answers.with_columns(
             pl.when(pl.col("owner").is_null()).then("stands").otherwise(last).alias("stands")
@@ -62,21 +61,19 @@ def sent_back(sheet: Sheet) -> bool:
     return bool(sheet.cells[place].str.contains(f"^{UNDONE_SINCE.code} ").fill_null(False).any())
 
 
-def judge_again(
-    sheet: Sheet, kind: Kind, snapshot: Snapshot, submission: Submission, first: First, stands: pl.Series
-) -> Judgement:
+def judge_again(sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act, first: First, stands: pl.Series) -> Judgement:
     """Rows that stand are done already, the others rejected, by what and when. Changes nothing."""
     update = UPDATES[kind.name]
     rows = with_survivors(sheet.values, snapshot).with_columns(is_undone=~stands)
     verdicts, found = [pl.DataFrame(schema=VERDICTS)], Findings()
     for portion in rows.iter_slices(rows_at_once(rows)):
-        joined = update.facts(portion, snapshot, submission)
+        joined = update.facts(portion, snapshot, act)
         outcome = pl.when("is_undone").then(pl.lit("rejected")).otherwise(pl.lit("already-done"))
         joined = joined.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
-        verdicts.append(update.told(joined, submission).select(list(VERDICTS)))
-        told = _with_causes(joined, first)
-        found.add(findings([UNDONE_SINCE], told, told.select("is_undone")))
-    return Judgement(pl.concat(verdicts), found, ChangeSet(), pl.DataFrame())
+        verdicts.append(update.answers(joined, act).select(list(VERDICTS)))
+        undone = _with_causes(joined, first)
+        found.add(findings([UNDONE_SINCE], undone, undone.select("is_undone")))
+    return Judgement(sheet, pl.concat(verdicts), found, ChangeSet(), pl.DataFrame())
 
 
 def with_survivors(values: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
@@ -95,7 +92,7 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
            (("undone", pl.String), ("undone_on", pl.Date))}  # fmt: skip
     rows = rows.select("row_number", "line_number", "is_undone", **own)
     rows = rows.join(first.causes, on="row_number", how="left", maintain_order="left")
-    day = pl.col("happened_at").dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y")
+    day = long_day_text(day_in_london(pl.col("happened_at")))
     place = pl.coalesce(pl.format("line {}", "by_line_number"), pl.format("row {}", "by_row_number"))
     by_file = pl.format(
         ", by {} of your file {} (receipt {})", place, shown_column(pl.col("by_file_name")), "by_submission_id"
@@ -105,17 +102,17 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
         .when(pl.col("author") == DFE_STAFF).then(pl.lit(", by DfE"))
         .otherwise(pl.lit(""))
     )  # fmt: skip
-    what = pl.col("type").replace_strict(UNDONE_BY, default=UNKNOWN_CAUSE, return_dtype=pl.String)
+    what = pl.col("type").replace_strict(UNDID, default=UNKNOWN_CAUSE, return_dtype=pl.String)
     on = pl.format(" on {}", day).fill_null("")
     declared = pl.format(
-        "the declaration was {} on {}, by a file of yours", "undone", pl.col("undone_on").dt.strftime("%-d %B %Y")
+        "the declaration was {} on {}, by a file of yours", "undone", long_day_text(pl.col("undone_on"))
     )
     return rows.select(
         "row_number",
         "line_number",
         "is_undone",
         pl.lit(f"{shown(first.file_name)}, receipt {first.submission_id}").alias("first_submission_words"),
-        pl.lit(first.received_at).dt.convert_time_zone("Europe/London").dt.date().alias("first_sent_on"),
+        day_in_london(pl.lit(first.received_at)).alias("first_sent_on"),
         pl.when(pl.col("type").is_null() & declared.is_not_null())
         .then(declared)
         .otherwise(pl.concat_str(what, on, who))

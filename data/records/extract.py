@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import Connection, delete, text
 
-from data.casting import typed
 from data.counting import forget_paid_units
 from data.database import Database, Reader, as_stored
 from data.records.merging import move_with_schools, survivors, write_moves
-from data.records.reconciling import Reconciled, reconcile, write_down
-from data.settling import Attached, attach_eligible
+from data.records.reconciling import reconcile, write_down
+from data.settling import attach_eligible
 from data.tables import RECORD_TABLES, mailboxes, records_imports
+from schemas.columns import typed
 from schemas.instants import london_day
 from schemas.records.checks import (
     FAULTS_SHOWN,
@@ -29,22 +29,12 @@ from schemas.records.checks import (
     price_faults,
     sense_faults,
 )
-from schemas.records.doubts import NEEDED, Doubt, doubts_of
+from schemas.records.doubts import NEEDED, doubts_of
 from schemas.records.tables import RECORDS, Table
+from schemas.reports import Imported, Reconciled
 from schemas.slugs import new_mailboxes
 
 AS_OF_FILE = "extract.json"
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What a load did. counts: rows by table, as the extract has them. doubts: what the records say that somebody has to
-    look at (schemas.records.doubts)."""
-
-    counts: dict[str, int]
-    reconciled: Reconciled
-    attached: Attached
-    doubts: list[Doubt] = field(default_factory=list)
 
 
 def import_records(database: Database, folder: Path, now: datetime) -> Imported:

@@ -12,10 +12,11 @@ import polars as pl
 from sqlalchemy import Connection, delete, text
 
 from data.applying import WHOLE_ROW
-from data.casting import INSTANT
 from data.database import Database, Reader
 from data.records.reconciling import Reconciled
 from data.tables import events, own_changes, partnership_moves
+from schemas.columns import INSTANT
+from schemas.events import PARTNERSHIP_MOVED, SYSTEM
 from schemas.records.tables import RECORDS
 
 Merged = dict[str, tuple[pl.DataFrame, pl.DataFrame]]  # a table as it is to be, and the rows made here that it keeps
@@ -40,9 +41,9 @@ def survivors(changes: pl.DataFrame, there: pl.Series) -> dict[str, str]:
 
 _CHANGES = """
 SELECT c.from_participant_id, c.to_participant_id, c.changed_at FROM naming n CROSS JOIN participant_id_changes c
-WHERE c.from_participant_id = n.participant_id
+WHERE c.from_participant_id = n.id
 """
-_PRESENT = "SELECT p.participant_id FROM naming n CROSS JOIN participants p WHERE p.participant_id = n.participant_id"
+_PRESENT = "SELECT p.participant_id FROM naming n CROSS JOIN participants p WHERE p.participant_id = n.id"
 
 
 def surviving_participants(reader: Reader, ids: pl.Series) -> pl.DataFrame:
@@ -52,18 +53,15 @@ def surviving_participants(reader: Reader, ids: pl.Series) -> pl.DataFrame:
     schema = {"participant_id": pl.String, "merged_into": pl.String}
     if ids.is_empty():
         return pl.DataFrame(schema=schema)
-    reader.lend("naming", "participant_id", ids)
-    parts = [reader.frame(_CHANGES)]
+    parts = [reader.frame(_CHANGES, naming=ids)]
     asked = parts[0]["from_participant_id"].unique()  # of a file's many ids, the few that were merged
     while (pending := _not_in(parts[-1]["to_participant_id"], asked)).len():
-        reader.lend("naming", "participant_id", pending)
-        parts.append(reader.frame(_CHANGES))
+        parts.append(reader.frame(_CHANGES, naming=pending))
         asked = pl.concat([asked, pending])
     changes = pl.concat(parts)
     if changes.is_empty():
         return pl.DataFrame(schema=schema)
-    reader.lend("naming", "participant_id", asked)
-    there = reader.frame(_PRESENT)["participant_id"]
+    there = reader.frame(_PRESENT, naming=asked)["participant_id"]
     led = survivors(changes.select(old="from_participant_id", new="to_participant_id", at="changed_at"), there)
     found = pl.DataFrame({"participant_id": list(led), "merged_into": list(led.values())}, schema=schema)
     return found.filter(pl.col("participant_id").is_in(ids.implode()))
@@ -131,17 +129,17 @@ WHERE h.id IS NULL
 def _orphaned(reader: Reader, theirs: pl.DataFrame, schools: pl.Series) -> pl.DataFrame:
     """DfE's own training on which something was declared, whose partnership went with its school and left it none: as the
     extract has it, with the partnership that it had."""
-    reader.lend("there", "id", schools)
-    before = reader.frame(_DECLARED_AT)
+    before = reader.frame(_DECLARED_AT, there=schools)
     bare = theirs.filter(pl.col("partnership_id").is_null()).drop("partnership_id")
     return bare.join(before, on="training_period_id").select(theirs.columns)
 
 
 def _known(reader: Reader, ids: pl.Series) -> pl.DataFrame:
     """These partnerships as they stood before the load."""
-    reader.lend("lost", "id", ids)
     columns = ", ".join(f't."{name}"' for name in RECORDS["partnerships"].columns)
-    return reader.frame(f"SELECT {columns} FROM lost n CROSS JOIN partnerships t WHERE t.partnership_id = n.id")
+    return reader.frame(
+        f"SELECT {columns} FROM lost n CROSS JOIN partnerships t WHERE t.partnership_id = n.id", lost=ids
+    )
 
 
 def _merges(reader: Reader, merged: Merged) -> pl.DataFrame:
@@ -201,9 +199,9 @@ def _where_training_is(
     found = pl.coalesce("same_id", "any_id")
     led = hanging.filter(found.is_not_null()).select("training_period_id", to=found)
     rest = hanging.join(led, on="training_period_id", how="anti")
-    reader.lend("hanging", "id", rest["training_period_id"])
     declared = reader.frame(
-        "SELECT DISTINCT d.training_period_id FROM hanging n CROSS JOIN declarations d WHERE d.training_period_id = n.id"
+        "SELECT DISTINCT d.training_period_id FROM hanging n CROSS JOIN declarations d WHERE d.training_period_id = n.id",
+        hanging=rest["training_period_id"],
     )
     dfes = cells["training_periods"].select("training_period_id", to="partnership_id")
     free = rest.join(dfes, on="training_period_id").join(declared, on="training_period_id", how="anti")
@@ -299,14 +297,14 @@ def write_moves(database: Database, connection: Connection, found: Reconciled, n
     connection.execute(delete(partnership_moves))
     rows = pl.DataFrame(list(every.items()), schema=MOVES, orient="row")
     database.insert(connection, partnership_moves, rows.with_columns(pl.lit(now, INSTANT).alias("moved_at")))
-    reader.lend("settled", "id", found.moved["from_partnership_id"])
+    reader.lend("settled", found.moved["from_partnership_id"])
     connection.execute(
         text("DELETE FROM own_changes WHERE table_name = 'partnerships' AND record_id IN (SELECT id FROM settled)")
     )
     told = found.rehoused.select(
         pl.lit(now, INSTANT).alias("happened_at"),
-        pl.lit("school_partnership_moved_with_school").alias("type"),
-        pl.lit("system").alias("author"),
+        pl.lit(PARTNERSHIP_MOVED).alias("type"),
+        pl.lit(SYSTEM).alias("author"),
         partnership_id="record_id",
         before=pl.struct("column", value="before").struct.json_encode(),
         after=pl.struct("column", value="after").struct.json_encode(),

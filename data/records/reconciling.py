@@ -7,54 +7,22 @@ that the extract lacks is kept, unless an extract has shown it before and this o
 All other records, and all other tables, are as the extract has them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 from sqlalchemy import Connection, text
 
 from data.applying import WHOLE_ROW
-from data.casting import INSTANT, parse_instant, typed
-from data.database import Database, Reader, as_stored, instant_text
-from data.tables import events, rfc3339
+from data.database import Database, Reader, as_stored
+from data.tables import events
+from schemas.columns import INSTANT, parse_instant, typed
+from schemas.events import REPLACED_BY_RECORDS, SYSTEM
+from schemas.instants import rfc3339, rfc3339_text
 from schemas.records.tables import RECORDS, Table
+from schemas.reports import Reconciled
 
 _OWN = "SELECT record_id, column_name, before, changed_at, seen_at FROM own_changes WHERE table_name = ?"
-_FINDINGS = {
-    "table": pl.String,
-    "record_id": pl.String,
-    "column": pl.String,
-    "before": pl.String,
-    "after": pl.String,
-}
-
-
-@dataclass
-class Reconciled:
-    """What was found in one load. Each: table, record_id, column (`*` for the whole record), before, after.
-
-    seen: ours, and now DfE's too. kept: ours, which the extract does not know yet (after: what the extract says).
-    overruled: ours, given up to DfE's word (before: ours, after: the extract's). rehoused: partnerships that moved with
-    their school (school_id) or into another one (`*`); moved: the latter, old id and new; orphaned: training of DfE's that
-    keeps its partnership, for something was declared on it (data.records.merging).
-    """
-
-    seen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
-    kept: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
-    overruled: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
-    rehoused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_FINDINGS))
-    orphaned: pl.DataFrame = field(default_factory=pl.DataFrame)
-    moved: pl.DataFrame = field(
-        default_factory=lambda: pl.DataFrame(
-            schema=dict.fromkeys(("from_partnership_id", "to_partnership_id"), pl.String)
-        )
-    )
-
-    def add(self, which: str, table: str, rows: pl.DataFrame) -> None:
-        """rows: record_id, column, before, after."""
-        if rows.height:
-            told = rows.select(pl.lit(table).alias("table"), "record_id", "column", "before", "after")
-            setattr(self, which, pl.concat([getattr(self, which), told]))
 
 
 @dataclass(frozen=True)
@@ -102,9 +70,10 @@ def reconcile(
 
 def _ours(reader: Reader, spec: Table, ids: pl.Series) -> pl.DataFrame:
     """Our rows as the extract would have them."""
-    reader.lend("own", "id", ids)
     columns = ", ".join(f't."{name}"' for name in spec.columns)
-    rows = typed(reader.frame(f'SELECT {columns} FROM own n CROSS JOIN "{spec.name}" t WHERE t."{spec.key[0]}" = n.id'))
+    rows = typed(
+        reader.frame(f'SELECT {columns} FROM own n CROSS JOIN "{spec.name}" t WHERE t."{spec.key[0]}" = n.id', own=ids)
+    )
     flags = [name for name, column in spec.columns.items() if column.kind == "flag"]
     return as_stored(rows.with_columns(pl.col(flags).cast(pl.String))).select(pl.all().cast(pl.String))
 
@@ -153,7 +122,7 @@ def _one_column(side: _Table, merged: pl.DataFrame, column: str, found: Reconcil
         pl.col("record_id").alias(side.key), "before", "changed_at", "seen_at"
     )
     if side.spec.columns[column].kind == "instant":
-        own = own.with_columns(instant_text(parse_instant(pl.col("before"))).alias("before"))
+        own = own.with_columns(rfc3339_text(parse_instant(pl.col("before"))).alias("before"))
     has_moved = "updated_at" in side.spec.columns
     theirs, ours = side.theirs.select(side.key, theirs=pl.col(column)), side.ours.select(side.key, ours=pl.col(column))
     pairs = own.join(theirs, on=side.key).join(ours, on=side.key)
@@ -196,7 +165,7 @@ def write_down(database: Database, connection: Connection, found: Reconciled, no
         ):
             rows = getattr(found, which).filter(pl.col("table") == name)
             for column, part in rows.partition_by("column", as_dict=True).items():
-                database.reader(connection).lend("settled", "id", part["record_id"])
+                database.reader(connection).lend("settled", part["record_id"])
                 # A record that DfE removed is ours in no column any more.
                 only = "" if which == "overruled" and column[0] == WHOLE_ROW else "column_name = :column AND "
                 sql = f"{act} WHERE {only}table_name = :name AND record_id IN (SELECT id FROM settled)"
@@ -213,8 +182,8 @@ def _told(overruled: pl.DataFrame, now: datetime) -> pl.DataFrame:
     ]  # fmt: skip
     return overruled.select(
         pl.lit(now, INSTANT).alias("happened_at"),
-        pl.lit("accepted_update_replaced_by_records").alias("type"),
-        pl.lit("system").alias("author"),
+        pl.lit(REPLACED_BY_RECORDS).alias("type"),
+        pl.lit(SYSTEM).alias("author"),
         *linked,
         pl.struct("column", value="before").struct.json_encode().alias("before"),
         pl.struct("column", value="after").struct.json_encode().alias("after"),

@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from data.casting import INSTANT
 from data.sample.draws import chance, draws, uuids, whole
-from schemas.vocabulary import FACTS
+from schemas.columns import INSTANT
+from schemas.facts import statement_calendar
 
 SAMPLE_DAY = date(2026, 11, 20)
 SAMPLE_NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -27,30 +27,6 @@ PLACES = (
 PARTNER_KINDS = ("Teaching School Hub", "Schools Alliance", "Learning Trust", "Training Partnership")
 SCHOOL_KINDS = ("Primary School", "High School", "Academy", "Church of England School", "Infant School", "College")
 PENCE = pl.Decimal(14, 2)
-
-
-def contract_periods() -> pl.DataFrame:
-    facts = pl.read_csv(FACTS / "contract_periods.csv", infer_schema=False)
-    return facts.select(
-        pl.col("contract_period_year").cast(pl.Int64).alias("contract_period"),
-        pl.col("started_on", "finished_on").str.to_date(),
-        pl.col("enabled") == "true",
-        pl.col("payments_frozen_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%z").cast(INSTANT),
-        *(
-            pl.col(flag) == "true"
-            for flag in ("mentor_funding_enabled", "detailed_evidence_types_enabled", "uplift_fees_enabled")
-        ),
-    )
-
-
-def milestones() -> pl.DataFrame:
-    facts = pl.read_csv(FACTS / "schedules_milestones.csv", infer_schema=False)
-    return facts.select(
-        pl.col("contract_period_year").cast(pl.Int64).alias("contract_period"),
-        "schedule_identifier",
-        "declaration_type",
-        pl.col("start_date", "milestone_date").str.to_date(),
-    )
 
 
 def lead_providers() -> pl.DataFrame:
@@ -194,14 +170,7 @@ def contracts(providers: pl.DataFrame, scale: float) -> dict[str, pl.DataFrame]:
 
 def statements(contracts: pl.DataFrame) -> pl.DataFrame:
     """A statement per provider for each recommended month of the calendar, settled as far as the sample day has come."""
-    calendar = pl.read_csv(FACTS / "statement_calendar.csv", infer_schema=False).filter(pl.col("recommended") == "true")
-    months = calendar.select(
-        pl.col("contract_period_year").cast(pl.Int64).alias("contract_period"),
-        pl.col("statement_year").cast(pl.Int64).alias("year"),
-        pl.col("statement_month").cast(pl.Int64).alias("month"),
-        "fee_type",
-        pl.col("deadline_date", "payment_date").str.to_date(),
-    ).with_columns((pl.int_range(pl.len()).over("contract_period") >= 29).alias("late"))
+    months = statement_calendar().with_columns((pl.int_range(pl.len()).over("contract_period") >= 29).alias("late"))
     versions = contracts.select("lead_provider_id", "contract_period", "contract_id").with_columns(
         pl.int_range(pl.len()).over("lead_provider_id", "contract_period").alias("version"),
         pl.len().over("lead_provider_id", "contract_period").alias("versions"),

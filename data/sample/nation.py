@@ -8,12 +8,14 @@ from data.records.extract import write_table
 from data.sample import contracts as money
 from data.sample import people
 from data.sample.declarations import declarations
+from schemas.facts import contract_periods, milestones
+from schemas.lifecycle import is_live
 from schemas.records.tables import RECORDS
 
 
 def sample_records(scale: float) -> dict[str, pl.DataFrame]:
     """Every table of the extract. scale 1 is the nation: some 60,000 participants a contract period."""
-    periods, milestones, providers = money.contract_periods(), money.milestones(), money.lead_providers()
+    periods, calendar, providers = contract_periods(), milestones(), money.lead_providers()
     partners, schools = money.delivery_partners(scale), money.schools(scale)
     pairs = money.pairings(providers, partners, periods)
     partnerships = money.partnerships(schools, pairs, periods)
@@ -24,10 +26,10 @@ def sample_records(scale: float) -> dict[str, pl.DataFrame]:
     participants = people.participants(enrolments)
     school_periods, training_periods, chain = people.periods(enrolments, partnerships)
     mentorships = people.mentorships(school_periods)
-    made = declarations(chain, participants, milestones, statements, school_years, mentorships, school_periods)
+    made = declarations(chain, participants, calendar, statements, school_years, mentorships, school_periods)
     tables = {
         "contract_periods": periods,
-        "milestones": milestones,
+        "milestones": calendar,
         "lead_providers": providers,
         "delivery_partners": partners,
         "provider_delivery_partners": pairs,
@@ -56,8 +58,7 @@ def _completed_mentors(
         school_periods.filter(participant_type="mentor").select("school_period_id", "participant_id"),
         on="school_period_id",
     )
-    live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
-    done = made.filter(live & (pl.col("declaration_type") == "completed")).join(roles, on="training_period_id")
+    done = made.filter(is_live() & (pl.col("declaration_type") == "completed")).join(roles, on="training_period_id")
     ended = done.group_by("participant_id").agg(pl.col("declaration_date").max().dt.date().alias("ended"))
     joined = participants.join(ended, on="participant_id", how="left", maintain_order="left")
     reason = pl.when(pl.col("ended").is_not_null()).then(pl.lit("completed_declaration_received"))

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from data.casting import INSTANT
 from data.sample.contracts import SAMPLE_DAY
 from data.sample.draws import draws, uuids, whole
+from schemas.columns import INSTANT
 
 ECTS_A_YEAR, MENTORS_A_YEAR = 34_000, 26_000
 FIRST = (

@@ -10,20 +10,20 @@ from typing import Any
 
 import polars as pl
 
-from data.ledger import FinalVersion
+from data.ledger.versions import FinalVersion
 from flows.errors import ExchangeError
-from flows.installation import House
-from schemas.outbound.receipts import defused
+from flows.installation import Installation
+from schemas.outbound.defusing import defused
+from schemas.vocabulary import SECTIONS
 
-SECTIONS = ("output", "clawback", "uplift", "uplift-clawback", "service-fee", "adjustment", "vat", "total")
-FACTS = (
+_FACTS = (
     "lead_provider_id", "lead_provider_name", "contract_period", "statement_month", "statement_id", "fee_type", "status",
     "version", "deadline_date", "payment_date",
 )  # fmt: skip
-COLUMNS = ("line", *FACTS, "statements", *(section.replace("-", "_") for section in SECTIONS))
+COLUMNS = ("line", *_FACTS, "statements", *(section.replace("-", "_") for section in SECTIONS))
 
 
-def payment_schedule(house: House, month: str) -> pl.DataFrame:
+def payment_schedule(installation: Installation, month: str) -> pl.DataFrame:
     """The payable and paid statements of a month (YYYY-MM): COLUMNS, all text.
 
     `line` is `statement`, then `control-total` for each status and, last, for all: `statements` counts them, and the
@@ -32,7 +32,7 @@ def payment_schedule(house: House, month: str) -> pl.DataFrame:
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         raise ExchangeError("NO-MONTH", f"{month} is not a month.", "Give it as YYYY-MM, for example 2027-01.")
-    finals = house.ledger.final_versions(int(month[:4]), int(month[5:]))
+    finals = installation.versions.final(int(month[:4]), int(month[5:]))
     late = [each.statement_id for each in finals if each.status != each.version_status]
     if late:
         raise ExchangeError(
@@ -52,7 +52,7 @@ def _row(final: FinalVersion) -> dict[str, Any]:
     sums = {section.replace("-", "_"): Decimal() for section in SECTIONS}
     for line in json.loads(final.lines):
         sums[line["section"].replace("-", "_")] += Decimal(line["amount"])
-    facts = {name: getattr(final, name) for name in FACTS}
+    facts = {name: getattr(final, name) for name in _FACTS}
     return {"line": "statement", **facts, "statements": 1, **sums}
 
 

@@ -90,12 +90,12 @@ def _rehearsed(as_of: str | None) -> Any:
 def records_import(folder: Path, as_of: AsOf = None) -> None:
     """Load DfE's records from FOLDER (CSV or Parquet, a file a table), all of it or nothing."""
     from data.records.extract import import_records
-    from flows.installation import open_house
-    from templates.operators import import_report
+    from flows.installation import open_installation
+    from templates.loads import import_report
 
     moment = _moment(as_of)
-    with open_house() as house:
-        imported = import_records(house.database, folder, moment)
+    with open_installation() as installation:
+        imported = import_records(installation.database, folder, moment)
     print(import_report(imported))
 
 
@@ -105,10 +105,10 @@ def records_export(
 ) -> None:
     """Write DfE's records to FOLDER, rows ordered by key."""
     from data.records.extract import export_records
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        counts = export_records(house.database, folder, parquet)
+    with open_installation() as installation:
+        counts = export_records(installation.database, folder, parquet)
     print("\n".join(f"{name}: {count:,} rows" for name, count in counts.items()))
 
 
@@ -126,7 +126,7 @@ def records_sample(
 @app.command()
 def intake(as_of: AsOf = None) -> None:
     """Take and process every waiting file once, and deliver receipts."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.rounds.intake import intake_round
     from templates.operators import intake_report
 
@@ -136,9 +136,9 @@ def intake(as_of: AsOf = None) -> None:
 
         flow(as_of)
         return
-    with open_house() as house:
-        done = intake_round(house, _rehearsed(as_of))
-        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    with open_installation() as installation:
+        done = intake_round(installation, _rehearsed(as_of))
+        names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     print(intake_report(done, names))
     if done.troubles:
         raise ExchangeError("TROUBLE", f"{len(done.troubles)} things went wrong:", "; ".join(done.troubles))
@@ -147,7 +147,7 @@ def intake(as_of: AsOf = None) -> None:
 @app.command()
 def statements(as_of: AsOf = None) -> None:
     """Settle what falls due, compute every statement not yet paid, deliver new versions."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.rounds.statements import statements_round
     from templates.operators import grouped, statements_report
 
@@ -157,9 +157,9 @@ def statements(as_of: AsOf = None) -> None:
 
         flow(as_of)
         return
-    with open_house() as house:
-        done = statements_round(house, _rehearsed(as_of))
-        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    with open_installation() as installation:
+        done = statements_round(installation, _rehearsed(as_of))
+        names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     print(statements_report(done, names))
     troubles = [*grouped(done.held_back), *done.troubles, *done.intake.troubles]
     if troubles:
@@ -173,8 +173,8 @@ def authorise(
     as_of: AsOf = None,
 ) -> None:
     """Mark a payable statement paid, if it comes to what was last delivered and to what is typed; deliver its final version."""
-    from flows.installation import open_house
-    from flows.rounds.statements import authorise as authorise_statement
+    from flows.acts.authorise import authorise as authorise_statement
+    from flows.installation import open_installation
     from templates.rendering import typed_pounds
 
     try:
@@ -182,8 +182,8 @@ def authorise(
     except ValueError as error:
         raise typer.BadParameter(f"{total} is not an amount like 1,234.50") from error
     moment = _rehearsed(as_of)
-    with open_house() as house:
-        statement, path = authorise_statement(house, statement_id.lower(), typed, house.now(moment))
+    with open_installation() as installation:
+        statement, path = authorise_statement(installation, statement_id.lower(), typed, installation.now(moment))
     print(f"Paid: £{statement.total:,.2f}, VAT included, for {statement.facts['lead_provider_name']}: {path}")
 
 
@@ -191,31 +191,31 @@ def authorise(
 def submission_list() -> None:
     """Files that wait to be judged or could not be, the oldest first: ids and what is known, no names."""
     from flows.acts.submissions import listed
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        print("\n".join(listed(house)) or "Nothing waits, and nothing is put aside.")
+    with open_installation() as installation:
+        print("\n".join(listed(installation)) or "Nothing waits, and nothing is put aside.")
 
 
 @submission.command("show")
 def submission_show(submission_id: str) -> None:
     """What is known of one submission, and what was done with it."""
     from flows.acts.submissions import shown
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        print("\n".join(shown(house, submission_id)))
+    with open_installation() as installation:
+        print("\n".join(shown(installation, submission_id)))
 
 
 @submission.command("retry")
 def submission_retry(submission_id: str, as_of: AsOf = None) -> None:
     """Judge a file now that waits or is put aside, as of when it was received; its receipt replaces the one that it has."""
     from flows.acts.submissions import tried_again
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
     moment = _rehearsed(as_of)
-    with open_house() as house:
-        print(tried_again(house, submission_id, moment))
+    with open_installation() as installation:
+        print(tried_again(installation, submission_id, moment))
 
 
 @submission.command("set-aside")
@@ -224,11 +224,11 @@ def submission_set_aside(
 ) -> None:
     """Put a file aside that cannot be judged: its sender gets a receipt that says so, and what lies behind it goes on."""
     from flows.acts.submissions import put_aside
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
     moment = _rehearsed(as_of)
-    with open_house() as house:
-        print(put_aside(house, submission_id, reason, moment))
+    with open_installation() as installation:
+        print(put_aside(installation, submission_id, reason, moment))
 
 
 @app.command()
@@ -237,11 +237,11 @@ def payments(
 ) -> None:
     """A month's payment schedule (YYYY-MM): payable and paid statements of all lead providers, with control totals."""
     from flows.acts.payments import payment_schedule
-    from flows.installation import open_house
-    from templates.rendering import write
+    from flows.installation import open_installation
+    from templates.folders import write
 
-    with open_house() as house:
-        schedule = payment_schedule(house, month).write_csv(None)
+    with open_installation() as installation:
+        schedule = payment_schedule(installation, month).write_csv(None)
     if to:
         write(to, schedule)
         print(f"{schedule.count(chr(10)) - 4:,} statements: {to}")
@@ -252,12 +252,12 @@ def payments(
 @app.command()
 def verify(statement_id: Annotated[str | None, typer.Argument()] = None, as_of: AsOf = None) -> None:
     """Compute paid statements anew, all or one, and raise an alarm where a figure would not be as paid."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.upkeep.verify import verify as verify_paid
     from templates.operators import verify_report
 
-    with open_house() as house:
-        done = verify_paid(house, _moment(as_of), _record_id(statement_id) if statement_id else None)
+    with open_installation() as installation:
+        done = verify_paid(installation, _moment(as_of), _record_id(statement_id) if statement_id else None)
     print(verify_report(done))
     if done.alarms:
         raise ExchangeError(
@@ -272,25 +272,25 @@ def void(
     as_of: AsOf = None,
 ) -> None:
     """Void a declaration for DfE, or claw it back where it was paid; the providers' rules hold."""
-    from flows.acts.dfe import void as void_declaration
-    from flows.installation import open_house
+    from flows.acts.void import void as void_declaration
+    from flows.installation import open_installation
 
     moment = _moment(as_of)
-    with open_house() as house:
-        print(void_declaration(house, _record_id(declaration_id), reason, moment))
+    with open_installation() as installation:
+        print(void_declaration(installation, _record_id(declaration_id), reason, moment))
 
 
 @app.command()
 def adjustments(file: Path, as_of: AsOf = None) -> None:
     """Add the adjustments of a CSV FILE (statement_id, payment_type, amount) to statements: all of them or none."""
-    from flows.acts.dfe import add_adjustments
-    from flows.installation import open_house
+    from flows.acts.adjust import add_adjustments
+    from flows.installation import open_installation
     from templates.rendering import pounds
 
     moment = _moment(as_of)
-    with open_house() as house:
-        done = add_adjustments(house, file, moment)
-        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    with open_installation() as installation:
+        done = add_adjustments(installation, file, moment)
+        names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     if done.was_there:
         print("This file has been added before: nothing to do.")
         return
@@ -307,16 +307,16 @@ def history(
 ) -> None:
     """The story of a participant or a declaration, by its id: who changed what, when, by which file and row."""
     from flows.acts.history import history as tell
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house, house.database.read() as reader:
+    with open_installation() as installation, installation.database.read() as reader:
         print("\n".join(tell(reader, _record_id(record_id), with_reasons)))
 
 
 @app.command()
 def housekeeping(as_of: AsOf = None) -> None:
     """Remove uploads and receipts that have been kept long enough (ECTX_KEEP_DAYS). The audit trail stays."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.upkeep.housekeeping import housekeeping as keep
     from templates.operators import keeping_report
 
@@ -326,9 +326,9 @@ def housekeeping(as_of: AsOf = None) -> None:
 
         flow(as_of)
         return
-    with open_house() as house:
-        done = keep(house, _moment(as_of))
-        names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    with open_installation() as installation:
+        done = keep(installation, _moment(as_of))
+        names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     print(keeping_report(done, names))
     if done.troubles:
         raise ExchangeError("TROUBLE", f"{len(done.troubles)} things went wrong:", "; ".join(done.troubles))
@@ -337,11 +337,11 @@ def housekeeping(as_of: AsOf = None) -> None:
 @app.command()
 def backup(folder: Path, as_of: AsOf = None) -> None:
     """Copy the embedded default to FOLDER while it runs; again into the same folder copies only what is new."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.upkeep.backup import backup as copy
 
-    with open_house() as house:
-        made = copy(house, folder, _moment(as_of))
+    with open_installation() as installation:
+        made = copy(installation, folder, _moment(as_of))
     print(f"{folder}: {made['files']:,} files, {made['bytes']:,} bytes")
 
 
@@ -361,12 +361,12 @@ def replay(
     to: Annotated[Path, typer.Option(help="A new folder, for the replay's own records.")],
 ) -> None:
     """Judge all stored uploads again on the starting records, apart from the real ones, and compare the end states."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.upkeep.replay import replay as judge_again
-    from templates.operators import replay_report
+    from templates.loads import replay_report
 
-    with open_house() as house:
-        done = judge_again(house, extracts, to)
+    with open_installation() as installation:
+        done = judge_again(installation, extracts, to)
     print(replay_report(done))
     if done.different:
         raise ExchangeError(
@@ -399,20 +399,20 @@ def _through_prefect() -> bool:
 @app.command()
 def serve() -> None:
     """This machine as the whole service: SFTP server, scheduled flows, operators' pages. Ctrl-C stops it."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.service.services import services, stop_signals
 
-    with stop_signals() as stopped, open_house() as house:
-        _serve_until(stopped, house, services)
+    with stop_signals() as stopped, open_installation() as installation:
+        _serve_until(stopped, installation, services)
 
 
-def _serve_until(stopped: threading.Event, house: Any, services: Any) -> None:
+def _serve_until(stopped: threading.Event, installation: Any, services: Any) -> None:
     from flows.service.signing_in import how_to_sign_in
 
-    with services(house, house.settings.sftp_port) as running:
+    with services(installation, installation.settings.sftp_port) as running:
         print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
         print(f"Operators       {running.pages}")
-        print(f"Sign in with    {how_to_sign_in(house.settings)}")
+        print(f"Sign in with    {how_to_sign_in(installation.settings)}")
         print("Press Ctrl-C to stop.", flush=True)
         stopped.wait()
         print("Stopping.", flush=True)
@@ -457,16 +457,18 @@ def provider_add(
     checksum_always: Annotated[bool, typer.Option(help="Every file waits for its .sha256.")] = False,
 ) -> None:
     """Make a lead provider's mailbox, and let the holder of a key in. NAME: slug, name or id in the records."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        whose = house.lead_provider(name)
+    with open_installation() as installation:
+        whose = installation.lead_provider(name)
         if key_file:
-            _warn_of_others(house.accounts, whose.slug, house.accounts.add_key(whose.slug, _read_key(key_file)))
+            _warn_of_others(
+                installation.accounts, whose.slug, installation.accounts.add_key(whose.slug, _read_key(key_file))
+            )
         else:
-            house.accounts.allow(whose.slug)
-        house.accounts.want_checksums(whose.slug, checksum_always)
-        house.mailbox(whose.slug)
+            installation.accounts.allow(whose.slug)
+        installation.accounts.want_checksums(whose.slug, checksum_always)
+        installation.mailbox(whose.slug)
     print(f"{whose.name}: user {whose.slug}")
 
 
@@ -487,16 +489,16 @@ def _warn_of_others(accounts: Any, slug: str, key: Any) -> None:
 @provider.command("list")
 def provider_list() -> None:
     """Lead providers, their users and the fingerprints of their keys."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        allowed = set(house.accounts.names())
-        for whose in house.lead_providers():
-            keys = [f"{each.fingerprint} {each.comment}".strip() for each in house.accounts.keys(whose.slug)]
+    with open_installation() as installation:
+        allowed = set(installation.accounts.names())
+        for whose in installation.lead_providers():
+            keys = [f"{each.fingerprint} {each.comment}".strip() for each in installation.accounts.keys(whose.slug)]
             state = ", ".join(keys) or ("no key yet" if whose.slug in allowed else "no login")
             print(f"{whose.slug}\t{whose.name}\t{state}")
-        for gone in sorted(allowed - {whose.slug for whose in house.lead_providers()}):
-            keys = [each.fingerprint for each in house.accounts.keys(gone)]
+        for gone in sorted(allowed - {whose.slug for whose in installation.lead_providers()}):
+            keys = [each.fingerprint for each in installation.accounts.keys(gone)]
             told = ", ".join(keys) or "no key"
             print(f"{gone}\tnot in DfE's records: shut out by `ectx provider remove {gone}`\t{told}")
 
@@ -504,11 +506,11 @@ def provider_list() -> None:
 @provider.command("remove")
 def provider_remove(name: str) -> None:
     """Shut a lead provider out. The mailbox and what lies in it stay."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        account = house.account(name)
-        if not house.accounts.remove(account):
+    with open_installation() as installation:
+        account = installation.account(name)
+        if not installation.accounts.remove(account):
             raise ExchangeError("NO-ACCOUNT", f"{account} has no login.", "See `ectx provider list`.")
     print(f"{account}: logins removed; the mailbox stays")
 
@@ -516,33 +518,33 @@ def provider_remove(name: str) -> None:
 @key.command("add")
 def key_add(name: str, key_file: Path) -> None:
     """Let the holder of another key in, from the next login on. Keys: ed25519, or RSA of 3,072 bits or more."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        whose = house.lead_provider(name)
-        added = house.accounts.add_key(whose.slug, _read_key(key_file))
-        _warn_of_others(house.accounts, whose.slug, added)
+    with open_installation() as installation:
+        whose = installation.lead_provider(name)
+        added = installation.accounts.add_key(whose.slug, _read_key(key_file))
+        _warn_of_others(installation.accounts, whose.slug, added)
     print(f"{whose.slug}: {added.fingerprint}")
 
 
 @key.command("list")
 def key_list(name: str) -> None:
     """The fingerprints of a provider's keys."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        keys = house.accounts.keys(house.account(name))
+    with open_installation() as installation:
+        keys = installation.accounts.keys(installation.account(name))
     print("\n".join(f"{each.fingerprint} {each.comment}".strip() for each in keys) or "no key yet")
 
 
 @key.command("rotate")
 def key_rotate(name: str, key_file: Path) -> None:
     """Let one new key in and shut all others out, at once: connections with an old key are ended."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        whose = house.lead_provider(name)
-        added, gone = house.accounts.rotate(whose.slug, _read_key(key_file))
+    with open_installation() as installation:
+        whose = installation.lead_provider(name)
+        added, gone = installation.accounts.rotate(whose.slug, _read_key(key_file))
     print("\n".join([f"{whose.slug}: {added.fingerprint}", *(f"removed {each.fingerprint}" for each in gone)]))
 
 
@@ -550,11 +552,11 @@ def key_rotate(name: str, key_file: Path) -> None:
 @key.command("remove", hidden=True)
 def key_revoke(name: str, fingerprint: str) -> None:
     """Shut one key out, by its fingerprint: connections with it are ended."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
 
-    with open_house() as house:
-        account = house.account(name)
-        if not house.accounts.remove_key(account, fingerprint):
+    with open_installation() as installation:
+        account = installation.account(name)
+        if not installation.accounts.remove_key(account, fingerprint):
             raise ExchangeError("NO-KEY", f"{account} has no key {fingerprint}.", "See `ectx provider key list`.")
     print(f"{account}: removed {fingerprint}")
 
@@ -574,11 +576,11 @@ def host_key(host: Annotated[str, typer.Argument(help="As providers call this ma
 @app.command("sshd-config")
 def sshd_config(folder: Path) -> None:
     """Write FOLDER/sshd_config and FOLDER/setup.sh: OpenSSH in place of the embedded server, for the same providers."""
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.service.sshd import write_sshd_config
 
-    with open_house() as house:
-        users = write_sshd_config(house, folder)
+    with open_installation() as installation:
+        users = write_sshd_config(installation, folder)
     print(
         f"{folder}: written for {', '.join(users)}. Run setup.sh as root, then `sshd -f` on sshd_config's absolute path."
     )

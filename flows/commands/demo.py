@@ -22,7 +22,7 @@ from data.records.extract import import_records
 from data.sample.nation import write_sample
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.installation import House, LeadProvider, open_house
+from flows.installation import Installation, LeadProvider, open_installation
 from flows.rounds.rehearsal import acceptable
 from flows.service.services import Services, prefect_environment, services, stop_signals
 from flows.service.signing_in import auth_string, made_secret
@@ -57,8 +57,8 @@ def run_demo(folder: Path, keep: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     settings = Settings(home=folder, database_url="", mailboxes="", seconds_between_looks=0.3)
     started = time.monotonic()
-    with _progress(console) as say, open_house(settings) as house:
-        _tell(house, say, console, keep, started)
+    with _progress(console) as say, open_installation(settings) as installation:
+        _tell(installation, say, console, keep, started)
 
 
 @contextmanager
@@ -84,81 +84,83 @@ class Teller:
         self.console.print(f"[green]✓[/green] {words}", highlight=False)
 
 
-def _tell(house: House, say: Teller, console: Console, keep: bool, started: float) -> None:
+def _tell(installation: Installation, say: Teller, console: Console, keep: bool, started: float) -> None:
     say.step("Making sample records")
     with tempfile.TemporaryDirectory() as sample:
         counts = write_sample(Path(sample), SCALE)
-        import_records(house.database, Path(sample), instant(RECORDS_AT))
+        import_records(installation.database, Path(sample), instant(RECORDS_AT))
     say.done(
         f"DfE's records: {counts['participants']:,} made-up participants, {counts['declarations']:,} declarations, "
         f"{counts['lead_providers']} lead providers, six contract periods"
     )
     say.step("Starting the SFTP server, and Prefect with the operators' pages")
-    with services(house, sftp_port=0, scheduled=keep, any_ui_port=True) as running:
+    with services(installation, sftp_port=0, scheduled=keep, any_ui_port=True) as running:
         say.done(f"SFTP server on port {running.sftp_port}, operators' pages at {running.pages}")
-        players = _players(house, running)
-        _play(house, running, players, say)
-        _show(house, players, running, console, time.monotonic() - started)
+        players = _players(installation, running)
+        _play(installation, running, players, say)
+        _show(installation, players, running, console, time.monotonic() - started)
         if keep:
-            _wait(house, console, say)
+            _wait(installation, console, say)
 
 
-def _players(house: House, running: Services) -> list[Player]:
+def _players(installation: Installation, running: Services) -> list[Player]:
     """Two lead providers with a key pair each, and the server's host key pinned."""
-    hosts = house.settings.home / "demo-known-hosts"
-    lines = [known_hosts_line(running.sftp_host, running.sftp_port, key) for key in host_keys(house.settings.home)]
+    hosts = installation.settings.home / "demo-known-hosts"
+    lines = [
+        known_hosts_line(running.sftp_host, running.sftp_port, key) for key in host_keys(installation.settings.home)
+    ]
     hosts.write_text("\n".join(lines) + "\n", encoding="utf-8")
     players = []
-    for provider in house.lead_providers()[:2]:
-        key_file = house.settings.home / f"demo-key-{provider.slug}"
-        house.accounts.add_key(provider.slug, write_new_key(key_file))
+    for provider in installation.lead_providers()[:2]:
+        key_file = installation.settings.home / f"demo-key-{provider.slug}"
+        installation.accounts.add_key(provider.slug, write_new_key(key_file))
         players.append(Player(provider, key_file, hosts))
     return players
 
 
-def _play(house: House, running: Services, players: list[Player], say: Teller) -> None:
+def _play(installation: Installation, running: Services, players: list[Player], say: Teller) -> None:
     first, second = players
-    good = _rows(house, first)
+    good = _rows(installation, first)
     bad = _bad_rows(good["participant_id"][-1])
-    _upload(house, running, first, "declarations-december.csv", good.head(GOOD_ROWS).vstack(bad).write_csv())
+    _upload(installation, running, first, "declarations-december.csv", good.head(GOOD_ROWS).vstack(bad).write_csv())
     say.done(
         f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong"
     )
-    _upload(house, running, first, "expected-payments.csv", _expected(house, first, good).write_csv())
+    _upload(installation, running, first, "expected-payments.csv", _expected(installation, first, good).write_csv())
     say.done(f"{first.provider.name} says what it expects to be paid for January")
-    whole = _rows(house, second).head(GOOD_ROWS).write_csv()
-    _upload(house, running, second, "declarations.csv", whole)
+    whole = _rows(installation, second).head(GOOD_ROWS).write_csv()
+    _upload(installation, running, second, "declarations.csv", whole)
     torn = good.head(3).rename({"declaration_type": "type"}).write_csv()
-    _upload(house, running, second, "declarations-old-layout.csv", torn)
+    _upload(installation, running, second, "declarations-old-layout.csv", torn)
     say.done(f"{second.provider.name} uploads {GOOD_ROWS} right ones, and a file with a wrong header")
     say.step("Intake: a Prefect flow takes and judges the files")
-    _flow(house, running, "intake", UPLOADED_AT)
+    _flow(installation, running, "intake", UPLOADED_AT)
     say.done("Intake: every row judged, accepted ones applied, receipts delivered")
-    _upload(house, running, second, "declarations-once-more.csv", whole)
-    _flow(house, running, "intake", RESENT_AT)
+    _upload(installation, running, second, "declarations-once-more.csv", whole)
+    _flow(installation, running, "intake", RESENT_AT)
     say.done(f"{second.provider.name} sends the same file again: a duplicate, nothing is applied twice")
     say.step("Statements: provisional first")
-    _flow(house, running, "statements", RESENT_AT)
+    _flow(installation, running, "statements", RESENT_AT)
     say.done("Statements: provisional figures for everything not yet paid")
     say.step("Statements: the clock moves past the deadline of 31 December")
-    _flow(house, running, "statements", AFTER_DEADLINE)
+    _flow(installation, running, "statements", AFTER_DEADLINE)
     say.done("Statements: past the deadline, January's became payable")
 
 
-def _flow(house: House, running: Services, name: str, as_of: str) -> None:
+def _flow(installation: Installation, running: Services, name: str, as_of: str) -> None:
     """Run one flow as the schedule would: a process of its own, recorded by the Prefect server."""
     code = f"from flows.deployed import {name}; {name}({as_of!r})"
-    environment = prefect_environment(house.settings, running.api_url)
-    environment["ECTX_SECONDS_BETWEEN_LOOKS"] = str(house.settings.seconds_between_looks)
+    environment = prefect_environment(installation.settings, running.api_url)
+    environment["ECTX_SECONDS_BETWEEN_LOOKS"] = str(installation.settings.seconds_between_looks)
     environment.pop("ECTX_DATABASE_URL", None)
     environment.pop("ECTX_MAILBOXES", None)
-    log = house.settings.home / "logs" / "flows.log"
+    log = installation.settings.home / "logs" / "flows.log"
     with log.open("ab") as output:
         if subprocess.run([sys.executable, "-c", code], env=environment, stdout=output, stderr=output).returncode:
             raise ExchangeError("FLOW-FAILED", f"The flow {name} failed.", f"See {log}.")
 
 
-def _upload(house: House, running: Services, player: Player, name: str, content: str) -> None:
+def _upload(installation: Installation, running: Services, player: Player, name: str, content: str) -> None:
     """As the provider would: over SFTP, key login, host key checked; with OpenSSH's own command where there is one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -199,9 +201,9 @@ WHERE c.lead_provider_id = ? GROUP BY c.contract_period
 """
 
 
-def _expected(house: House, player: Player, rows: pl.DataFrame) -> pl.DataFrame:
+def _expected(installation: Installation, player: Player, rows: pl.DataFrame) -> pl.DataFrame:
     """What a provider might write down: everything it means to declare, declared or not, all at band A's price."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         people = reader.frame(_DUE, player.provider.lead_provider_id)
         prices = reader.frame(_BAND_A, player.provider.lead_provider_id)
     expected = rows.head(GOOD_ROWS + 5).join(people, on="participant_id").join(prices, on="contract_period")
@@ -216,9 +218,9 @@ def _expected(house: House, player: Player, rows: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _rows(house: House, player: Player) -> pl.DataFrame:
+def _rows(installation: Installation, player: Player) -> pl.DataFrame:
     """Declarations that this provider could make now: ECTs of 2025 and 2026, those that the rules accept."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         people = reader.frame(_DUE, player.provider.lead_provider_id).select("participant_id")
         tries = [_of_type(people, kind, evidence) for kind, evidence in _TYPES]
         accepted = [_accepted(reader, rows, player) for rows in tries]
@@ -261,8 +263,10 @@ def _bad_rows(known: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=[*columns, "your_reference"], orient="row")
 
 
-def _show(house: House, players: list[Player], running: Services, console: Console, seconds: float) -> None:
-    home = house.settings.home
+def _show(
+    installation: Installation, players: list[Player], running: Services, console: Console, seconds: float
+) -> None:
+    home = installation.settings.home
     boxes = {player.provider.name: home / "mailboxes" / player.provider.slug / "from-dfe" for player in players}
     for name, box in boxes.items():
         console.print()
@@ -308,9 +312,9 @@ def _january(box: Path) -> Decimal:
     return total
 
 
-def _wait(house: House, console: Console, say: Teller) -> None:
+def _wait(installation: Installation, console: Console, say: Teller) -> None:
     say.bar.stop()
-    signed_in = auth_string(made_secret(house.settings))
+    signed_in = auth_string(made_secret(installation.settings))
     console.print(f"\nSign in to the operators' pages with [bold]{signed_in}[/bold] (name and secret)", highlight=False)
     console.print("\nEverything keeps running. Press Ctrl-C to stop.")
     with stop_signals() as stopped:

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from data.ledger import UNREAD, SubmissionRow
-from flows.installation import House, LeadProvider
+from flows.installation import Installation, LeadProvider
 from flows.rounds.looking import microseconds, take_in_journal
 from flows.rounds.looking import received as seen_since
-from flows.rounds.receipts import LAST_FILE, add_note, received
+from flows.rounds.receipts import add_note, receipt_path
+from schemas.inbound.names import kind_of
 from schemas.inbound.unread import NO_CHECKSUM
-from schemas.kinds.kind import kind_of
+from schemas.submission import UNREAD, Submission
 from sftp.mailbox import SIDECAR, Arrival, Mailbox, Unreadable
 from sftp.server.names import why_refused
-from templates.rendering import as_json
+from templates.folders import as_json
+from templates.receipt import LAST_FILE, received
 
 LATE_CHECKSUM = timedelta(minutes=1)
 MOST_OF_A_CHECKSUM = 4 << 10  # bytes
@@ -40,8 +41,10 @@ class Ready:
 class Claims:
     """One mailbox's files on their way in. The caller holds the mailbox. as_of: of a rehearsal, received then."""
 
-    def __init__(self, house: House, provider: LeadProvider, mailbox: Mailbox, as_of: datetime | None) -> None:
-        self._house, self._provider, self._mailbox, self._as_of = house, provider, mailbox, as_of
+    def __init__(
+        self, installation: Installation, provider: LeadProvider, mailbox: Mailbox, as_of: datetime | None
+    ) -> None:
+        self._installation, self._provider, self._mailbox, self._as_of = installation, provider, mailbox, as_of
         self._seen = self._sightings()
         self._given_back = False
         # Lines for operators: what does not go on, and what soon will not.
@@ -50,21 +53,21 @@ class Claims:
 
     def _sightings(self) -> dict[str, datetime]:
         """Since when each file of this mailbox lies there whole; what the embedded server has seen meanwhile first."""
-        if not self._house.is_remote:
-            take_in_journal(self._house, [self._provider])
+        if not self._installation.is_remote:
+            take_in_journal(self._installation, [self._provider])
         owner = self._provider.lead_provider_id
         return {
-            arrival: moment for (whose, arrival), moment in self._house.ledger.sightings().items() if whose == owner
+            arrival: moment for (whose, arrival), moment in self._installation.sightings.all().items() if whose == owner
         }
 
     def _make_sure(self, arrivals: list[Arrival]) -> None:
         """Of a file that was put in another's place the embedded server writes the line an instant later: wait for it. A
         change of rights writes none, and moves nothing."""
-        if self._house.is_remote or not self._house.journal.folder.is_dir():
+        if self._installation.is_remote or not self._installation.journal.folder.is_dir():
             return
         deadline = time.monotonic() + JOURNAL_SECONDS
         while time.monotonic() < deadline:
-            when_seen = self._house.ledger.changed_when_seen(self._provider.lead_provider_id)
+            when_seen = self._installation.sightings.changed_when_seen(self._provider.lead_provider_id)
             other = [
                 a for a in arrivals if a.changed and when_seen.get(a.identity) not in (None, microseconds(a.changed))
             ]
@@ -87,11 +90,11 @@ class Claims:
         for each in ready:
             self._claim(each)
         # Whoever discarded the others may not have lived to say so.
-        self._house.ledger.all_removed(self._provider.lead_provider_id)
+        self._installation.submissions.all_removed(self._provider.lead_provider_id)
 
     def _is_known(self, arrival: Arrival) -> bool:
         """Whether a submission came of it already, and it only has to go."""
-        return self._house.ledger.came_of(self._provider.lead_provider_id, arrival.identity)
+        return self._installation.submissions.came_of(self._provider.lead_provider_id, arrival.identity)
 
     def take(self, settled: list[Arrival]) -> None:
         """Take and claim what is ready, in the order in which it was received."""
@@ -111,8 +114,8 @@ class Claims:
     def _with_room(self, in_order: list[Ready]) -> Iterator[Ready]:
         """Files as long as there is room for them among what is kept of this provider. What there is no room for waits, and
         what comes after it: files keep their order."""
-        most = self._house.settings.max_store_mebibytes << 20
-        kept = self._house.ledger.kept_bytes(self._provider.lead_provider_id) if in_order else 0
+        most = self._installation.settings.max_store_mebibytes << 20
+        kept = self._installation.uploads.kept_bytes(self._provider.lead_provider_id) if in_order else 0
         for ready in in_order:
             kept += ready.arrival.size_bytes
             if kept > most:
@@ -135,7 +138,9 @@ class Claims:
         for sidecar in settled:
             name = sidecar.shown_name[: -len(SIDECAR)]
             judged = (
-                self._house.ledger.last_judged(self._provider.lead_provider_id, name) if sidecar.is_sidecar else None
+                self._installation.submissions.last_judged(self._provider.lead_provider_id, name)
+                if sidecar.is_sidecar
+                else None
             )
             if not judged or name.lower() in files or not self._mailbox_has_just(sidecar, judged[1]):
                 continue
@@ -151,7 +156,7 @@ class Claims:
                     lines.append(f"{submission.submission_id}: a checksum that came after it was judged does not agree")
                 self._note(submission, note)
                 self._mailbox.discard(sidecar)
-                self._house.ledger.forget_sightings(self._provider.lead_provider_id, [sidecar.identity])
+                self._installation.sightings.forget(self._provider.lead_provider_id, [sidecar.identity])
         return lines
 
     def _told(self, sidecar: Arrival) -> str:
@@ -170,23 +175,23 @@ class Claims:
     def _mailbox_has_just(self, sidecar: Arrival, judged_at: datetime) -> bool:
         return judged_at <= self._received(sidecar) <= judged_at + LATE_CHECKSUM
 
-    def _note(self, submission: SubmissionRow, note: str) -> None:
-        house = self._house
-        before = house.ledger.receipt_sha256(submission.lead_provider_id, receipt_path(submission))
+    def _note(self, submission: Submission, note: str) -> None:
+        installation = self._installation
+        before = installation.deliveries.receipt_sha256(submission.lead_provider_id, receipt_path(submission))
         if before is None:
             return
-        sha256 = add_note(house.outbox, submission.submission_id, before, note)
-        with house.database.write() as connection:
-            house.ledger.owe(
+        sha256 = add_note(installation.outbox, submission.submission_id, before, note)
+        with installation.database.write() as connection:
+            installation.deliveries.owe(
                 connection, lead_provider_id=submission.lead_provider_id, what="receipt", path=receipt_path(submission),
-                last_file=LAST_FILE, sha256=sha256, owed_since=house.now(self._as_of),
+                last_file=LAST_FILE, sha256=sha256, owed_since=installation.now(self._as_of),
             )  # fmt: skip
 
     def _in_order(self, arrivals: list[Arrival]) -> list[Ready]:
         """Files with their checksums, by when they were received, then time of modification, then name; those whose
         checksum is wanted and missing are left to wait."""
         sidecars = {each.name.lower(): each for each in arrivals if each.is_sidecar}
-        always = self._house.accounts.wants_checksums(self._provider.slug)
+        always = self._installation.accounts.wants_checksums(self._provider.slug)
         ready = []
         for arrival in arrivals:
             sidecar = sidecars.get(arrival.name.lower() + SIDECAR)
@@ -200,23 +205,23 @@ class Claims:
     def _received(self, arrival: Arrival) -> datetime:
         if self._as_of:
             return self._as_of
-        return self._seen.get(arrival.identity) or seen_since(arrival, None, self._house.now())
+        return self._seen.get(arrival.identity) or seen_since(arrival, None, self._installation.now())
 
     def _claim(self, ready: Ready) -> None:
-        house, mailbox, owner = self._house, self._mailbox, self._provider.lead_provider_id
+        installation, mailbox, owner = self._installation, self._mailbox, self._provider.lead_provider_id
         arrival, sidecar = ready.arrival, ready.sidecar
         sha256, size = self._kept(arrival)
-        submission = house.ledger.unremoved(owner, arrival.identity, sha256)
+        submission = installation.submissions.unremoved(owner, arrival.identity, sha256)
         if submission is None:
             told = self._told(sidecar) if sidecar else None
             submission = replace(self._submission(arrival, sha256, size, ready.received_at), expected_sha256=told)
             came = [each.identity for each in (arrival, sidecar) if each]
-            submission = house.ledger.claim(submission, came)
+            submission = installation.submissions.claim(submission, came)
         mailbox.put(f"{receipt_path(submission)}/received.json", as_json(received(submission)))
         for finished in (sidecar, arrival):  # the file last: it is known by itself, a checksum is not
             if finished:
                 mailbox.discard(finished)
-        house.ledger.removed(submission.submission_id)
+        installation.submissions.removed(submission.submission_id)
 
     def _kept(self, arrival: Arrival) -> tuple[str, int]:
         """Keep a taken file, unless it is refused by its name. Returns its SHA-256 (UNREAD where we may not read it) and
@@ -224,7 +229,7 @@ class Claims:
         try:
             pieces = self._mailbox.read(arrival)
             if is_kept(arrival.shown_name):
-                return self._house.store_upload(pieces)
+                return self._installation.store_upload(pieces)
             digest, size = hashlib.sha256(), 0
             for piece in pieces:
                 digest.update(piece)
@@ -233,15 +238,15 @@ class Claims:
         except Unreadable:
             return UNREAD, arrival.size_bytes
 
-    def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> SubmissionRow:
+    def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> Submission:
         kind, owner = kind_of(arrival.shown_name), self._provider.lead_provider_id
         stamp, name = received_at.strftime("%Y%m%dT%H%M%SZ"), kind.name if kind else "unknown"
         for attempt in range(1000):
             text = f"{owner}|{arrival.identity}|{sha256}|{attempt}"
             submission_id = f"{stamp}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-            if not self._house.ledger.exists(submission_id):
+            if not self._installation.submissions.exists(submission_id):
                 break
-        return SubmissionRow(
+        return Submission(
             submission_id,
             owner,
             kind.name if kind else None,
@@ -261,8 +266,3 @@ def is_kept(file_name: str) -> bool:
 def _joined(line: str) -> str:
     """Older certutil puts a blank between bytes."""
     return line.replace(" ", "").strip()
-
-
-def receipt_path(submission: SubmissionRow) -> str:
-    """The receipt's folder in the mailbox."""
-    return f"from-dfe/receipts/{submission.submission_id}"

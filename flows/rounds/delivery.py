@@ -7,57 +7,58 @@ from pathlib import Path
 
 import polars as pl
 
-from data.ledger import DeliveryRow
-from data.tables import rfc3339
-from flows.installation import House, LeadProvider
-from flows.rounds.receipts import LAST_FILE, receipt_folder
+from data.ledger.deliveries import DeliveryRow
+from flows.installation import Installation, LeadProvider
+from flows.rounds.receipts import receipt_folder
+from schemas.instants import rfc3339
 from sftp.mailbox import Mailbox
 from sftp.refusals import Refusal
+from templates.receipt import LAST_FILE
 
 INDEX = "from-dfe/index.csv"
 
 
-def deliver_owed(house: House, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> int:
+def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> int:
     """Deliver every folder that the mailbox is owed. Returns how many. The caller holds the mailbox.
 
     Folders first, then the index that lists them, then our own note of it: cut anywhere, the next round repeats.
     """
-    owed = house.ledger.owed(provider.lead_provider_id)
+    owed = installation.deliveries.owed(provider.lead_provider_id)
     if not owed:
         return 0
-    there = house.ledger.index(provider.lead_provider_id)
+    there = installation.deliveries.index(provider.lead_provider_id)
     for delivery in owed:
-        mailbox.deliver(delivery.path, _in_outbox(house, delivery), delivery.last_file)
-    if refused := _refusals(house, owed):
+        mailbox.deliver(delivery.path, _in_outbox(installation, delivery), delivery.last_file)
+    if refused := _refusals(installation, owed):
         mailbox.add_refusals(refused)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
     mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
     mailbox.settle([*(delivery.path for delivery in owed), INDEX])
-    house.ledger.delivered(numbered, now)
+    installation.deliveries.delivered(numbered, now)
     return len(owed)
 
 
-def deliver_again(house: House, provider: LeadProvider, mailbox: Mailbox) -> int:
+def deliver_again(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> int:
     """Put everything into the mailbox that was ever delivered and is still kept, and the index. Returns how many folders."""
-    there = house.ledger.index(provider.lead_provider_id)
+    there = installation.deliveries.index(provider.lead_provider_id)
     count = 0
     for delivery in there:
-        source = _in_outbox(house, delivery)
+        source = _in_outbox(installation, delivery)
         if source.is_dir():  # a receipt may be too old to be kept
             mailbox.deliver(delivery.path, source, delivery.last_file)
             count += 1
     if there:
-        if refused := _refusals(house, there):
+        if refused := _refusals(installation, there):
             mailbox.add_refusals(refused)
         mailbox.put(INDEX, _index(there))
     return count
 
 
-def _refusals(house: House, deliveries: list[DeliveryRow]) -> list[Refusal]:
+def _refusals(installation: Installation, deliveries: list[DeliveryRow]) -> list[Refusal]:
     """Of the files whose receipts these are, those that were refused whole. To tell them again changes nothing."""
     found = []
     for delivery in deliveries:
-        path = _in_outbox(house, delivery) / LAST_FILE
+        path = _in_outbox(installation, delivery) / LAST_FILE
         if delivery.what != "receipt" or not path.is_file():
             continue
         receipt = json.loads(path.read_text(encoding="utf-8"))
@@ -69,11 +70,11 @@ def _refusals(house: House, deliveries: list[DeliveryRow]) -> list[Refusal]:
     return found
 
 
-def _in_outbox(house: House, delivery: DeliveryRow) -> Path:
+def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
     """Receipts lie under their submission, statements under provider and path, so that none meets another."""
     if delivery.what == "receipt":
-        return receipt_folder(house.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
-    return house.outbox / delivery.lead_provider_id / delivery.path
+        return receipt_folder(installation.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
+    return installation.outbox / delivery.lead_provider_id / delivery.path
 
 
 def _index(delivered: list[DeliveryRow]) -> bytes:

@@ -6,42 +6,26 @@ trouble is its own: what it holds up is its provider's alone.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data.database import is_from_outside
-from data.ledger import SubmissionRow
-from flows.clock import london_day, to_the_second
-from flows.installation import House, LeadProvider
+from flows.clock import to_the_second
+from flows.installation import Installation, LeadProvider
 from flows.rounds.claiming import Claims
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.looking import Looks, forget_gone, look_at_all
-from flows.rounds.receipts import Outcome
 from flows.rounds.trying import Failed, failed, log_trouble, try_one
 from flows.rounds.waiting import WAITING, tell_what_waits
+from schemas.instants import london_day
+from schemas.reports import IntakeRound
+from schemas.submission import Submission
 from sftp.local import LocalMailbox
 from sftp.mailbox import MailboxError
 
 log = logging.getLogger("ectx.intake")
-
-
-@dataclass
-class IntakeRound:
-    """What one round did, for operators: ids, counts and codes, nothing personal.
-
-    busy: slugs of mailboxes that somebody else is at. unseen: slugs of those that could not be looked at, or emptied. waits:
-    a line for each file that waits for its next try, and for what will soon not go on.
-    """
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    delivered: int = 0
-    troubles: list[str] = field(default_factory=list)
-    waits: list[str] = field(default_factory=list)
-    busy: list[str] = field(default_factory=list)
-    unseen: set[str] = field(default_factory=set)
 
 
 def plainly(name: str, act: Callable[[], Any]) -> None:
@@ -50,7 +34,7 @@ def plainly(name: str, act: Callable[[], Any]) -> None:
 
 
 def intake_round(
-    house: House,
+    installation: Installation,
     as_of: datetime | None,
     do: Callable[[str, Callable[[], Any]], None] = plainly,
     patience: float = 0.0,
@@ -61,14 +45,14 @@ def intake_round(
     as_of: the instant of a rehearsal, at which everything is received; None: now. patience: seconds to wait for who is at
     a mailbox. apart: judge in processes of their own, so that no file can take this one with it.
     """
-    providers = house.lead_providers()
-    looks = look_at_all(house, providers)
+    providers = installation.lead_providers()
+    looks = look_at_all(installation, providers)
     done = IntakeRound(troubles=looks.troubles, unseen=looks.unseen)
     for provider in providers:
-        if _has_work(house, provider, looks, done):
-            act = partial(_in_turn, house, provider, looks, as_of, done, patience, apart)
+        if _has_work(installation, provider, looks, done):
+            act = partial(_in_turn, installation, provider, looks, as_of, done, patience, apart)
             _guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
-    done.troubles += _strangers(house, providers)
+    done.troubles += _strangers(installation, providers)
     return done
 
 
@@ -80,26 +64,27 @@ def _guarded(done: IntakeRound, provider: LeadProvider, act: Callable[[], Any]) 
         done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
 
 
-def _has_work(house: House, provider: LeadProvider, looks: Looks, done: IntakeRound) -> bool:
+def _has_work(installation: Installation, provider: LeadProvider, looks: Looks, done: IntakeRound) -> bool:
     """Whether something waits in a mailbox, or an earlier round was cut off before it was through with it."""
     if looks.settled.get(provider.slug) or provider.slug in looks.stale:
         return True
     if provider.slug in looks.unseen:
         return False
     try:
-        mailbox = house.mailbox(provider.slug)
+        mailbox = installation.mailbox(provider.slug)
         taken = mailbox.taken() or mailbox.half_sent() or mailbox.is_there(WAITING)
     except MailboxError as error:
         done.unseen.add(provider.slug)
         done.troubles.append(f"{provider.slug}: {error}")
         return False
-    owner, ledger = provider.lead_provider_id, house.ledger
-    return bool(taken or ledger.waiting(owner) or ledger.owed(owner) or ledger.any_unremoved(owner))
+    owner, submissions = provider.lead_provider_id, installation.submissions
+    is_owed = submissions.waiting(owner) or installation.deliveries.owed(owner) or submissions.any_unremoved(owner)
+    return bool(taken or is_owed)
 
 
-def _strangers(house: House, providers: list[LeadProvider]) -> list[str]:
+def _strangers(installation: Installation, providers: list[LeadProvider]) -> list[str]:
     """Mailboxes with files in them that belong to no lead provider in the records (rule FILE-003)."""
-    folder, known = house.settings.mailboxes_folder, {provider.slug for provider in providers}
+    folder, known = installation.settings.mailboxes_folder, {provider.slug for provider in providers}
     if folder is None or not folder.is_dir():
         return []
     others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in known]
@@ -121,7 +106,7 @@ def _files_in(folder: Path) -> int:
 
 
 def _in_turn(
-    house: House,
+    installation: Installation,
     provider: LeadProvider,
     looks: Looks,
     as_of: datetime | None,
@@ -130,26 +115,26 @@ def _in_turn(
     apart: bool,
 ) -> None:
     """One mailbox's work, unless somebody else is at it."""
-    with house.database.only_one(f"mailbox-{provider.slug}", patience) as ours:
+    with installation.database.only_one(f"mailbox-{provider.slug}", patience) as ours:
         if not ours:
             done.busy.append(provider.slug)
             return
         all_is_claimed = False
         try:
-            mailbox = house.mailbox(provider.slug)
-            claims = Claims(house, provider, mailbox, as_of)
+            mailbox = installation.mailbox(provider.slug)
+            claims = Claims(installation, provider, mailbox, as_of)
             claims.left_over()
             settled = looks.settled.get(provider.slug, [])
             claims.take(settled)
             if provider.slug in looks.stale:
-                forget_gone(house, provider, looks.stale[provider.slug])
+                forget_gone(installation, provider, looks.stale[provider.slug])
             all_is_claimed = not claims.troubles
             done.troubles += claims.troubles
             done.waits += claims.notices
-            _judge_waiting(house, provider, as_of, done, apart)
+            _judge_waiting(installation, provider, as_of, done, apart)
             done.troubles += claims.late_checksums(settled)
-            done.waits += tell_what_waits(house, provider, mailbox, as_of)
-            done.delivered += deliver_owed(house, provider, mailbox, house.now(as_of))
+            done.waits += tell_what_waits(installation, provider, mailbox, as_of)
+            done.delivered += deliver_owed(installation, provider, mailbox, installation.now(as_of))
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")
@@ -158,31 +143,31 @@ def _in_turn(
                 done.unseen.add(provider.slug)
 
 
-def judge_waiting_of(house: House, provider: LeadProvider, as_of: datetime | None) -> IntakeRound:
+def judge_waiting_of(installation: Installation, provider: LeadProvider, as_of: datetime | None) -> IntakeRound:
     """Judge what is claimed of one mailbox, as far as it goes. The caller holds it."""
     done = IntakeRound()
-    _judge_waiting(house, provider, as_of, done)
+    _judge_waiting(installation, provider, as_of, done)
     return done
 
 
 def _judge_waiting(
-    house: House, provider: LeadProvider, as_of: datetime | None, done: IntakeRound, apart: bool = False
+    installation: Installation, provider: LeadProvider, as_of: datetime | None, done: IntakeRound, apart: bool = False
 ) -> None:
     """Judge a mailbox's claimed files, in their order: a void counts after its declaration. So none is judged before one
     that has to be tried again."""
-    for submission in house.ledger.waiting(provider.lead_provider_id):
-        now = house.now(as_of)
+    for submission in installation.submissions.waiting(provider.lead_provider_id):
+        now = installation.now(as_of)
         if submission.next_try_at and now < submission.next_try_at:
             done.waits.append(
                 f"{submission.submission_id} is tried again at {to_the_second(submission.next_try_at)}: {submission.trouble}"
             )
             return
         try:
-            outcome = try_one(house, provider, submission, as_of, apart)
+            outcome = try_one(installation, provider, submission, as_of, apart)
             if outcome:
                 done.outcomes.append(outcome)
         except Failed as error:
-            line, is_aside = failed(house, provider, submission, error.trouble, now)
+            line, is_aside = failed(installation, provider, submission, error.trouble, now)
             done.troubles.append(line)
             if not is_aside:
                 return
@@ -197,17 +182,17 @@ def _judge_waiting(
             return
 
 
-def held_from(house: House, providers: list[LeadProvider], done: IntakeRound) -> dict[str, date]:
+def held_from(installation: Installation, providers: list[LeadProvider], done: IntakeRound) -> dict[str, date]:
     """Lead provider id → the first day of whose deadline nothing of theirs may move yet: a file received by then is not
     judged, or their mailbox has not been seen since. Those of whom all is judged are not in it."""
     held: dict[str, date] = {}
     for provider in providers:
         if provider.slug in done.unseen or provider.slug in done.busy:
             held[provider.lead_provider_id] = date.min
-        elif waiting := house.ledger.waiting(provider.lead_provider_id):
+        elif waiting := installation.submissions.waiting(provider.lead_provider_id):
             held[provider.lead_provider_id] = min(_day(each) for each in waiting)
     return held
 
 
-def _day(submission: SubmissionRow) -> date:
+def _day(submission: Submission) -> date:
     return london_day(submission.received_at)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data.database import is_from_outside
-from flows.installation import House, LeadProvider
+from flows.installation import Installation, LeadProvider
 from sftp.mailbox import Arrival, MailboxError
 from sftp.server.journal import Whole
 
@@ -30,27 +30,27 @@ class Looks:
     stale: dict[str, list[str]] = field(default_factory=dict)
 
 
-def look_at_all(house: House, providers: list[LeadProvider]) -> Looks:
+def look_at_all(installation: Installation, providers: list[LeadProvider]) -> Looks:
     """Look at every mailbox twice, with one wait between for all of them; a file without a last line end a third time."""
     done = Looks()
-    first = _look(house, providers, done)
-    _find_stale(house, providers, first, done)
+    first = _look(installation, providers, done)
+    _find_stale(installation, providers, first, done)
     with_files = [each for each in providers if first.get(each.slug)]
     if not with_files:
         return done
-    time.sleep(house.settings.seconds_between_looks)
-    second = _look(house, with_files, done)
+    time.sleep(installation.settings.seconds_between_looks)
+    second = _look(installation, with_files, done)
     seen = {name: [a for a in found if a in first[name]] for name, found in second.items()}
     open_ended = {
         (name, a.name)
         for name, found in seen.items()
         for a in found
-        if not a.is_sidecar and not _ends_well(house, name, a)
+        if not a.is_sidecar and not _ends_well(installation, name, a)
     }
     if open_ended:
-        time.sleep(house.settings.seconds_between_looks)
+        time.sleep(installation.settings.seconds_between_looks)
         again = [each for each in with_files if each.slug in {name for name, _ in open_ended}]
-        third = _look(house, again, done)
+        third = _look(installation, again, done)
         seen = {
             name: [a for a in found if (name, a.name) not in open_ended or a in third.get(name, [])]
             for name, found in seen.items()
@@ -59,25 +59,25 @@ def look_at_all(house: House, providers: list[LeadProvider]) -> Looks:
     return done
 
 
-def remember_all(house: House) -> None:
+def remember_all(installation: Installation) -> None:
     """One look at every mailbox, so that what lies there is written down, as far as each can be seen."""
-    _look(house, house.lead_providers(), Looks())
+    _look(installation, installation.lead_providers(), Looks())
 
 
 def microseconds(seconds: float) -> int:
     return int(seconds * 1_000_000)
 
 
-def take_in_journal(house: House, providers: list[LeadProvider]) -> None:
+def take_in_journal(installation: Installation, providers: list[LeadProvider]) -> None:
     """Take into the database when the embedded server saw uploads whole. Cut off, it is all taken again."""
     for provider in providers:
-        if provider.slug not in house.journal.slugs():
+        if provider.slug not in installation.journal.slugs():
             continue
-        with house.journal.taken(provider.slug) as uploads:
-            now, mailbox = house.now(), house.mailbox(provider.slug)
+        with installation.journal.taken(provider.slug) as uploads:
+            now, mailbox = installation.now(), installation.mailbox(provider.slug)
             there = {each.identity for each in (*mailbox.look(), *mailbox.taken())}
             rows = {row["arrival"]: row for row in (_whole(provider.lead_provider_id, each, now) for each in uploads)}
-            house.ledger.saw_whole([row for arrival, row in rows.items() if arrival in there])
+            installation.sightings.saw_whole([row for arrival, row in rows.items() if arrival in there])
 
 
 def _whole(owner: str, upload: Whole, now: datetime) -> dict[str, Any]:
@@ -91,25 +91,27 @@ def _whole(owner: str, upload: Whole, now: datetime) -> dict[str, Any]:
     }
 
 
-def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str, list[Arrival]]:
+def _look(installation: Installation, providers: list[LeadProvider], done: Looks) -> dict[str, list[Arrival]]:
     """The files of every mailbox that can be seen; those not seen before are written down."""
     for provider in providers:
         try:
-            take_in_journal(house, [provider])
+            take_in_journal(installation, [provider])
         except Exception as error:  # one mailbox's trouble is not another's
             done.troubles.append(
                 f"{provider.slug}: its journal of uploads could not be read ({type(error).__name__}): change times count"
             )
-    known = house.ledger.sightings()
+    known = installation.sightings.all()
     # Before the first look nobody can have sent anything to an exchange that had no records.
-    before, never = (house.ledger.looks(), house.ledger.first_loaded()) if house.is_remote else ({}, None)
+    before, never = (
+        (installation.sightings.looks(), installation.records.first_loaded()) if installation.is_remote else ({}, None)
+    )
     found: dict[str, list[Arrival]] = {}
     new: list[dict[str, Any]] = []
     looked: dict[str, datetime] = {}
     for provider in providers:
-        owner, began = provider.lead_provider_id, house.now()
+        owner, began = provider.lead_provider_id, installation.now()
         try:
-            arrivals = house.mailbox(provider.slug).look()
+            arrivals = installation.mailbox(provider.slug).look()
         except Exception as error:  # one mailbox's trouble is not another's
             told = str(error) if isinstance(error, MailboxError) else type(error).__name__
             done.troubles.append(f"{provider.slug}: {told}")
@@ -117,12 +119,12 @@ def _look(house: House, providers: list[LeadProvider], done: Looks) -> dict[str,
             continue
         found[provider.slug] = arrivals
         fresh = [each for each in arrivals if (owner, each.identity) not in known]
-        ended = house.now() if fresh else began
+        ended = installation.now() if fresh else began
         new += [_sighting(owner, each, before.get(owner, never), ended) for each in fresh]
-        if house.is_remote:
+        if installation.is_remote:
             looked[owner] = began
     try:
-        house.ledger.saw(new, looked)
+        installation.sightings.saw(new, looked)
     except Exception as error:
         if not is_from_outside(error):
             raise
@@ -159,25 +161,27 @@ def received(arrival: Arrival, last_look: datetime | None, now: datetime) -> dat
     return moment
 
 
-def _find_stale(house: House, providers: list[LeadProvider], found: dict[str, list[Arrival]], done: Looks) -> None:
+def _find_stale(
+    installation: Installation, providers: list[LeadProvider], found: dict[str, list[Arrival]], done: Looks
+) -> None:
     """Sightings of files that are in no mailbox any more: whoever holds the mailbox makes sure, and forgets them."""
     slugs = {each.lead_provider_id: each.slug for each in providers}
     there = {name: {each.identity for each in arrivals} for name, arrivals in found.items()}
-    for owner, arrival in house.ledger.sightings():
+    for owner, arrival in installation.sightings.all():
         name = slugs.get(owner)
         if name in there and arrival not in there[name]:
             done.stale.setdefault(name, []).append(arrival)
 
 
-def forget_gone(house: House, provider: LeadProvider, stale: Iterable[str]) -> None:
+def forget_gone(installation: Installation, provider: LeadProvider, stale: Iterable[str]) -> None:
     """Forget sightings of files that lie neither in to-dfe nor among those taken. The caller holds the mailbox."""
-    mailbox = house.mailbox(provider.slug)
+    mailbox = installation.mailbox(provider.slug)
     there = {each.identity for each in (*mailbox.look(), *mailbox.taken())}
-    house.ledger.forget_sightings(provider.lead_provider_id, [each for each in stale if each not in there])
+    installation.sightings.forget(provider.lead_provider_id, [each for each in stale if each not in there])
 
 
-def _ends_well(house: House, name: str, arrival: Arrival) -> bool:
+def _ends_well(installation: Installation, name: str, arrival: Arrival) -> bool:
     try:
-        return house.mailbox(name).last_byte(arrival) in (b"\n", b"\r", b"")
+        return installation.mailbox(name).last_byte(arrival) in (b"\n", b"\r", b"")
     except MailboxError:
         return False

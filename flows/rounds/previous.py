@@ -6,29 +6,31 @@ from typing import Any
 
 import polars as pl
 
-from data.ledger import VersionRow
-from flows.installation import House, LeadProvider
-from schemas.outbound.statements import STATEMENT, STATEMENT_DECLARATIONS
-from templates.rendering import digest
+from flows.installation import Installation, LeadProvider
+from schemas.outbound.statements import DECLARATIONS, STATEMENT
+from schemas.outbound.versions import Version
+from templates.folders import digest
 
-FILES = {"statement": STATEMENT, "declarations": STATEMENT_DECLARATIONS}
+FILES = (STATEMENT, DECLARATIONS)
 
 
-def previous_tables(house: House, provider: LeadProvider, version: VersionRow) -> dict[str, pl.DataFrame] | None:
+def previous_tables(
+    installation: Installation, provider: LeadProvider, version: Version
+) -> dict[str, pl.DataFrame] | None:
     """statement.csv and declarations.csv of a version, as text, with statement_id; None when they are not what was
     delivered any more. Raises OSError where they cannot be read for another reason: that may pass."""
-    folder = house.outbox / provider.lead_provider_id / version.path
+    folder = installation.outbox / provider.lead_provider_id / version.path
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         listed = {each["name"]: each["sha256"] for each in manifest["files"]}
         tables = {}
-        for name, model in FILES.items():
-            path = folder / f"{name}.csv"
+        for file in FILES:
+            path = folder / f"{file.name}.csv"
             if digest(path) != listed[path.name]:
                 return None
             table = pl.read_csv(path, infer_schema=False)
-            missing = [pl.lit(None, pl.String).alias(column) for column in model.columns if column not in table.columns]
-            tables[name] = table.with_columns(pl.lit(version.statement_id).alias("statement_id"), *missing)
+            missing = [pl.lit(None, pl.String).alias(column) for column in file.columns if column not in table.columns]
+            tables[file.name] = table.with_columns(pl.lit(version.statement_id).alias("statement_id"), *missing)
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, pl.exceptions.PolarsError):
         return None
     return tables

@@ -6,18 +6,17 @@ import polars as pl
 
 from data.database import Reader
 from data.snapshots import snapshot_for
-from flows.clock import london_day
 from schemas.inbound.reading import Limits, read_sheet
-from schemas.kinds.kind import KINDS
-from transforms.changes import Submission
+from schemas.kinds import KINDS
+from transforms.changes import act_of_file
 from transforms.judging import Judgement, judge
 
 
 def rehearse(reader: Reader, kind: str, rows: pl.DataFrame, lead_provider_id: str, now: datetime) -> Judgement:
     """Judge rows (text columns of the kind) as a file received `now` from this lead provider."""
     sheet = read_sheet(rows.write_csv().encode(), KINDS[kind], Limits())
-    snapshot = snapshot_for(reader, kind, sheet.values, lead_provider_id)
-    return judge(sheet, KINDS[kind], snapshot, Submission("rehearsal", lead_provider_id, now, london_day(now)))
+    snapshot = snapshot_for(reader, KINDS[kind].needs, sheet.values, lead_provider_id)
+    return judge(sheet, KINDS[kind], snapshot, act_of_file("rehearsal", lead_provider_id, now))
 
 
 def acceptable(reader: Reader, kind: str, rows: pl.DataFrame, lead_provider_id: str, now: datetime) -> pl.DataFrame:

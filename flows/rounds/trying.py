@@ -20,24 +20,23 @@ from typing import Any
 from polars.exceptions import PanicException
 
 from data.database import is_from_outside
-from data.ledger import SubmissionRow
-from data.tables import rfc3339
 from flows.clock import to_the_second
 from flows.errors import ExchangeError
-from flows.installation import House, LeadProvider, open_house
+from flows.installation import Installation, LeadProvider, open_installation
 from flows.place import PROJECT
-from flows.rounds.processing import Judged, process, promise_receipt
-from flows.rounds.receipts import SET_ASIDE_NOTE, Outcome
+from flows.rounds.processing import AlreadyJudged, process, promise_receipt
+from flows.rounds.receipts import SET_ASIDE_NOTE
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
-from schemas.inbound.reading import FileFailure
+from schemas.events import DFE_STAFF, SUBMISSION_RETRIED, SUBMISSION_SET_ASIDE, SYSTEM
+from schemas.inbound.failure import FileFailure
+from schemas.instants import rfc3339
+from schemas.submission import Outcome, Submission
 from sftp.mailbox import MailboxError
 
 log = logging.getLogger("ectx.intake")
 RETRIES = 5
 FIRST_WAIT = timedelta(minutes=1)  # doubled each time: half an hour in all
-PUT_ASIDE, TRIED_AGAIN = "submission_set_aside", "submission_retried"
-SYSTEM, STAFF = "system", "dfe_staff_user"
 _TOLD = "ectx-tried "
 
 
@@ -50,19 +49,23 @@ class Failed(Exception):
 
 
 def try_one(
-    house: House, provider: LeadProvider, submission: SubmissionRow, as_of: datetime | None, apart: bool = False
+    installation: Installation,
+    provider: LeadProvider,
+    submission: Submission,
+    as_of: datetime | None,
+    apart: bool = False,
 ) -> Outcome | None:
     """Judge a file, here or in a process apart. None: somebody else has. Raises Failed, or what came from outside."""
-    mark = house.settings.store_folder / "trying" / submission.submission_id
+    mark = installation.settings.store_folder / "trying" / submission.submission_id
     is_apart = apart or mark.exists()
     try:
         if is_apart:
-            outcome: Outcome | None = _apart(house, submission, as_of)
+            outcome: Outcome | None = _apart(installation, submission, as_of)
         else:
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
-            outcome = process(house, provider, submission, house.now(as_of))
-    except Judged:
+            outcome = process(installation, provider, submission, installation.now(as_of))
+    except AlreadyJudged:
         outcome = None
     except BaseException as error:
         if not is_apart:  # it came back; one that once took its process with it is tried apart until it is judged
@@ -98,20 +101,20 @@ def what_is_known(error: BaseException) -> str:
 
 
 def failed(
-    house: House, provider: LeadProvider, submission: SubmissionRow, trouble: str, now: datetime
+    installation: Installation, provider: LeadProvider, submission: Submission, trouble: str, now: datetime
 ) -> tuple[str, bool]:
     """Write down a try that failed: it is tried again later, or put aside. Returns a line for operators, and whether the
     files behind it may go on."""
     failures = submission.failures + 1
     if failures > RETRIES:
         known = f"tried {failures} times; {trouble}"
-        set_aside(house, provider, replace(submission, failures=failures), known, now, SYSTEM)
+        set_aside(installation, provider, replace(submission, failures=failures), known, now, SYSTEM)
         return (
             f"{submission.submission_id} is put aside: {known}. See `ectx submission show {submission.submission_id}`",
             True,
         )
     again = now + FIRST_WAIT * 2 ** (failures - 1)
-    house.ledger.failed(submission.submission_id, failures, again, trouble)
+    installation.submissions.failed(submission.submission_id, failures, again, trouble)
     return (
         f"{submission.submission_id}: {trouble}; it is tried again at {to_the_second(again)}, files behind it wait",
         False,
@@ -119,31 +122,38 @@ def failed(
 
 
 def set_aside(
-    house: House, provider: LeadProvider, submission: SubmissionRow, reason: str, now: datetime, author: str
+    installation: Installation, provider: LeadProvider, submission: Submission, reason: str, now: datetime, author: str
 ) -> None:
-    """Put a file aside unjudged: its sender gets a receipt that says so, and what lies behind it goes on. Raises Judged."""
-    with house.database.write() as connection:
-        if not house.ledger.is_open(connection, submission.submission_id):
-            raise Judged(submission.submission_id)
-        promise_receipt(house, connection, provider, Outcome(submission, now, set_aside=SET_ASIDE_NOTE), now)
-        house.ledger.settle(connection, submission.submission_id, failures=submission.failures, trouble=reason)
-        _tell(house, connection, submission, PUT_ASIDE, author, reason, now)
+    """Put a file aside unjudged: its sender gets a receipt that says so, and what lies behind it goes on. Raises AlreadyJudged."""
+    with installation.database.write() as connection:
+        if not installation.submissions.is_open(connection, submission.submission_id):
+            raise AlreadyJudged(submission.submission_id)
+        outcome = Outcome(submission, now, set_aside=SET_ASIDE_NOTE)
+        promise_receipt(installation, connection, provider, outcome, None, now)
+        installation.submissions.settle(
+            connection, submission.submission_id, failures=submission.failures, trouble=reason
+        )
+        _tell(installation, connection, submission, SUBMISSION_SET_ASIDE, author, reason, now)
 
 
-def retry(house: House, provider: LeadProvider, submission: SubmissionRow, as_of: datetime | None) -> Outcome:
+def retry(
+    installation: Installation, provider: LeadProvider, submission: Submission, as_of: datetime | None
+) -> Outcome:
     """A person has a file tried again, now: judged as of when it was received. The caller holds the mailbox.
 
     Raises ExchangeError (NOT-JUDGED) where it fails again: then it is where it was.
     """
-    now = house.now(as_of)
-    with house.database.write() as connection:
-        if not house.ledger.is_open(connection, submission.submission_id):
+    now = installation.now(as_of)
+    with installation.database.write() as connection:
+        if not installation.submissions.is_open(connection, submission.submission_id):
             raise _is_judged(submission)
-        _tell(house, connection, submission, TRIED_AGAIN, STAFF, None, now)
+        _tell(installation, connection, submission, SUBMISSION_RETRIED, DFE_STAFF, None, now)
     try:
-        outcome = try_one(house, provider, submission, as_of)
+        outcome = try_one(installation, provider, submission, as_of)
     except Failed as error:
-        house.ledger.failed(submission.submission_id, submission.failures, submission.next_try_at, error.trouble)
+        installation.submissions.failed(
+            submission.submission_id, submission.failures, submission.next_try_at, error.trouble
+        )
         raise ExchangeError(
             "NOT-JUDGED", f"{submission.submission_id} could not be judged: {error.trouble}.", "It is where it was."
         ) from error
@@ -152,24 +162,30 @@ def retry(house: House, provider: LeadProvider, submission: SubmissionRow, as_of
     return outcome
 
 
-def _is_judged(submission: SubmissionRow) -> ExchangeError:
+def _is_judged(submission: Submission) -> ExchangeError:
     return ExchangeError(
         "JUDGED", f"{submission.submission_id} has been judged.", "Its receipt is delivered, or with the next round."
     )
 
 
 def _tell(
-    house: House, connection: Any, submission: SubmissionRow, kind: str, author: str, reason: str | None, now: datetime
+    installation: Installation,
+    connection: Any,
+    submission: Submission,
+    kind: str,
+    author: str,
+    reason: str | None,
+    now: datetime,
 ) -> None:
-    house.ledger.tell(
+    installation.submissions.tell(
         connection, happened_at=now, type=kind, author=author, lead_provider_id=submission.lead_provider_id,
         submission_id=submission.submission_id, reason=reason,
     )  # fmt: skip
 
 
-def _apart(house: House, submission: SubmissionRow, as_of: datetime | None) -> Outcome:
+def _apart(installation: Installation, submission: Submission, as_of: datetime | None) -> Outcome:
     """Judge in a process of its own. Raises Failed when it died, or said that it failed."""
-    settings = house.settings
+    settings = installation.settings
     told = {
         f"ECTX_{name.upper()}": _text(getattr(settings, name)) for name in Settings.model_fields if name != "ui_secret"
     }
@@ -190,7 +206,7 @@ def _apart(house: House, submission: SubmissionRow, as_of: datetime | None) -> O
         raise Failed(f"the process that judged it {died}")
     answer = json.loads(said.removeprefix(_TOLD))
     if answer["judged"]:
-        raise Judged(submission.submission_id)
+        raise AlreadyJudged(submission.submission_id)
     if answer["outside"]:
         raise OSError(answer["trouble"])
     if answer["trouble"]:
@@ -209,14 +225,14 @@ def _text(value: object) -> str:
 def _alone(submission_id: str, as_of: str) -> dict[str, Any]:
     """What came of the try, for whoever started this process."""
     nothing: dict[str, Any] = {"judged": False, "outside": False, "trouble": "", "failure": None}
-    with open_house() as house:
-        submission = house.ledger.submission(submission_id)
+    with open_installation() as installation:
+        submission = installation.submissions.find(submission_id)
         assert submission is not None
-        provider = house.lead_provider(submission.lead_provider_id)
-        now = house.now(None if as_of == "now" else datetime.fromisoformat(as_of))
+        provider = installation.lead_provider(submission.lead_provider_id)
+        now = installation.now(None if as_of == "now" else datetime.fromisoformat(as_of))
         try:
-            outcome = process(house, provider, submission, now)
-        except Judged:
+            outcome = process(installation, provider, submission, now)
+        except AlreadyJudged:
             return nothing | {"judged": True}
         except (Exception, PanicException) as error:
             return nothing | {"trouble": what_is_known(error), "outside": is_from_outside(error)}

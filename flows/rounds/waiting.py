@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from data.tables import rfc3339
-from flows.installation import House, LeadProvider
+from flows.installation import Installation, LeadProvider
+from schemas.instants import rfc3339
 from schemas.showing import shown
 from sftp.mailbox import FROM_DFE, SIDECAR, Arrival, Mailbox
 from sftp.refusals import plain
@@ -16,13 +16,15 @@ HEADER = ("file_name", "waiting_since", "waits_for")
 FOR_ITS_PART, TO_BE_FINISHED = timedelta(hours=1), timedelta(days=1)
 
 
-def tell_what_waits(house: House, provider: LeadProvider, mailbox: Mailbox, as_of: datetime | None) -> list[str]:
+def tell_what_waits(
+    installation: Installation, provider: LeadProvider, mailbox: Mailbox, as_of: datetime | None
+) -> list[str]:
     """Make from-dfe/waiting.csv what it is to be: gone where nothing waits. Returns a line for operators where something
     does. The caller holds the mailbox."""
-    now = house.now(as_of)
+    now = installation.now(as_of)
     rows = sorted(
         (since, arrival.shown_name, what)
-        for arrival, since, what, patience in _waiting(house, provider, mailbox)
+        for arrival, since, what, patience in _waiting(installation, provider, mailbox)
         if now - since >= patience
     )
     if not rows:
@@ -41,17 +43,17 @@ def tell_what_waits(house: House, provider: LeadProvider, mailbox: Mailbox, as_o
 
 
 def _waiting(
-    house: House, provider: LeadProvider, mailbox: Mailbox
+    installation: Installation, provider: LeadProvider, mailbox: Mailbox
 ) -> Iterable[tuple[Arrival, datetime, str, timedelta]]:
     """(file, since when, for what, after how long its sender is told)."""
     seen = {
         arrival: moment
-        for (whose, arrival), moment in house.ledger.sightings().items()
+        for (whose, arrival), moment in installation.sightings.all().items()
         if whose == provider.lead_provider_id
     }
     there = mailbox.look()
     names = {each.name.lower() for each in there}
-    always = house.accounts.wants_checksums(provider.slug)
+    always = installation.accounts.wants_checksums(provider.slug)
     for each in there:
         since = seen.get(each.identity) or _since(each)
         if each.is_sidecar and each.name.lower()[: -len(SIDECAR)] not in names:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from flows.errors import ExchangeError
-from flows.installation import House
+from flows.installation import Installation
 from flows.service.kept import Kept
 from flows.service.signing_in import auth_string, known_secret, made_secret
 from flows.service.sshd import bounds
@@ -146,20 +146,22 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def services(house: House, sftp_port: int, scheduled: bool = True, any_ui_port: bool = False) -> Iterator[Services]:
+def services(
+    installation: Installation, sftp_port: int, scheduled: bool = True, any_ui_port: bool = False
+) -> Iterator[Services]:
     """Start everything, yield when it answers, stop everything, whatever happens.
 
     any_ui_port: another port for the operators' pages when the one that is set is taken.
     Raises ExchangeError (REMOTE, RUNNING, NO-PORT, NO-START).
     """
-    settings = house.settings
+    settings = installation.settings
     folder = settings.mailboxes_folder
     if folder is None:
         raise ExchangeError(
             "REMOTE", "The mailboxes are on another SFTP service.", "Unset ECTX_MAILBOXES to serve them here."
         )
-    for provider in house.lead_providers():
-        house.mailbox(provider.slug)
+    for provider in installation.lead_providers():
+        installation.mailbox(provider.slug)
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
     with (

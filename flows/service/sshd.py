@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 from flows.errors import ExchangeError
-from flows.installation import House
+from flows.installation import Installation
 from flows.settings import Settings
 from sftp.accounts import RSA_BITS
 from sftp.keys import HOST_KEYS, host_keys
 from sftp.server.bounds import MEBIBYTE, Bounds
-from templates.rendering import text, write
+from templates.folders import write
+from templates.rendering import text
 
 CONFIG, SETUP = "sshd_config", "setup.sh"
 LONGEST_USER = 32
@@ -28,11 +29,11 @@ def bounds(settings: Settings) -> Bounds:
     )
 
 
-def write_sshd_config(house: House, folder: Path) -> list[str]:
+def write_sshd_config(installation: Installation, folder: Path) -> list[str]:
     """Write sshd_config and setup.sh to a folder. Returns the users. Raises ExchangeError."""
-    settings = house.settings
+    settings = installation.settings
     mailboxes = settings.mailboxes_folder
-    providers = house.accounts.names()
+    providers = installation.accounts.names()
     if mailboxes is None:
         raise ExchangeError(
             "REMOTE", "The mailboxes are on another SFTP service.", "Set ECTX_MAILBOXES to a file:// path."

@@ -19,18 +19,18 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import polars as pl
 
-from data.tables import rfc3339
 from flows.errors import ExchangeError
-from flows.installation import House, keep_private, open_house
+from flows.installation import Installation, keep_private, open_installation
 from flows.rounds.delivery import deliver_again
 from flows.rounds.looking import remember_all
 from flows.service.signing_in import SECRET_FILE
 from flows.settings import Settings
 from flows.upkeep.housekeeping import KEEPING
+from schemas.instants import rfc3339
 from sftp.durable import on_disk
 from sftp.keys import HOST_KEYS
 from sftp.mailbox import TAKING, TO_DFE, pieces
-from templates.rendering import as_json, digest, write
+from templates.folders import as_json, digest, write
 
 RECORDS, MANIFEST, LISTING, BOXES = "records.db", "backup.json", "files.csv", "mailboxes"
 FORM = 2
@@ -39,18 +39,18 @@ STORED = ("uploads", "outbox")
 WITH_KEYS = ("keys", *HOST_KEYS, SECRET_FILE)
 
 
-def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
+def backup(installation: Installation, folder: Path, now: datetime) -> dict[str, Any]:
     """Copy everything to a folder; into one that holds an earlier copy only what is new is copied. Returns the manifest.
 
     Rounds wait while the database and to-dfe are copied, so that a file is in one of them; the store only ever grows.
     """
-    _demand_sqlite(house)
-    _demand_ours(house, folder)
+    _demand_sqlite(installation)
+    _demand_ours(installation, folder)
     keep_private(folder)
     before = _known_digests(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
-    with _alone(house, KEEPING):  # nothing is removed meanwhile
-        _copy(house, folder)
+    with _alone(installation, KEEPING):  # nothing is removed meanwhile
+        _copy(installation, folder)
     listed = _listed(folder, before)
     listed.write_csv(folder / LISTING)
     on_disk([folder / LISTING], folder)
@@ -66,10 +66,10 @@ def backup(house: House, folder: Path, now: datetime) -> dict[str, Any]:
     return manifest
 
 
-def _demand_ours(house: House, folder: Path) -> None:
+def _demand_ours(installation: Installation, folder: Path) -> None:
     """A folder that is empty, or holds an earlier copy; and a home that has something to copy. Raises ExchangeError."""
-    if house.records_as_of is None:
-        raise ExchangeError("NOTHING", f"{house.settings.home} holds no records.", "Is ECTX_HOME the right one?")
+    if installation.records_as_of is None:
+        raise ExchangeError("NOTHING", f"{installation.settings.home} holds no records.", "Is ECTX_HOME the right one?")
     known = {RECORDS, MANIFEST, LISTING, BOXES, *STORED, *WITH_KEYS}
     there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     others = [name for name in there if not name.startswith(".") and name not in known]
@@ -103,17 +103,17 @@ def _listed(folder: Path, before: dict[tuple[str, int, int], str]) -> pl.DataFra
     return pl.DataFrame(rows, schema=_LISTED, orient="row")
 
 
-def _copy(house: House, folder: Path) -> None:
-    mailboxes = (f"mailbox-{provider.slug}" for provider in house.lead_providers())
-    with _alone(house, "statements", *mailboxes):
+def _copy(installation: Installation, folder: Path) -> None:
+    mailboxes = (f"mailbox-{provider.slug}" for provider in installation.lead_providers())
+    with _alone(installation, "statements", *mailboxes):
         shutil.rmtree(folder / BOXES, ignore_errors=True)
-        boxes = house.settings.mailboxes_folder
+        boxes = installation.settings.mailboxes_folder
         for box in sorted(boxes.iterdir()) if boxes and boxes.is_dir() else []:
             for name in (TO_DFE, TAKING):
                 _copy_new(box / name, folder / BOXES / box.name / name)
-        remember_all(house)  # since when each of them lies there goes with it
-        _copy_database(Path(str(house.database.url.database)), folder / RECORDS)
-    store, home = house.settings.store_folder, house.settings.home
+        remember_all(installation)  # since when each of them lies there goes with it
+        _copy_database(Path(str(installation.database.url.database)), folder / RECORDS)
+    store, home = installation.settings.store_folder, installation.settings.home
     for name in STORED:
         _copy_new(store / name, folder / name)
         _remove_gone(store / name, folder / name)
@@ -158,10 +158,10 @@ def restore(folder: Path, settings: Settings) -> dict[str, Any]:
         _demand_copied(folder, name, base, target, sha256)
     for name, (target, sha256) in wanted.items():
         _put_back(folder, name, target, sha256)
-    with open_house(settings.model_copy(update={"database_url": f"sqlite:///{unfinished}"})) as house:
-        for provider in house.lead_providers():
-            deliver_again(house, provider, house.mailbox(provider.slug))
-        house.database.fold()
+    with open_installation(settings.model_copy(update={"database_url": f"sqlite:///{unfinished}"})) as installation:
+        for provider in installation.lead_providers():
+            deliver_again(installation, provider, installation.mailbox(provider.slug))
+        installation.database.fold()
     on_disk([store / name for name in STORED], store)
     on_disk([unfinished, *(home / name for name in WITH_KEYS), *([boxes] if boxes else [])], home)
     unfinished.replace(home / RECORDS)
@@ -219,8 +219,8 @@ def _not_copied(name: Path) -> ExchangeError:
     return ExchangeError("NO-BACKUP", f"{name} is not what was copied.", "Use another copy.")
 
 
-def _demand_sqlite(house: House) -> None:
-    if not house.database.is_sqlite:
+def _demand_sqlite(installation: Installation) -> None:
+    if not installation.database.is_sqlite:
         raise ExchangeError(
             "NOT-EMBEDDED",
             "The records are on PostgreSQL.",
@@ -229,11 +229,11 @@ def _demand_sqlite(house: House) -> None:
 
 
 @contextmanager
-def _alone(house: House, *names: str) -> Iterator[None]:
+def _alone(installation: Installation, *names: str) -> Iterator[None]:
     """Hold pieces of work, so that nobody does them meanwhile."""
     with ExitStack() as held:
         for name in names:
-            if not held.enter_context(house.database.only_one(name, PATIENCE_SECONDS)):
+            if not held.enter_context(installation.database.only_one(name, PATIENCE_SECONDS)):
                 raise ExchangeError("BUSY", "A round has been running for long.", "Try again when it has ended.")
         yield
 

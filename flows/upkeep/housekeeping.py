@@ -3,13 +3,12 @@
 import logging
 import shutil
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from data.ledger import AgedSubmission
-from flows.installation import House, LeadProvider
+from data.ledger.uploads import AgedSubmission
+from flows.installation import Installation, LeadProvider
+from schemas.reports import HousekeepingRound
 from sftp.mailbox import MailboxError
 
 log = logging.getLogger("ectx.keeping")
@@ -18,70 +17,69 @@ UNFINISHED_SECONDS = 24 * 60 * 60
 AT_ONCE = 500
 
 
-@dataclass
-class Kept:
-    """What housekeeping did. receipts: removed, by lead provider id; uploads: files removed from the store."""
-
-    before: datetime
-    receipts: Counter[str] = field(default_factory=Counter)
-    uploads: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-
-def housekeeping(house: House, now: datetime) -> Kept:
+def housekeeping(installation: Installation, now: datetime) -> HousekeepingRound:
     """Remove the uploads and receipts of submissions older than the settings say, and what killed rounds left behind.
 
     A receipt goes from the mailbox and the store, then it is written down that it went: cut anywhere, the next run repeats.
     """
-    done = Kept(now - timedelta(days=house.settings.keep_days))
-    with house.database.only_one(KEEPING) as ours:
+    done = HousekeepingRound(now - timedelta(days=installation.settings.keep_days))
+    with installation.database.only_one(KEEPING) as ours:
         if ours:
-            _keep(house, now, done)
+            _keep(installation, now, done)
         else:
             done.troubles.append("another housekeeping or a backup is running; run this one again after it")
     return done
 
 
-def _keep(house: House, now: datetime, done: Kept) -> None:
+def _keep(installation: Installation, now: datetime, done: HousekeepingRound) -> None:
     aged: dict[str, list[AgedSubmission]] = {}
-    for each in house.ledger.aged(done.before):
+    for each in installation.uploads.aged(done.before):
         aged.setdefault(each.lead_provider_id, []).append(each)
-    for provider in house.lead_providers():
+    for provider in installation.lead_providers():
         own = aged.get(provider.lead_provider_id, [])
         if own:
-            _of_mailbox(house, provider, own, now, done)
-    done.uploads = _sweep_uploads(house)
-    _sweep_audit(house.settings.home / "logs", now - timedelta(days=house.settings.keep_audit_days))
-    for mark in (house.settings.store_folder / "trying").glob("*"):
+            _of_mailbox(installation, provider, own, now, done)
+    done.uploads = _sweep_uploads(installation)
+    _sweep_audit(installation.settings.home / "logs", now - timedelta(days=installation.settings.keep_audit_days))
+    for mark in (installation.settings.store_folder / "trying").glob("*"):
         if _is_old(mark):  # of a process that died after its file was judged
             mark.unlink(missing_ok=True)
 
 
-def _of_mailbox(house: House, provider: LeadProvider, aged: list[AgedSubmission], now: datetime, done: Kept) -> None:
-    with house.database.only_one(f"mailbox-{provider.slug}") as ours:
+def _of_mailbox(
+    installation: Installation,
+    provider: LeadProvider,
+    aged: list[AgedSubmission],
+    now: datetime,
+    done: HousekeepingRound,
+) -> None:
+    with installation.database.only_one(f"mailbox-{provider.slug}") as ours:
         if not ours:
             return  # a round is at it: the next housekeeping comes soon enough
         try:
-            mailbox = house.mailbox(provider.slug)
+            mailbox = installation.mailbox(provider.slug)
             for start in range(0, len(aged), AT_ONCE):
                 some = aged[start : start + AT_ONCE]
                 for each in some:
                     mailbox.remove(f"from-dfe/receipts/{each.submission_id}")
-                    for folder in (house.outbox / each.submission_id, *house.outbox.glob(f"{each.submission_id}.*")):
+                    for folder in (
+                        installation.outbox / each.submission_id,
+                        *installation.outbox.glob(f"{each.submission_id}.*"),
+                    ):
                         shutil.rmtree(folder, ignore_errors=True)
-                house.ledger.purged([each.submission_id for each in some], now)
+                installation.uploads.purged([each.submission_id for each in some], now)
                 done.receipts[provider.lead_provider_id] += len(some)
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")
 
 
-def _sweep_uploads(house: House) -> int:
+def _sweep_uploads(installation: Installation) -> int:
     """Remove stored uploads that no submission needs any more, and unfinished ones. Returns how many.
 
     A file is moved aside before it is asked whether anybody needs it: who stores the same bytes meanwhile makes a new one.
     """
-    folder, wanted = house.settings.store_folder / "uploads", house.ledger.wanted_uploads()
+    folder, wanted = installation.settings.store_folder / "uploads", installation.uploads.wanted_uploads()
     candidates = [path for path in folder.rglob("*") if path.is_file() and path.name not in wanted]
     removed = 0
     for path in candidates:
@@ -92,7 +90,7 @@ def _sweep_uploads(house: House) -> int:
             continue
         aside = path.with_name(f".{path.name}.going")
         path.rename(aside)
-        if _is_old(aside) and path.name not in house.ledger.wanted_uploads():
+        if _is_old(aside) and path.name not in installation.uploads.wanted_uploads():
             aside.unlink()
             removed += 1
         else:

@@ -18,10 +18,8 @@ import polars as pl
 from sqlalchemy import Table, select
 
 from data.applying import apply_changes
-from data.casting import INSTANT
 from data.counting import keep_paid_units
 from data.database import Database
-from data.ledger import SET_ASIDE, UNREAD, SubmissionRow
 from data.records.extract import import_records
 from data.settling import make_payable, mark_paid
 from data.tables import (
@@ -34,15 +32,26 @@ from data.tables import (
     stated_months,
     submissions,
 )
-from flows.acts.dfe import void
+from flows.acts.void import void
 from flows.errors import ExchangeError
-from flows.installation import House, open_house
+from flows.installation import Installation, open_installation
 from flows.rounds.claiming import is_kept
 from flows.rounds.processing import process
-from flows.rounds.trying import PUT_ASIDE, TRIED_AGAIN, set_aside
+from flows.rounds.trying import set_aside
 from flows.settings import Settings
-from transforms.changes import DFE_STAFF
-from transforms.updates.voids import CLAWED_BACK, VOIDED
+from schemas.columns import INSTANT
+from schemas.events import (
+    ADJUSTMENT_ADDED,
+    DECLARATION_AWAITING_CLAWBACK,
+    DECLARATION_VOIDED,
+    DFE_STAFF,
+    STATEMENT_AUTHORISED,
+    STATEMENT_PAYABLE,
+    SUBMISSION_RETRIED,
+    SUBMISSION_SET_ASIDE,
+)
+from schemas.reports import Replayed
+from schemas.submission import SET_ASIDE, UNREAD, Submission
 
 # Numbers that a database gives out, and what only says how a file travelled or whether it is still kept.
 _UNCOMPARED = {
@@ -71,7 +80,7 @@ _SENT = {
     "expected_sha256",
 }  # fmt: skip
 # How often a file had to be tried is no part of the end.
-_OF_TRIES = {PUT_ASIDE, TRIED_AGAIN}
+_OF_TRIES = {SUBMISSION_SET_ASIDE, SUBMISSION_RETRIED}
 # Of one instant: an extract, then files, then what a statements round settles, then what DfE did by hand.
 _IMPORT, _FILE, _SETTLE, _BY_HAND = range(4)
 
@@ -81,45 +90,37 @@ class _Step:
     at: datetime
     rank: int
     place: tuple[Any, ...]
-    act: Callable[[House], None] = field(compare=False)
+    act: Callable[[Installation], None] = field(compare=False)
 
 
-@dataclass
-class Replayed:
-    """What a replay did and found. different: table → (rows that are here only, rows that are in the replay only)."""
-
-    extracts: int
-    files: int
-    rows: int = 0
-    different: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-
-def replay(house: House, extracts: list[Path], folder: Path) -> Replayed:
+def replay(installation: Installation, extracts: list[Path], folder: Path) -> Replayed:
     """Replay everything into a new home in a folder that is empty or not there. Raises ExchangeError."""
     if folder.exists() and any(folder.iterdir()):
         raise ExchangeError("NOT-EMPTY", f"{folder} is not empty.", "Give a new folder.")
-    loads = _rows(house.database, records_imports)
+    loads = _rows(installation.database, records_imports)
     if len(loads) != len(extracts):
         raise ExchangeError(
             "EXTRACTS", f"DfE's records were loaded {len(loads)} times, and {len(extracts)} extracts are given.",
             "Give every extract that was loaded, in order.",
         )  # fmt: skip
-    files = _rows(house.database, submissions)
+    files = _rows(installation.database, submissions)
     kept = [each for each in files if is_kept(each["file_name"]) and each["sha256"] != UNREAD]
-    gone = [each["submission_id"] for each in kept if not house.stored_upload(each["sha256"]).is_file()]
+    gone = [each["submission_id"] for each in kept if not installation.stored_upload(each["sha256"]).is_file()]
     if gone:
         raise ExchangeError(
             "NOT-KEPT", f"{len(gone):,} of {len(files):,} uploads are not in the store any more, {gone[0]} the first.",
             "Start from records exported after them, on a copy that has them.",
         )  # fmt: skip
-    steps = [*_loads(loads, extracts), *_files(house, files), *_acts(house)]
-    limits = {name: getattr(house.settings, name) for name in ("max_file_mebibytes", "max_file_rows", "ordered_shares")}
-    with open_house(Settings(home=folder, database_url="", mailboxes="", store=None, **limits)) as copy:
+    steps = [*_loads(loads, extracts), *_files(installation, files), *_acts(installation)]
+    limits = {
+        name: getattr(installation.settings, name) for name in ("max_file_mebibytes", "max_file_rows", "ordered_shares")
+    }
+    with open_installation(Settings(home=folder, database_url="", mailboxes="", store=None, **limits)) as copy:
         for step in sorted(steps):
             step.act(copy)
         done = Replayed(len(extracts), len(files))
         for table in _COMPARED:
-            ours, theirs = _counted(house.database, table), _counted(copy.database, table)
+            ours, theirs = _counted(installation.database, table), _counted(copy.database, table)
             done.rows += ours.total()
             if ours != theirs:
                 done.different[table.name] = ((ours - theirs).total(), (theirs - ours).total())
@@ -127,8 +128,8 @@ def replay(house: House, extracts: list[Path], folder: Path) -> Replayed:
 
 
 def _loads(loads: list[dict[str, Any]], extracts: list[Path]) -> list[_Step]:
-    def loaded(at: datetime, extract: Path) -> Callable[[House], None]:
-        def act(copy: House) -> None:
+    def loaded(at: datetime, extract: Path) -> Callable[[Installation], None]:
+        def act(copy: Installation) -> None:
             import_records(copy.database, extract, at)
             copy.forget()
 
@@ -141,19 +142,19 @@ def _loads(loads: list[dict[str, Any]], extracts: list[Path]) -> list[_Step]:
     ]
 
 
-def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
+def _files(installation: Installation, rows: list[dict[str, Any]]) -> list[_Step]:
     """Each file judged when it was, in its mailbox's turn; files that nobody has judged yet are only taken."""
-    providers = {each.lead_provider_id: (turn, each) for turn, each in enumerate(house.lead_providers())}
+    providers = {each.lead_provider_id: (turn, each) for turn, each in enumerate(installation.lead_providers())}
 
-    def judged(row: dict[str, Any]) -> Callable[[House], None]:
-        submission = SubmissionRow(**{name: row[name] for name in SubmissionRow.__dataclass_fields__ if name in _SENT})
+    def judged(row: dict[str, Any]) -> Callable[[Installation], None]:
+        submission = Submission(**{name: row[name] for name in Submission.__dataclass_fields__ if name in _SENT})
 
-        def act(copy: House) -> None:
+        def act(copy: Installation) -> None:
             stored = copy.stored_upload(submission.sha256)
             stored.parent.mkdir(parents=True, exist_ok=True)
-            if (upload := house.stored_upload(submission.sha256)).is_file():
+            if (upload := installation.stored_upload(submission.sha256)).is_file():
                 shutil.copyfile(upload, stored)
-            copy.ledger.claim(submission, [], row["number"])
+            copy.submissions.claim(submission, [], row["number"])
             if row["status"] == SET_ASIDE and submission.sha256 != UNREAD:
                 set_aside(copy, providers[submission.lead_provider_id][1], submission, "", row["processed_at"], "")
             elif row["processed_at"]:
@@ -170,21 +171,25 @@ def _files(house: House, rows: list[dict[str, Any]]) -> list[_Step]:
     ]  # fmt: skip
 
 
-def _acts(house: House) -> list[_Step]:
+def _acts(installation: Installation) -> list[_Step]:
     """What was settled, paid, voided and adjusted, as the audit trail tells it."""
-    told = _rows(house.database, events)
+    told = _rows(installation.database, events)
     steps: list[_Step] = []
     moved: dict[datetime, list[str]] = {}
     for each in told:
-        if each["type"] == "statement_marked_payable":
+        if each["type"] == STATEMENT_PAYABLE:
             moved.setdefault(each["happened_at"], []).append(each["statement_id"])
     steps += [_Step(at, _SETTLE, (0,), _settled(at, ids)) for at, ids in moved.items()]
     for each in told:
-        if each["type"] == "statement_authorised_for_payment":
+        if each["type"] == STATEMENT_AUTHORISED:
             act = _paid(each)
-        elif each["author"] == DFE_STAFF and each["type"] in (VOIDED, CLAWED_BACK) and each["reason"]:
+        elif (
+            each["author"] == DFE_STAFF
+            and each["type"] in (DECLARATION_VOIDED, DECLARATION_AWAITING_CLAWBACK)
+            and each["reason"]
+        ):
             act = _voided(each)
-        elif each["type"] == "statement_adjustment_added":
+        elif each["type"] == ADJUSTMENT_ADDED:
             act = _adjusted(each)
         else:
             continue
@@ -192,8 +197,8 @@ def _acts(house: House) -> list[_Step]:
     return steps
 
 
-def _settled(at: datetime, statement_ids: list[str]) -> Callable[[House], None]:
-    def act(copy: House) -> None:
+def _settled(at: datetime, statement_ids: list[str]) -> Callable[[Installation], None]:
+    def act(copy: Installation) -> None:
         with copy.database.write() as connection:
             make_payable(connection, statement_ids, at)
             keep_paid_units(copy.database, connection)
@@ -201,23 +206,23 @@ def _settled(at: datetime, statement_ids: list[str]) -> Callable[[House], None]:
     return act
 
 
-def _paid(event: dict[str, Any]) -> Callable[[House], None]:
-    def act(copy: House) -> None:
+def _paid(event: dict[str, Any]) -> Callable[[Installation], None]:
+    def act(copy: Installation) -> None:
         with copy.database.write() as connection:
             mark_paid(connection, event["statement_id"], event["happened_at"])
 
     return act
 
 
-def _voided(event: dict[str, Any]) -> Callable[[House], None]:
-    def act(copy: House) -> None:
+def _voided(event: dict[str, Any]) -> Callable[[Installation], None]:
+    def act(copy: Installation) -> None:
         void(copy, event["declaration_id"], event["reason"], event["happened_at"])
 
     return act
 
 
-def _adjusted(event: dict[str, Any]) -> Callable[[House], None]:
-    def act(copy: House) -> None:
+def _adjusted(event: dict[str, Any]) -> Callable[[Installation], None]:
+    def act(copy: Installation) -> None:
         made = json.loads(event["after"], parse_float=Decimal)
         row = {**made, "amount": Decimal(str(made["amount"])), "statement_id": event["statement_id"]}
         rows = pl.DataFrame([row], schema_overrides={"amount": pl.Decimal(14, 2)})

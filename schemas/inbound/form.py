@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from schemas.columns import COLUMNS
 from schemas.inbound.damage import (
     AS_TEXT,
     DATE_TURNED,
@@ -13,13 +14,14 @@ from schemas.inbound.damage import (
     is_shortened,
     serial_advice,
 )
-from schemas.inbound.meant import MONEY, MONTH, TRN, YEAR
+from schemas.inbound.patterns import MONEY, MONTH, TRN, URN, UUID_ANY_CASE, YEAR
 from schemas.inbound.reading import is_misshapen
-from schemas.kinds.kind import ID_COLUMNS, MAX_CELL, MAX_REFERENCE, Kind
+from schemas.kinds.kind import Kind
 from schemas.rules import Rule
 from schemas.showing import shown_column
 
-UUID_ANY_CASE = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+MAX_CELL = 10_000
+MAX_REFERENCE = 100
 CONTROL_CHARACTERS = "[\\p{Cc}\u2028\u2029\ufffd]"
 
 
@@ -30,7 +32,9 @@ def with_owners(kind: Kind, values: pl.DataFrame, whose: pl.Series | None = None
     """
     if whose is None:
         whose = values[kind.owner].str.to_lowercase()
-    known = values[kind.owner].str.contains(UUID_ANY_CASE if kind.owner in ID_COLUMNS else r"^\S").fill_null(False)
+    known = (
+        values[kind.owner].str.contains(UUID_ANY_CASE if COLUMNS[kind.owner].kind == "id" else r"^\S").fill_null(False)
+    )
     values = values.with_columns(pl.when(known).then(whose).alias("owner"))
     earlier = pl.when(pl.col("owner").is_not_null()).then(pl.int_range(pl.len()).over("owner")).otherwise(0)
     return values.with_columns(earlier.alias("earlier_rows"))
@@ -112,24 +116,15 @@ def _cell_rules(column: str) -> list[Rule]:
         "cannot be seen.",
         source="ours",
     )
-    if column in ID_COLUMNS:
+    if COLUMNS[column].kind == "id":
         return [_id_rule(column), unreadable]
-    if column in _FORMS:
+    if COLUMNS[column].kind in _FORMS:
         return [unreadable, _form_rule(column)]
     return [unreadable]
 
 
-# Where a provider finds an id of DfE's today.
-_WHERE = {
-    "participant_id": "your own records, or from declarations.csv of a statement",
-    "declaration_id": "results.csv of the receipt, or from declarations.csv of a statement",
-    "delivery_partner_id": "delivery-partners.csv of a statement, or ask DfE",
-    "partnership_id": "your own records, or ask DfE",
-    "statement_id": "statement.csv",
-}
-
-
 def _id_rule(column: str) -> Rule:
+    found_in = COLUMNS[column].found_in
     return Rule(
         code="FILE-010",
         field=column,
@@ -138,22 +133,21 @@ def _id_rule(column: str) -> Rule:
         advice=pl.when(is_shortened(pl.col(column)) | pl.col(column).str.contains(r"^[0-9]+(\.[0-9]+)?$"))
         .then(
             pl.when(pl.col(column).str.contains(TRN))
-            .then(pl.lit(f"It looks like a TRN: take the {column} from {_WHERE[column]}."))
+            .then(pl.lit(f"It looks like a TRN: take the {column} from {found_in}."))
             .otherwise(pl.lit(LOST_DIGITS))
         )
-        .otherwise(pl.lit(f"Take the {column} whole from {_WHERE[column]}.")),
+        .otherwise(pl.lit(f"Take the {column} whole from {found_in}.")),
         source="ours",
     )
 
 
-# column: pattern, what is wanted with an example
+# kind of column: pattern, what is wanted
 _FORMS = {
-    "contract_period": (YEAR, "a year of four digits, for example 2025"),
-    "statement_month": (MONTH, "a month as YYYY-MM, for example 2026-01"),
-    "school_urn": (r"^[0-9]{6}$", "a URN of 6 digits, for example 123456"),
-    "trn": (TRN, "a TRN of 7 digits, for example 0123456"),
-    "expected_amount": (MONEY, "pounds with two decimals and nothing else, for example 119.40"),
-    "amount": (MONEY, "pounds with two decimals and nothing else, for example -250.00"),
+    "year": (YEAR, "a year of four digits"),
+    "month": (MONTH, "a month as YYYY-MM"),
+    "urn": (URN, "a URN of 6 digits"),
+    "trn": (TRN, "a TRN of 7 digits"),
+    "money": (MONEY, "pounds with two decimals and nothing else"),
 }
 _DAY_OR_MONTH = (
     "It may be a day of a month: write the month with its year, as 2027-01. A spreadsheet shows 2027-01 otherwise: "
@@ -164,9 +158,10 @@ _DAYS = r"^[0-9][0-9]?[-/ ]\D{3,9}$|^\D{3,9}[-/ ][0-9]$|^[0-9][0-9]?/[0-9][0-9]?
 
 
 def _form_rule(column: str) -> Rule:
-    pattern, wanted = _FORMS[column]
-    value = pl.col(column)
-    is_money, is_month = column.endswith("amount"), column == "statement_month"
+    kind = COLUMNS[column].kind
+    pattern, form = _FORMS[kind]
+    value, wanted = pl.col(column), f"{form}, for example {COLUMNS[column].example}"
+    is_money, is_month = kind == "money", kind == "month"
     return Rule(
         code="FILE-012",
         field=column,

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 
 from schemas.inbound.failure import FileFailure
-from schemas.kinds.kind import Kind, column_name
+from schemas.inbound.names import column_name
+from schemas.kinds.kind import Kind
 from schemas.showing import shown
 from schemas.vocabulary import COURSE_IDENTIFIERS
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.kinds.kind import ID_COLUMNS, WORD_COLUMNS
+from schemas.adjustments import KIND as ADJUSTMENTS
+from schemas.columns import COLUMNS
+from schemas.inbound.patterns import MONEY, MONTH, TRN, YEAR
+from schemas.kinds import KINDS
 from schemas.showing import shown_column
 
 APOSTROPHES = ("'", "’")
 DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
-TRN = r"^[0-9]{7}$"
-MONTH = r"^20[0-9][0-9]-(0[1-9]|1[0-2])$"
-MONEY = r"^-?[0-9]{1,9}\.[0-9][0-9]$"
-YEAR = r"^20[0-9][0-9]$"
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
@@ -113,6 +112,12 @@ def _unlike(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
     return lambda text: ~text.str.contains(pattern)
 
 
+def _of_kind(kind: str) -> tuple[str, ...]:
+    """The columns of this kind that any kind of file has, DfE's own adjustments included."""
+    sent = dict.fromkeys(name for each in (*KINDS.values(), ADJUSTMENTS) for name in each.columns)
+    return tuple(name for name in sent if COLUMNS[name].kind == kind)
+
+
 _NUMBERS = ("trn", "statement_month", "expected_amount", "contract_period", "school_urn")
 _PAIRS = '^(?:="(.*)"|"([^"]*)"|“([^“”]*)”|‘([^‘’]*)’)$'
 
@@ -123,7 +128,7 @@ def _without_quotes(text: pl.Expr) -> pl.Expr:
 
 
 _UNSEEN = "[\u200b-\u200f\u2060\ufeff\u00ad]"
-_ALL = (*ID_COLUMNS, *WORD_COLUMNS, *_NUMBERS)
+_ALL = (*_of_kind("id"), *_of_kind("word"), *_NUMBERS)
 _WAYS = (
     _Way(
         (*_ALL, "declaration_date"),
@@ -138,13 +143,13 @@ _WAYS = (
         "signs in it that cannot be seen were left off",
     ),
     _Way(
-        (*ID_COLUMNS, *WORD_COLUMNS, *_NUMBERS, "declaration_date"),
+        (*_ALL, "declaration_date"),
         lambda text: text.str.starts_with("'") | text.str.starts_with("’"),
         _without_apostrophe,
         "the apostrophe that spreadsheets put in front of text was left off",
     ),
     _Way(
-        (*ID_COLUMNS, *WORD_COLUMNS, "statement_month", "expected_amount", "contract_period"),
+        (*_of_kind("id"), *_of_kind("word"), "statement_month", "expected_amount", "contract_period"),
         lambda text: text.str.len_bytes() != text.str.len_chars(),
         _with_hyphens,
         "a dash that looks like a hyphen was taken for one",

@@ -10,6 +10,7 @@ import polars as pl
 from schemas.inbound.failure import FileFailure as FileFailure
 from schemas.inbound.header import diagnosis
 from schemas.inbound.meant import MEANT, file_notes, taken
+from schemas.inbound.names import IGNORED_COLUMNS, TO_PUT_RIGHT, column_name
 from schemas.inbound.pieces import (
     MARKED,
     QUOTES,
@@ -21,7 +22,8 @@ from schemas.inbound.pieces import (
     marked_bytes,
     unmarked,
 )
-from schemas.kinds.kind import IGNORED_COLUMNS, KINDS, TO_PUT_RIGHT, Kind, column_name
+from schemas.kinds import KINDS
+from schemas.kinds.kind import Kind
 from schemas.showing import STARTS_A_FORMULA, shown
 
 EXTRA = pl.DataFrame(schema={"row_number": pl.Int64, "extra_cells": pl.String})

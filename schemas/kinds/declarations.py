@@ -5,9 +5,13 @@ They speak of a row joined to its records: transforms.updates.declarations says 
 
 import polars as pl
 
+from schemas import events
 from schemas.inbound.damage import DATE_TURNED, is_serial, is_shortened, serial_advice
 from schemas.instants import was_skipped
-from schemas.kinds.shared import CHECK_THE_ID
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import CHECK_THE_ID, SENT_PARTICIPANTS, TRAINING, everything_about, remembered
+from schemas.lifecycle import is_live
+from schemas.needs import Ids, Need
 from schemas.rules import ANY, Rule, one_of
 from schemas.vocabulary import COURSE_IDENTIFIERS, DECLARATION_TYPES, FUNDED_MENTOR_TYPES
 
@@ -253,4 +257,36 @@ RULES: tuple[Rule, ...] = (
         source="ours",
         silenced_by=("trn", "participant_id"),
     ),
+)
+
+_MEMORY = Memory(
+    "declaration_id",
+    (events.DECLARATION_CREATED, events.DECLARATION_VOIDED, events.DECLARATION_AWAITING_CLAWBACK),
+)
+# Only a live `started` can have been sent with evidence that was not kept; and of what was voided or taken back a new
+# declaration says so.
+_WORTH_REMEMBERING = Ids(
+    "declarations",
+    "declaration_id",
+    ~is_live() | ((pl.col("declaration_type") == "started") & pl.col("evidence_held").is_null()),
+)
+_ECTS = pl.col("participant_type") == "ect"
+
+KIND = Kind(
+    name="declarations",
+    place=1,
+    required=(*TRAINING, "declaration_type", "declaration_date"),
+    optional=("evidence_held", "trn"),
+    owner="participant_id",
+    owned_by=Owner.PARTICIPANT,
+    rules=RULES,
+    told_done_by=codes("DECL", 3, 4, 5, 6, 7, 8, 9, 10, 15, 25),
+    needs=(
+        *everything_about(SENT_PARTICIPANTS),
+        Need("mentorships", "ect_school_period_id", (Ids("school_periods", "school_period_id", _ECTS),)),
+        Need("school_contract_periods", "school_id", (Ids("school_periods", "school_id"),)),
+        Need("delivery_partners"),
+        remembered(_MEMORY, _WORTH_REMEMBERING),
+    ),
+    memory=_MEMORY,
 )

@@ -5,10 +5,13 @@ Nothing of the records is judged: any participant, role, month and type may be s
 
 import polars as pl
 
-from schemas.kinds.kind import KINDS
+from schemas.kinds.kind import Kind, Owner
+from schemas.kinds.shared import TRAINING
+from schemas.needs import FILE, Ids, Need
 from schemas.rules import ANY, Rule, one_of
 from schemas.vocabulary import COURSE_IDENTIFIERS, DECLARATION_TYPES
 
+_REQUIRED = ("statement_month", "contract_period", *TRAINING, "declaration_type")
 _WORDS = {"course_identifier": COURSE_IDENTIFIERS, "declaration_type": DECLARATION_TYPES}
 
 RULES: tuple[Rule, ...] = (
@@ -22,7 +25,7 @@ RULES: tuple[Rule, ...] = (
             source="ours",
             silenced_by=(column,),
         )
-        for column in KINDS["expected-payments"].required
+        for column in _REQUIRED
     ),
     *(
         Rule(
@@ -46,4 +49,20 @@ RULES: tuple[Rule, ...] = (
         source="ours",
         silenced_by=(ANY,),
     ),
+)
+
+KIND = Kind(
+    name="expected-payments",
+    place=9,
+    required=_REQUIRED,
+    optional=("expected_amount", "delivery_partner_id"),
+    owner="participant_id",
+    owned_by=Owner.PARTICIPANT,
+    rules=RULES,
+    told_done_by=frozenset(),
+    needs=(
+        Need("statements", own=True),
+        Need("stated_before", "statement_month", (Ids(FILE, "statement_month"),), own=True),
+    ),
+    memory=None,
 )

@@ -2,6 +2,10 @@
 
 import polars as pl
 
+from schemas import events
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import OWN_TERMS, remembered
+from schemas.needs import FILE, Ids, Need
 from schemas.rules import Rule
 
 UPDATE = "RECT app/services/api/school_partnerships/update.rb"
@@ -64,4 +68,33 @@ RULES: tuple[Rule, ...] = (
         advice="There is nothing to change.",
         source=UPDATE,
     ),
+)
+
+_MEMORY = Memory("partnership_id", (events.PARTNERSHIP_UPDATED,))
+_SENT = Ids(FILE, "partnership_id")
+# Of the partnerships named, not those beside them: who trains under them, and what was declared.
+_OWN = Ids("partnerships", "partnership_id", own=True)
+
+KIND = Kind(
+    name="partnership-changes",
+    place=8,
+    required=("partnership_id", "delivery_partner_id"),
+    optional=(),
+    owner="partnership_id",
+    owned_by=Owner.SCHOOL_YEAR,
+    rules=RULES,
+    told_done_by=codes("PARTNERUPD", 1, 2, 3, 4),
+    needs=(
+        *OWN_TERMS,
+        Need("partnership_moves", "from_partnership_id", (_SENT,)),
+        Need("partnerships", "partnership_id", (_SENT, Ids("partnership_moves", "to_partnership_id"))),
+        Need("training_periods", "partnership_id", (_OWN,)),
+        Need("school_periods", "school_period_id", (Ids("training_periods", "school_period_id"),)),
+        Need("declarations", "training_period_id", (Ids("training_periods", "training_period_id"),)),
+        remembered(_MEMORY, _OWN),
+        # This lead provider's others at the same schools, which a correction might repeat.
+        Need("partnerships", "school_id", (Ids("partnerships", "school_id", own=True),), own=True),
+    ),
+    memory=_MEMORY,
+    last_row_counts=True,
 )

@@ -2,6 +2,10 @@
 
 import polars as pl
 
+from schemas import events
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import AT_SCHOOLS, OWN_TERMS, remembered
+from schemas.needs import FILE, Ids, Need
 from schemas.rules import Rule
 
 CREATE = "RECT app/services/api/school_partnerships/create.rb"
@@ -114,4 +118,29 @@ RULES: tuple[Rule, ...] = (
         advice="Contact the school: it chooses who leads its training.",
         source=CREATE,
     ),
+)
+
+_MEMORY = Memory("partnership_id", (events.PARTNERSHIP_CREATED,))
+_SCHOOLS = Ids("schools", "school_id")
+
+KIND = Kind(
+    name="partnerships",
+    place=7,
+    required=("school_urn", "delivery_partner_id", "contract_period"),
+    optional=(),
+    owner="school_urn",
+    owned_by=Owner.SCHOOL_YEAR,
+    rules=RULES,
+    told_done_by=codes("PARTNER", 1, 2, 3, 4, 7, 9),
+    needs=(
+        *OWN_TERMS,
+        Need("schools", "urn", (Ids(FILE, "school_urn"),)),
+        Need("school_contract_periods", "school_id", (_SCHOOLS,)),
+        AT_SCHOOLS,
+        # Who waits there for a partnership with this lead provider.
+        Need("training_periods", "school_id", (_SCHOOLS,), own=True, way="interest"),
+        Need("school_periods", "school_period_id", (Ids("training_periods", "school_period_id"),)),
+        remembered(_MEMORY, Ids("partnerships", "partnership_id")),
+    ),
+    memory=_MEMORY,
 )

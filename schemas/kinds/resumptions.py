@@ -2,7 +2,9 @@
 
 import polars as pl
 
-from schemas.kinds.shared import training_rules
+from schemas import events
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import SENT_PARTICIPANTS, TRAINING, everything_about, remembered, training_rules
 from schemas.rules import Rule
 
 RESUME = "RECT app/services/api/teachers/resume.rb"
@@ -54,4 +56,19 @@ RULES: tuple[Rule, ...] = (
         "They are due to start, or are training, elsewhere: ask the school.",
         "ours; RECT raises an error instead",
     ),
+)
+
+_MEMORY = Memory("participant_id", (events.TRAINING_RESUMED,))
+
+KIND = Kind(
+    name="resumptions",
+    place=5,
+    required=TRAINING,
+    optional=(),
+    owner="participant_id",
+    owned_by=Owner.PARTICIPANT,
+    rules=RULES,
+    told_done_by=codes("RESUME", 1, 2, 3, 4, 5),
+    needs=(*everything_about(SENT_PARTICIPANTS), remembered(_MEMORY, SENT_PARTICIPANTS)),
+    memory=_MEMORY,
 )

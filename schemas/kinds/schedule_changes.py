@@ -6,12 +6,15 @@ are those of the contract period asked for, or T's own where none is: transforms
 
 import polars as pl
 
-from schemas.kinds.shared import training_rules
+from schemas import events
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import SENT_PARTICIPANTS, TRAINING, everything_about, remembered, training_rules
+from schemas.needs import Ids, Need
 from schemas.rules import Rule, one_of
-from schemas.vocabulary import schedule_identifiers
+from schemas.vocabulary import SCHEDULE_IDENTIFIERS
 
 CHANGE = "RECT app/services/api/teachers/change_schedule.rb"
-_SCHEDULES_LISTED = ", ".join(schedule_identifiers())
+_SCHEDULES_LISTED = ", ".join(SCHEDULE_IDENTIFIERS)
 _HAS_T, _HAS_TARGET = pl.col("training_period_id").is_not_null(), pl.col("target_contract_period").is_not_null()
 _OTHER_PERIOD = pl.col("target_contract_period") != pl.col("training_contract_period")
 
@@ -28,9 +31,9 @@ _SCHEDULE = (
         f"Give one of: {_SCHEDULES_LISTED}.",
     ),
     _about(
-        "schedule_identifier", 8, ~pl.col("schedule_identifier").is_in(schedule_identifiers()),
+        "schedule_identifier", 8, ~pl.col("schedule_identifier").is_in(SCHEDULE_IDENTIFIERS),
         "“{schedule_identifier}” is not a schedule that we know.",
-        one_of("schedule_identifier", schedule_identifiers()),
+        one_of("schedule_identifier", SCHEDULE_IDENTIFIERS),
     ),
     _about(
         "schedule_identifier", 9, _HAS_TARGET & ~pl.col("target_has_schedule"),
@@ -112,4 +115,24 @@ RULES: tuple[Rule, ...] = (
     *_SCHEDULE,
     *_CONTRACT_PERIOD,
     *_PARTICIPANT,
+)
+
+_MEMORY = Memory("participant_id", (events.SCHEDULE_CHANGED,))
+
+KIND = Kind(
+    name="schedule-changes",
+    place=6,
+    required=(*TRAINING, "schedule_identifier"),
+    optional=("contract_period",),
+    owner="participant_id",
+    owned_by=Owner.PARTICIPANT,
+    rules=RULES,
+    told_done_by=codes("SCHED", 1, 2, 3, 4, 5),
+    needs=(
+        *everything_about(SENT_PARTICIPANTS),
+        Need("partnerships", "school_id", (Ids("school_periods", "school_id"),), own=True),
+        remembered(_MEMORY, SENT_PARTICIPANTS),
+    ),
+    memory=_MEMORY,
+    last_row_counts=True,
 )

@@ -1,10 +1,12 @@
-"""Rules that deferrals, withdrawals, resumptions and schedule changes share: the same five, in each family's name.
+"""What kinds share: rules about whose training it is (the same five, in each family's name), and the records they read.
 
-Source: handbook, rules 3; RECT app/services/api/concerns/teachers/shared_action.rb.
+Source: RECT app/services/api/concerns/teachers/shared_action.rb.
 """
 
 import polars as pl
 
+from schemas.kinds.kind import Memory
+from schemas.needs import FILE, Ids, Need
 from schemas.rules import Rule, one_of
 from schemas.vocabulary import COURSE_IDENTIFIERS
 
@@ -14,6 +16,36 @@ CHECK_THE_ID = (
     .then(pl.format("DfE has merged two records of this person: use the id {}.", "merged_into"))
     .otherwise(pl.lit("Check the id against your own records; if DfE has merged two records of this person, use the new id."))
 )  # fmt: skip
+
+
+# Whose training it is.
+TRAINING = ("participant_id", "course_identifier")
+
+
+def everything_about(*people: Ids) -> tuple[Need, ...]:
+    """Everything about these participants, whoever trains them, and this provider's statements."""
+    return (
+        Need("participants", "participant_id", people),
+        Need("participant_id_changes", "from_participant_id", people),
+        Need("school_periods", "participant_id", (*people, Ids("participant_id_changes", "to_participant_id"))),
+        Need("training_periods", "school_period_id", (Ids("school_periods", "school_period_id"),)),
+        Need("partnerships", "partnership_id", (Ids("training_periods", "partnership_id"),)),
+        Need("declarations", "training_period_id", (Ids("training_periods", "training_period_id"),)),
+        Need("contract_periods"),
+        Need("milestones"),
+        Need("statements", own=True),
+    )
+
+
+def remembered(memory: Memory, ids: Ids) -> Need:
+    """What accepted rows of this lead provider asked for before about these records."""
+    return Need("events", memory.link, (ids,), own=True, types=memory.types)
+
+
+SENT_PARTICIPANTS = Ids(FILE, "participant_id")
+# With which delivery partners this lead provider may work.
+OWN_TERMS = (Need("contract_periods"), Need("delivery_partners"), Need("provider_delivery_partners", own=True))
+AT_SCHOOLS = Need("partnerships", "school_id", (Ids("schools", "school_id"),), own=True)
 
 
 def training_rules(family: str) -> tuple[Rule, ...]:

@@ -5,8 +5,12 @@ The sender does not choose: a paid declaration is clawed back, any other voided.
 
 import polars as pl
 
+from schemas import events
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import everything_about, remembered
+from schemas.lifecycle import VOIDABLE_STATUSES
+from schemas.needs import FILE, Ids, Need
 from schemas.rules import ANY, Rule
-from schemas.vocabulary import VOIDABLE_STATUSES
 
 VOID, CLAWBACK = "RECT app/services/api/declarations/void.rb", "RECT app/services/api/declarations/clawback.rb"
 _STATUS = pl.col("payment_status")
@@ -77,4 +81,30 @@ RULES: tuple[Rule, ...] = (
         source="ours; RECT app/services/declarations/mentor_completion.rb fails with an error",
         silenced_by=(ANY, "declaration_id"),
     ),
+)
+
+_MEMORY = Memory(
+    "declaration_id",
+    (events.DECLARATION_VOIDED, events.DECLARATION_AWAITING_CLAWBACK, events.COMPLETION_CHANGED),
+)
+_SENT = Ids(FILE, "declaration_id")
+
+KIND = Kind(
+    name="voids",
+    place=2,
+    required=("declaration_id",),
+    optional=(),
+    owner="declaration_id",
+    owned_by=Owner.PARTICIPANT,
+    rules=RULES,
+    told_done_by=codes("VOID", 2, 3),
+    needs=(
+        # Whose declarations they are, then everything about those people.
+        Need("declarations", "declaration_id", (_SENT,)),
+        Need("training_periods", "training_period_id", (Ids("declarations", "training_period_id"),)),
+        Need("school_periods", "school_period_id", (Ids("training_periods", "school_period_id"),)),
+        *everything_about(Ids("school_periods", "participant_id")),
+        remembered(_MEMORY, _SENT),
+    ),
+    memory=_MEMORY,
 )

@@ -2,7 +2,17 @@
 
 import polars as pl
 
-from schemas.kinds.shared import reason_rules, start_rules, training_rules
+from schemas import events
+from schemas.kinds.kind import Kind, Memory, Owner, codes
+from schemas.kinds.shared import (
+    SENT_PARTICIPANTS,
+    TRAINING,
+    everything_about,
+    reason_rules,
+    remembered,
+    start_rules,
+    training_rules,
+)
 from schemas.rules import ANY, Rule
 from schemas.vocabulary import MENTORS_ONLY_REASON, WITHDRAWAL_REASONS
 
@@ -30,4 +40,19 @@ RULES: tuple[Rule, ...] = (
         source=WITHDRAW,
         silenced_by=(ANY,),
     ),
+)
+
+_MEMORY = Memory("participant_id", (events.TRAINING_WITHDRAWN,))
+
+KIND = Kind(
+    name="withdrawals",
+    place=4,
+    required=(*TRAINING, "reason"),
+    optional=(),
+    owner="participant_id",
+    owned_by=Owner.PARTICIPANT,
+    rules=RULES,
+    told_done_by=codes("WITHDRAW", 1, 2, 3, 4, 5),
+    needs=(*everything_about(SENT_PARTICIPANTS), remembered(_MEMORY, SENT_PARTICIPANTS)),
+    memory=_MEMORY,
 )

@@ -1,9 +1,7 @@
-"""Pandera models of the files we send, and how their cells are written. Nothing leaves that does not fit its model."""
+"""A receipt's results: what every row is told, in the interface's columns, before the columns as sent."""
 
 import pandera.polars as pa
 import polars as pl
-
-from schemas.showing import STARTS_A_FORMULA
 
 OUTCOMES = ("accepted", "rejected", "already-done")
 RESULT_COLUMNS = (
@@ -36,20 +34,3 @@ RESULTS = pa.DataFrameSchema(
         for name, keeps in zip(("rejected rows say why", "one row out for each in"), _OUTCOME_AGREES, strict=True)
     ],
 )
-
-
-def neutralised(column: pl.Expr) -> pl.Expr:
-    """Text that a spreadsheet would run as a formula, with an apostrophe before it.
-
-    Source: handbook, statements and extracts 4; RECT lib/csv_support/row_sanitizer.rb. Blanks and what cannot be seen do
-    not hide the formula, nor does a full-width sign.
-    """
-    return (
-        pl.when(column.str.contains(f"^{STARTS_A_FORMULA}")).then(pl.concat_str(pl.lit("'"), column)).otherwise(column)
-    )
-
-
-def defused(rows: pl.DataFrame, *names: str) -> pl.DataFrame:
-    """The frame with its text columns (all, or those named) neutralised."""
-    chosen = names or tuple(name for name, dtype in rows.schema.items() if dtype == pl.String)
-    return rows.with_columns([neutralised(pl.col(name)).alias(name) for name in chosen])

@@ -1,160 +1,131 @@
-"""Pandera models of a statement's files. What leaves is checked against them, and `schema/` is made from them."""
+"""A statement's files: their columns, in the interface's order. What a column holds is said in schemas.columns; here only what
+is particular to it in one file."""
 
-import pandera.polars as pa
-import polars as pl
+from schemas.outbound.files import SentFile, sent
+from schemas.vocabulary import OF_DECLARATIONS, SECTIONS
 
-from schemas.outbound.discrepancies import REASONS
-from schemas.vocabulary import DECLARATION_TYPES, STATEMENT_STATUSES
+_ROLE = "ECTs' or mentors' training, where the contract parts them."
 
-MONEY_PATTERN = r"^-?\d+\.\d\d$"
-RATE_PATTERN = r"^-?\d+\.\d{2,6}$"
-MONTH_PATTERN = r"^\d{4}-\d\d$"
-DAY_PATTERN = r"^\d{4}-\d\d-\d\d$"
-INSTANT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"
-SECTIONS = ("output", "clawback", "uplift", "uplift-clawback", "service-fee", "adjustment", "vat", "total")
-LINE_TYPES = ("output", "clawback", "voided")
-ROLES = ("ect", "mentor")
-STATES = ("submitted", "eligible", "payable", "paid", "voided", "awaiting-clawback", "clawed-back")
-
-
-def _text(description: str, nullable: bool = False) -> pa.Column:
-    return pa.Column(pl.String, nullable=nullable, description=description)
-
-
-def _one_of(words: tuple[str, ...], description: str, nullable: bool = False) -> pa.Column:
-    return pa.Column(pl.String, pa.Check.isin(words), nullable=nullable, description=description)
-
-
-def _like(pattern: str, description: str, nullable: bool = False) -> pa.Column:
-    return pa.Column(pl.String, pa.Check.str_matches(pattern), nullable=nullable, description=description)
-
-
-def _count(least: int, description: str, nullable: bool = False) -> pa.Column:
-    return pa.Column(pl.Int64, pa.Check.ge(least), nullable=nullable, description=description)
-
-
-def _money(description: str, nullable: bool = False) -> pa.Column:
-    return _like(MONEY_PATTERN, f"{description} Pounds; negative for money owed to DfE.", nullable)
-
-
-def _model(columns: dict[str, pa.Column], title: str) -> pa.DataFrameSchema:
-    return pa.DataFrameSchema(columns, strict=True, ordered=True, title=title)
-
-
-STATEMENT = _model(
-    {
-        "statement_id": _text("The statement."),
-        "version": _count(1, "Its version, from 1."),
-        "status": _one_of(STATEMENT_STATUSES, "open: provisional. payable: final. paid: authorised for payment."),
-        "lead_provider_id": _text("The lead provider."),
-        "lead_provider_name": _text("Its name."),
-        "contract_period": _count(2021, "The year in which the cohort starts."),
-        "statement_month": _like(MONTH_PATTERN, "The statement's month."),
-        "deadline_date": _like(DAY_PATTERN, "The last day for declarations, in London."),
-        "payment_date": _like(DAY_PATTERN, "The day of payment."),
-        "line": _count(1, "The line's number; the total comes last."),
-        "section": _one_of(SECTIONS, "What the line is for. All others add up to the total."),
-        "participant_type": _one_of(ROLES, "ECTs' or mentors' training, where the contract parts them.", True),
-        "declaration_type": _one_of(DECLARATION_TYPES, "The type of declaration.", True),
-        "band": _text("The contract's band.", True),
-        "count": _count(0, "How many declarations.", True),
-        "rate": _like(RATE_PATTERN, "What one of them is worth, exact. Pounds.", True),
-        "amount": _money("What the line comes to."),
-    },
+STATEMENT = SentFile(
+    "statement",
     "The standardised milestone payment file",
+    (
+        sent("statement_id"),
+        sent("version", least=1),
+        sent("status"),
+        sent("lead_provider_id"),
+        sent("lead_provider_name"),
+        sent("contract_period", least=2021),
+        sent("statement_month"),
+        sent("deadline_date"),
+        sent("payment_date"),
+        sent("line", least=1),
+        sent("section", "What the line is for. All others add up to the total."),
+        sent("participant_type?", _ROLE),
+        sent("declaration_type?"),
+        sent("band?"),
+        sent("count?"),
+        sent("rate?"),
+        sent("amount"),
+    ),
+    key=("line", "section", "declaration_type", "band"),
 )
 
-_DECLARATION = {
-    "line_type": _one_of(LINE_TYPES, "In which capacity the declaration is on this statement."),
-    "declaration_id": _text("The declaration."),
-    "participant_id": _text("The participant."),
-    "trn": _text("Teacher reference number.", True),
-    "full_name": _text("The participant's name.", True),
-    "participant_type": _one_of(ROLES, "Declared for an ECT's or a mentor's training."),
-    "declaration_type": _one_of(DECLARATION_TYPES, "The type of declaration."),
-    "declaration_date": _like(INSTANT_PATTERN, "When the engagement was."),
-    "created_at": _like(INSTANT_PATTERN, "When the declaration was made."),
-    "state": _one_of(STATES, "The declaration's state when this version was made."),
-    "evidence_held": _text("The evidence held.", True),
-    "schedule_identifier": _text("The schedule.", True),
-    "mentor_id": _text("An ECT's mentor at the time.", True),
-    "school_urn": _text("The school's URN."),
-    "school_name": _text("The school's name."),
-    "delivery_partner_id": _text("The delivery partner when the declaration was made."),
-    "delivery_partner_name": _text("Its name."),
-    "band": _text("The contract's band; blank for mentors' flat rate, for over volume and for voided.", True),
-    "rate": _like(RATE_PATTERN, "What the declaration is worth, exact. Pounds.", True),
-    "amount": _money("What it comes to in pence that add up."),
-    "uplift_amount": _money("The uplift that it earns or gives back."),
-    "share_rate": _like(RATE_PATTERN, "The same on the delivery partners' basis in force, to six places.", True),
-    "share_amount": _money("What it adds to its delivery partner's share, uplift apart."),
-    "your_reference": _text("Your reference, as sent with the declaration.", True),
-}
-STATEMENT_DECLARATIONS = _model(_DECLARATION, "Each declaration behind the money")
+DECLARATIONS = SentFile(
+    "declarations",
+    "Each declaration behind the money",
+    (
+        sent("line_type"),
+        sent("declaration_id"),
+        sent("participant_id"),
+        sent("trn?"),
+        sent("full_name?"),
+        sent("participant_type", "Declared for an ECT's or a mentor's training."),
+        sent("declaration_type"),
+        sent("declaration_date"),
+        sent("created_at"),
+        sent("state"),
+        sent("evidence_held?"),
+        sent("schedule_identifier?", words=()),
+        sent("mentor_id?"),
+        sent("school_urn"),
+        sent("school_name"),
+        sent("delivery_partner_id", "The delivery partner when the declaration was made."),
+        sent("delivery_partner_name"),
+        sent("band?", "The contract's band; blank for mentors' flat rate, for over volume and for voided."),
+        sent("rate?", "What the declaration is worth, exact. Pounds."),
+        sent("amount", "What it comes to in pence that add up."),
+        sent("uplift_amount"),
+        sent("share_rate?"),
+        sent("share_amount"),
+        sent("your_reference?", "Your reference, as sent with the declaration."),
+    ),
+    key=("line_type", "declaration_id", "band"),
+)
 
-STATEMENT_PARTNERS = _model(
-    {
-        "delivery_partner_id": _text("The delivery partner."),
-        "delivery_partner_name": _text("Its name."),
-        "section": _one_of(SECTIONS[:4], "What the line is for."),
-        "participant_type": _one_of(ROLES, "ECTs' or mentors' training, where the contract parts them.", True),
-        "declaration_type": _one_of(DECLARATION_TYPES, "The type of declaration."),
-        "count": _count(1, "How many declarations."),
-        "amount": _money("The partner's share."),
-    },
+PARTNERS = SentFile(
+    "delivery-partners",
     "Each delivery partner's share",
+    (
+        sent("delivery_partner_id"),
+        sent("delivery_partner_name"),
+        sent("section", words=OF_DECLARATIONS),
+        sent("participant_type?", _ROLE),
+        sent("declaration_type"),
+        sent("count", least=1),
+        sent("amount", "The partner's share."),
+    ),
+    key=("delivery_partner_id", "section", "participant_type", "declaration_type"),
 )
 
-# What a delivery partner may see: everything but the lead provider's own prices.
-PARTNER_LEAVES_OUT = ("band", "rate", "amount")
-PARTNER_DECLARATIONS = _model(
-    {name: column for name, column in _DECLARATION.items() if name not in PARTNER_LEAVES_OUT},
+# What a delivery partner may see: everything but the lead provider's own prices. The shape of every file in delivery-partners/.
+_LEAVES_OUT = ("band", "rate", "amount")
+PARTNER = SentFile(
+    "delivery-partner",
     "One delivery partner's declarations",
+    tuple(each for each in DECLARATIONS.sent if each.column.name not in _LEAVES_OUT),
 )
 
-DISCREPANCIES = _model(
-    {
-        "participant_id": _text("The participant."),
-        "trn": _text("Teacher reference number, of participants of yours.", True),
-        "full_name": _text("The participant's name, of participants of yours.", True),
-        "participant_type": _one_of(ROLES, "An ECT's or a mentor's training."),
-        "declaration_type": _one_of(DECLARATION_TYPES, "The type of declaration."),
-        "declaration_id": _text("The declaration, where there is one.", True),
-        "delivery_partner_name": _text("The delivery partner of what is due.", True),
-        "expected_amount": _money("What you expect; 0.00 where it is not on your list.", True),
-        "due_amount": _money("What this statement holds for it, uplift included, before VAT."),
-        "difference": _money("Due less expected; blank where you sent no amount.", True),
-        "reason_code": _one_of(tuple(dict.fromkeys(reason.code for reason in REASONS)), "Why they differ."),
-        "reason": _text("The same in words."),
-        "what_to_do": _text("What to do about it."),
-        "your_reference": _text("Your reference, as sent.", True),
-    },
+DISCREPANCIES = SentFile(
+    "discrepancies",
     "What you expected against what is due",
+    (
+        sent("participant_id"),
+        sent("trn?", "Teacher reference number, of participants of yours."),
+        sent("full_name?", "The participant's name, of participants of yours."),
+        sent("participant_type"),
+        sent("declaration_type"),
+        sent("declaration_id?", "The declaration, where there is one."),
+        sent("delivery_partner_name?", "The delivery partner of what is due."),
+        sent("expected_amount?"),
+        sent("due_amount"),
+        sent("difference?", "Due less expected; blank where you sent no amount."),
+        sent("reason_code"),
+        sent("reason", "The same in words.", kind="sentence"),
+        sent("what_to_do"),
+        sent("your_reference?"),
+    ),
+    has_sentences=True,
 )
 
-CHANGES = _model(
-    {
-        "change": _one_of(("added", "removed", "changed"), "Against the version before."),
-        "section": _one_of((*SECTIONS[:-1], "voided"), "Where on the statement."),
-        "declaration_id": _text("The declaration; blank for fees, adjustments and VAT.", True),
-        "participant_id": _text("The participant.", True),
-        "participant_type": _one_of(ROLES, "An ECT's or a mentor's training.", True),
-        "declaration_type": _one_of(DECLARATION_TYPES, "The type of declaration.", True),
-        "delivery_partner_name": _text("The delivery partner.", True),
-        "amount_before": _money("What it came to before, uplift included."),
-        "amount_now": _money("What it comes to now."),
-        "difference": _money("Now less before; all rows add up to what the total moved by."),
-        "what_changed": _text("The same in words."),
-    },
+CHANGES = SentFile(
+    "changes",
     "What changed since the version before",
+    (
+        sent("change"),
+        sent("section", "Where on the statement.", words=(*SECTIONS[:-1], "voided")),
+        sent("declaration_id?", "The declaration; blank for fees, adjustments and VAT."),
+        sent("participant_id?"),
+        sent("participant_type?"),
+        sent("declaration_type?"),
+        # What stands here comes from our own files, and is defused already.
+        sent("delivery_partner_name?", "The delivery partner.", kind="word"),
+        sent("amount_before"),
+        sent("amount_now"),
+        sent("difference", "Now less before; all rows add up to what the total moved by."),
+        sent("what_changed"),
+    ),
+    has_sentences=True,
 )
 
-# File name → model. `delivery-partner` is the shape of every file in delivery-partners/.
-MODELS = {
-    "statement": STATEMENT,
-    "declarations": STATEMENT_DECLARATIONS,
-    "delivery-partners": STATEMENT_PARTNERS,
-    "delivery-partner": PARTNER_DECLARATIONS,
-    "discrepancies": DISCREPANCIES,
-    "changes": CHANGES,
-}
+FILES = (STATEMENT, DECLARATIONS, PARTNERS, PARTNER, DISCREPANCIES, CHANGES)

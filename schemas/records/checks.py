@@ -15,7 +15,7 @@ from schemas.records.prices import (
     unpaid_contracts,
     unpriced,
 )
-from schemas.records.tables import RECORDS, Column, Table
+from schemas.records.tables import RECORDS, Stored, Table
 
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 FAULTS_SHOWN = 20
@@ -33,6 +33,7 @@ _WANTED = {
     "flag": "true or false",
     "text": "text without blanks at either end, line breaks or other control characters",
 }
+_WANTED |= {"year": _WANTED["integer"], "word": _WANTED["text"]}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def well_formed(kind: str, value: pl.Expr) -> pl.Expr:
         return value.str.contains(UUID)
     if kind == "trn":
         return value.str.contains(r"^[0-9]{7}$")
-    if kind == "integer":
+    if kind in ("integer", "year"):
         return value.str.contains(r"^-?(0|[1-9][0-9]{0,8})$")
     if kind == "day":
         day = value.str.to_date("%Y-%m-%d", strict=False)
@@ -89,7 +90,7 @@ def _check(name: str, column: pl.Expr, keeps: pl.Expr) -> pa.Check:
     return pa.Check(lambda data: data.lazyframe.select(column.is_null() | keeps), name=name)
 
 
-def _column(name: str, column: Column) -> pa.Column:
+def _column(name: str, column: Stored) -> pa.Column:
     checks = [_check("form", pl.col(name), well_formed(column.kind, pl.col(name)))]
     if column.words:
         checks.append(_check("words", pl.col(name), pl.col(name).is_in(column.words)))

@@ -1,24 +1,22 @@
 """What DfE's records say that cannot be, or that somebody has to decide: told to operators at every load, never refused.
 
-Source: handbook, cases *Records*; domain 6.3 and 7.1. Frames are text, as in an extract.
+Why each matters: data/README.md, Doubts. Frames are text, as in an extract.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from data.casting import parse_instant
+from schemas.columns import parse_instant
+from schemas.instants import day_in_london
+from schemas.lifecycle import HELD_ON, PAID_FOR, TAKEN_BACK, Side, is_live
 
 ROLE = ["participant_id", "participant_type"]
 LAST_DAY = date(9999, 12, 31)
 NEEDED = (
     "declarations", "training_periods", "school_periods", "partnerships", "statements", "contracts",
 )  # fmt: skip
-# The status of a statement that goes with the status of what it pays for, or takes back.
-_PAID_ON = {"eligible": ("open",), "payable": ("payable",), "paid": ("paid",)}
-_TAKEN_ON = {"awaiting_clawback": ("open", "payable"), "clawed_back": ("paid",)}
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ def doubts_of(tables: dict[str, pl.DataFrame], today: date) -> list[Doubt]:
             "decides rules and schedules",
             _one_start(periods),
         ),
-        Doubt("Declarations on statements that cannot hold them", _misplaced(declared, tables, "payment", _PAID_ON)),
-        Doubt("Clawbacks on statements that cannot hold them", _misplaced(declared, tables, "clawback", _TAKEN_ON)),
+        Doubt("Declarations on statements that cannot hold them", _misplaced(declared, tables, PAID_FOR)),
+        Doubt("Clawbacks on statements that cannot hold them", _misplaced(declared, tables, TAKEN_BACK)),
         Doubt("Statements paid before their deadline was over", _paid_early(tables["statements"], today)),
     ]
     return [doubt for doubt in found if doubt.cases]
@@ -65,9 +63,8 @@ def _periods(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _doubled(declared: pl.DataFrame) -> list[str]:
-    live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
     groups = (
-        declared.filter(live).group_by(*ROLE, "declaration_type")
+        declared.filter(is_live()).group_by(*ROLE, "declaration_type")
         .agg(pl.len().alias("count"), pl.col("declaration_id").sort()).filter(pl.col("count") > 1).sort(ROLE)
     )  # fmt: skip
     return [f"{kind} of {role} {who}: {', '.join(ids)}" for who, role, kind, _, ids in groups.iter_rows()]
@@ -102,31 +99,27 @@ def _one_start(periods: pl.DataFrame) -> list[str]:
     ]
 
 
-def _misplaced(
-    declared: pl.DataFrame, tables: dict[str, pl.DataFrame], link: str, goes_with: Mapping[str, tuple[str, ...]]
-) -> list[str]:
+def _misplaced(declared: pl.DataFrame, tables: dict[str, pl.DataFrame], side: Side) -> list[str]:
     """Of another lead provider or contract period, of a service statement, or of a status that does not go with theirs."""
     contracts = tables["contracts"].select("contract_id", owner="lead_provider_id", period="contract_period")
     statements = tables["statements"].join(contracts, on="contract_id").select(
         "statement_id", "fee_type", "owner", "period", statement_status="status"
     )  # fmt: skip
-    status = f"{link}_status"
-    rows = declared.filter(pl.col(status).is_in(list(goes_with))).join(
-        statements, left_on=f"{link}_statement_id", right_on="statement_id"
-    )
+    there = declared.filter(pl.col(side.status).is_in(side.statuses))
+    rows = there.join(statements, left_on=side.link, right_on="statement_id")
     fitting = pl.any_horizontal(
-        (pl.col(status) == word) & pl.col("statement_status").is_in(wanted) for word, wanted in goes_with.items()
+        (pl.col(side.status) == word) & pl.col("statement_status").is_in(HELD_ON[word]) for word in side.statuses
     )
     same = (pl.col("owner") == pl.col("lead_provider_id")) & (pl.col("period") == pl.col("contract_period"))
     wrong = rows.filter(~fitting | ~same.fill_null(False) | (pl.col("fee_type") != "output")).sort("declaration_id")
     return [
-        f"{row['declaration_id']} ({row[status]}) on {row[f'{link}_statement_id']} ({row['statement_status']}, {row['fee_type']})"
+        f"{row['declaration_id']} ({row[side.status]}) on {row[side.link]} ({row['statement_status']}, {row['fee_type']})"
         for row in wrong.iter_rows(named=True)
     ]
 
 
 def _paid_early(statements: pl.DataFrame, today: date) -> list[str]:
     marked = parse_instant(pl.col("marked_as_paid_at"))
-    day = marked.dt.convert_time_zone("Europe/London").dt.strftime("%Y-%m-%d").fill_null(today.isoformat())
+    day = day_in_london(marked).dt.strftime("%Y-%m-%d").fill_null(today.isoformat())
     rows = statements.filter((pl.col("status") == "paid") & (day <= pl.col("deadline_date"))).sort("statement_id")
     return [f"{row['statement_id']}, deadline {row['deadline_date']}" for row in rows.iter_rows(named=True)]

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.vocabulary import FACTS
+from schemas.facts import fee_proportions
+from schemas.lifecycle import PAID_FOR, TAKEN_BACK
 
 OWNER = ["lead_provider_id", "contract_period"]
 NO_TERMS, NO_BAND, NO_BANDS, NO_MENTOR_FEE, NO_PROPORTION = (
     "no-terms", "no-band", "no-bands", "no-mentor-fee", "no-proportion",
 )  # fmt: skip
 SAME_MONTH, SAME_PAYMENT_DATE = "same-month", "same-payment-date"
-_COUNTED = (
-    ("payment_statement_id", "payment_status", ("eligible", "payable", "paid")),
-    ("clawback_statement_id", "clawback_status", ("awaiting_clawback", "clawed_back")),
-)
 
 
 @dataclass(frozen=True)
@@ -92,9 +89,7 @@ def clashing_statements(statements: pl.DataFrame) -> pl.DataFrame:
 def unpriced(declarations: pl.DataFrame, contracts: pl.DataFrame) -> pl.DataFrame:
     """Declarations that their contract has no price for: code (NO_MENTOR_FEE, NO_PROPORTION), contract_id and the columns
     given. declarations: contract_id, participant_type, declaration_type; contracts: contract_type, mentor fee."""
-    priced = pl.read_csv(FACTS / "fee_proportions.csv", infer_schema=False).select(
-        "contract_type", "calculator", "declaration_type", has_proportion=pl.lit(True)
-    )
+    priced = fee_proportions().select("contract_type", "calculator", "declaration_type", has_proportion=pl.lit(True))
     terms = contracts.select(
         "contract_id", "contract_type", has_mentor_fee=pl.col("mentor_fee_per_declaration").is_not_null()
     )
@@ -117,9 +112,9 @@ def counted_declarations(declarations: pl.DataFrame, statements: pl.DataFrame) -
     declaration_type, statement_id, contract_id."""
     unpaid = statements.filter(pl.col("status") != "paid").select("statement_id", "contract_id")
     sides = [
-        declarations.filter(pl.col(status).is_in(wanted))
-        .select("declaration_id", "training_period_id", "declaration_type", statement_id=link)
+        declarations.filter(pl.col(side.status).is_in(side.statuses))
+        .select("declaration_id", "training_period_id", "declaration_type", statement_id=side.link)
         .join(unpaid, on="statement_id", maintain_order="left")
-        for link, status, wanted in _COUNTED
+        for side in (PAID_FOR, TAKEN_BACK)
     ]
     return pl.concat(sides)

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import paramiko
 
-from schemas.inbound.reading import FileFailure, Limits, read_sheet
-from schemas.kinds.kind import KINDS
+from schemas.inbound.reading import Limits, read_sheet
+from schemas.inbound.failure import FileFailure
+from schemas.kinds import KINDS
 from tests.attacks.raw import Raw, children, is_running
 from tests.exchange.servers import Client, our_server
 

@@ -12,13 +12,13 @@ import pytest
 
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from flows.upkeep.backup import backup, restore
 from flows.upkeep.housekeeping import housekeeping
-from schemas.outbound.receipts import neutralised
+from schemas.outbound.defusing import neutralised
 from schemas.showing import in_markdown
 from sftp.accounts import parse_key
 from sftp.keys import write_new_key
@@ -55,9 +55,9 @@ def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
         subprocess.run(command, env=environment, check=True, capture_output=True)
 
     ectx("records", "import", str(sample), "--as-of", "2026-11-20T09:00:00Z")
-    with open_house(Settings(home=home)) as house:
-        provider = house.lead_providers()[0]
-        house.mailbox(provider.slug)
+    with open_installation(Settings(home=home)) as installation:
+        provider = installation.lead_providers()[0]
+        installation.mailbox(provider.slug)
     write_new_key(tmp_path / "id")
     (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id") + "\n")
     ectx("provider", "add", provider.slug, "--key", str(tmp_path / "id.pub"))
@@ -70,17 +70,17 @@ def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
     assert open_to_others(tmp_path / "copy") == []
 
 
-def test_over_openssh_what_is_delivered_is_its_groups_to_read(house, provider, tmp_path):
+def test_over_openssh_what_is_delivered_is_its_groups_to_read(installation, provider, tmp_path):
     """As `setup.sh` made it: folders 2750, files 0640, whatever the mask of the round that delivers."""
     with port_of("openssh", tmp_path) as port:
-        own = house.settings.mailboxes_folder / provider.slug
+        own = installation.settings.mailboxes_folder / provider.slug
         shutil.rmtree(own, ignore_errors=True)
         own.parent.mkdir(exist_ok=True)
         own.symlink_to(port.mailbox)
         (port.mailbox / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
         os.umask(0o077)
-        intake_round(house, instant(NOW))
-        statements_round(house, instant(NOW))
+        intake_round(installation, instant(NOW))
+        statements_round(installation, instant(NOW))
         delivered = [path for path in (port.mailbox / "from-dfe").rglob("*") if path.name != "from-dfe"]
         group = (port.mailbox / "from-dfe").stat().st_gid
         assert {path.stat().st_gid for path in delivered} == {group}
@@ -109,12 +109,12 @@ def test_rights_are_set_by_name(tmp_path):
 
 
 @pytest.fixture
-def copied(house, provider, tmp_path):
-    house.mailbox(provider.slug)
-    (house.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
-    house.accounts.add_key(provider.slug, write_new_key(tmp_path / "id"))
-    intake_round(house, instant(NOW))
-    backup(house, tmp_path / "copy", instant(NOW))
+def copied(installation, provider, tmp_path):
+    installation.mailbox(provider.slug)
+    (installation.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+    installation.accounts.add_key(provider.slug, write_new_key(tmp_path / "id"))
+    intake_round(installation, instant(NOW))
+    backup(installation, tmp_path / "copy", instant(NOW))
     return tmp_path / "copy"
 
 
@@ -158,8 +158,8 @@ def test_restore_follows_no_link(copied, tmp_path, where):
     assert where != "a folder in the home" or list(secret.iterdir()) == []
 
 
-def test_a_copy_into_an_earlier_one_reads_only_what_is_new(house, copied, tmp_path):
-    backup(house, copied, instant(NOW))
+def test_a_copy_into_an_earlier_one_reads_only_what_is_new(installation, copied, tmp_path):
+    backup(installation, copied, instant(NOW))
     restore(copied, Settings(home=tmp_path / "new"))
 
 
@@ -183,15 +183,15 @@ def test_a_copy_of_an_earlier_version_is_told(copied, tmp_path):
         restore(copied, Settings(home=tmp_path / "new"))
 
 
-def test_a_copy_goes_into_a_folder_of_its_own_and_copies_something(house, tmp_path):
+def test_a_copy_goes_into_a_folder_of_its_own_and_copies_something(installation, tmp_path):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o755)
     (tmp_path / "shared" / "theirs.txt").write_text("x")
     with pytest.raises(ExchangeError, match="other things"):
-        backup(house, tmp_path / "shared", instant(NOW))
+        backup(installation, tmp_path / "shared", instant(NOW))
     assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
     with (
-        open_house(Settings(home=tmp_path / "mistyped")) as empty,
+        open_installation(Settings(home=tmp_path / "mistyped")) as empty,
         pytest.raises(ExchangeError, match="holds no records"),
     ):
         backup(empty, tmp_path / "copy", instant(NOW))
@@ -221,7 +221,7 @@ def test_a_bad_setting_is_one_line(home):
 
 
 def test_the_audit_log_is_kept_as_long_as_the_settings_say(home):
-    with open_house(Settings(home=home, keep_audit_days=30)) as house:
+    with open_installation(Settings(home=home, keep_audit_days=30)) as installation:
         logs = home / "logs"
         logs.mkdir(exist_ok=True)
         for name in (
@@ -231,7 +231,7 @@ def test_the_audit_log_is_kept_as_long_as_the_settings_say(home):
             "flows.log",
         ):
             (logs / name).write_text("x")
-        housekeeping(house, instant(NOW))
+        housekeeping(installation, instant(NOW))
         assert sorted(path.name for path in logs.iterdir()) == ["flows.log", "sftp-audit-2026-12-10.jsonl"]
 
 
@@ -257,7 +257,7 @@ FORMULAS = [
 @pytest.mark.parametrize("text", FORMULAS, ids=ascii)
 def test_a_formula_in_any_clothes_is_defused_and_comes_back(text):
     from schemas.inbound.reading import Limits, read_sheet
-    from schemas.kinds.kind import KINDS
+    from schemas.kinds import KINDS
 
     told = pl.select(neutralised(pl.lit(text)))["literal"][0]
     assert told == "'" + text
@@ -270,24 +270,24 @@ def test_what_is_no_formula_stays_as_it_is(text):
     assert pl.select(neutralised(pl.lit(text)))["literal"][0] == text
 
 
-def test_names_of_unknown_columns_are_defused_too(house, provider):
-    house.mailbox(provider.slug)
-    box = house.settings.mailboxes_folder / provider.slug
+def test_names_of_unknown_columns_are_defused_too(installation, provider):
+    installation.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug
     (box / "to-dfe" / "voids.csv").write_text("declaration_id,=cmd()\nx,y\n")
-    intake_round(house, instant(NOW))
+    intake_round(installation, instant(NOW))
     (results,) = box.glob("from-dfe/receipts/*/results.csv")
     assert results.read_text().splitlines()[0].endswith("declaration_id,'=cmd()")
 
 
-def test_operators_markdown_escapes_names(house, provider):
+def test_operators_markdown_escapes_names(installation, provider):
     evil = "A|B `c` <script>x</script> [l](https://evil.example) *b* \x1b[31m\u202e"
     said = in_markdown(evil)
     assert (
         "\x1b" not in said and "\u202e" not in said and "<script" not in said.replace("\\<", "") and "://" not in said
     )
-    house.mailbox(provider.slug)
-    (house.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
-    report = intake_report(intake_round(house, instant(NOW)), {provider.lead_provider_id: evil})
+    installation.mailbox(provider.slug)
+    (installation.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
+    report = intake_report(intake_round(installation, instant(NOW)), {provider.lead_provider_id: evil})
     (row,) = [line for line in report.splitlines() if "evil" in line]
     assert row.replace("\\|", "").count("|") == 8
 
@@ -315,13 +315,13 @@ def test_a_refusal_in_somebody_elses_words_moves_no_cursor(home):
     assert Path(home).is_dir()
 
 
-def test_no_file_in_a_mailbox_stops_a_copy(house, provider, tmp_path):
+def test_no_file_in_a_mailbox_stops_a_copy(installation, provider, tmp_path):
     """A name that is not UTF-8, with a line break, a quote: carried. One that its sender's rights keep from us: left."""
-    house.mailbox(provider.slug)
-    box = house.settings.mailboxes_folder / provider.slug / "to-dfe"
+    installation.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug / "to-dfe"
     for name in (b"voids-\xff.csv.sha256", b'voids-"\n,.csv.sha256', "voids-é.csv.sha256".encode()):
         (Path(os.fsdecode(os.fsencode(box) + b"/" + name))).write_text("x")
-    backup(house, tmp_path / "copy", instant(NOW))
+    backup(installation, tmp_path / "copy", instant(NOW))
     restore(tmp_path / "copy", Settings(home=tmp_path / "new"))
     there = tmp_path / "new" / "mailboxes" / provider.slug / "to-dfe"
     assert sorted(os.listdir(os.fsencode(there))) == sorted(os.listdir(os.fsencode(box)))

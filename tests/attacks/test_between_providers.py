@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.clock import instant
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
@@ -171,9 +171,9 @@ def test_what_may_be_seen_is_told():
     assert own.id in message and "3 October 2025" in message and "void it first" in message
 
 
-def everything(house, provider):
+def everything(installation, provider):
     """All files of a mailbox, but for when they were made."""
-    box = house.settings.mailboxes_folder / provider.slug / "from-dfe"
+    box = installation.settings.mailboxes_folder / provider.slug / "from-dfe"
     return {path.relative_to(box).as_posix(): path.read_bytes() for path in box.rglob("*") if path.is_file()}
 
 
@@ -182,12 +182,12 @@ def test_another_providers_files_change_nothing_in_our_mailbox(small_home, tmp_p
     got = []
     for place, others_send in (("quiet", False), ("busy", True)):
         home = shutil.copytree(small_home, tmp_path / place)
-        with open_house(Settings(home=home, seconds_between_looks=0)) as house:
-            first, second = house.lead_providers()[:2]
+        with open_installation(Settings(home=home, seconds_between_looks=0)) as installation:
+            first, second = installation.lead_providers()[:2]
             for provider in (first, second):
-                house.mailbox(provider.slug)
-            boxes = house.settings.mailboxes_folder
-            with house.database.read() as reader:
+                installation.mailbox(provider.slug)
+            boxes = installation.settings.mailboxes_folder
+            with installation.database.read() as reader:
                 people = reader.frame(
                     "SELECT DISTINCT s.participant_id, s.participant_type, p.lead_provider_id FROM training_periods t "
                     "JOIN school_periods s ON s.school_period_id = t.school_period_id "
@@ -223,8 +223,8 @@ def test_another_providers_files_change_nothing_in_our_mailbox(small_home, tmp_p
                         f"{who},ecf-induction,left-teaching-profession\n" for who in theirs["participant_id"][:10]
                     )
                 )
-            intake_round(house, instant("2026-12-14T10:00:00Z"))
-            statements_round(house, instant("2026-12-14T11:00:00Z"))
-            got.append(everything(house, first))
+            intake_round(installation, instant("2026-12-14T10:00:00Z"))
+            statements_round(installation, instant("2026-12-14T11:00:00Z"))
+            got.append(everything(installation, first))
             assert theirs.height > 20
     assert got[0] == got[1]

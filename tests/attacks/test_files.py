@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from data.ledger import UNREAD
+from schemas.submission import UNREAD
 from flows.clock import instant
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
@@ -58,33 +58,33 @@ def peak(home: Path) -> tuple[int, int]:
     return status, mebibytes
 
 
-def receipts(house, provider):
-    folder = house.settings.mailboxes_folder / provider.slug / "from-dfe" / "receipts"
+def receipts(installation, provider):
+    folder = installation.settings.mailboxes_folder / provider.slug / "from-dfe" / "receipts"
     return [json.loads(path.read_text()) for path in sorted(folder.glob("*/receipt.json"))]
 
 
 @pytest.mark.parametrize("what", [*SHAPES, *(TALL if LONG else {})])
-def test_no_shape_of_file_takes_more_than_it_may(house, provider, what):
+def test_no_shape_of_file_takes_more_than_it_may(installation, provider, what):
     content, most, rule = (SHAPES | TALL)[what]
-    box = house.settings.mailboxes_folder / provider.slug / "to-dfe"
-    house.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug / "to-dfe"
+    installation.mailbox(provider.slug)
     (box / "declarations.csv").write_text(f"{HEADER}\n{content()}")
-    status, mebibytes = peak(house.settings.home)
+    status, mebibytes = peak(installation.settings.home)
     assert (status, mebibytes <= most) == (0, True), mebibytes
-    (receipt,) = receipts(house, provider)
+    (receipt,) = receipts(installation, provider)
     assert receipt["status"] == "rejected"
     if rule:
         assert [each["code"] for each in receipt["file_errors"]] == [rule]
 
 
-def test_a_huge_checksum_is_not_read(house, provider):
-    house.mailbox(provider.slug)
-    box = house.settings.mailboxes_folder / provider.slug / "to-dfe"
+def test_a_huge_checksum_is_not_read(installation, provider):
+    installation.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug / "to-dfe"
     (box / "declarations.csv").write_text(f"{HEADER}\n")
     (box / "declarations.csv.sha256").write_bytes(b"a " * (16 * MEBIBYTE))
-    status, mebibytes = peak(house.settings.home)
+    status, mebibytes = peak(installation.settings.home)
     assert (status, mebibytes < 350) == (0, True), mebibytes
-    assert [each["code"] for each in receipts(house, provider)[0]["file_errors"]] == ["FILE-015"]
+    assert [each["code"] for each in receipts(installation, provider)[0]["file_errors"]] == ["FILE-015"]
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,16 @@ def test_a_huge_checksum_is_not_read(house, provider):
         "SHA256 hash of x:\r\n{0}\r\nCertUtil: done.\r\n",
     ],
 )
-def test_one_checksum_in_it_counts_whatever_stands_around_it(house, provider, form):
+def test_one_checksum_in_it_counts_whatever_stands_around_it(installation, provider, form):
     import hashlib
 
     content = f"{HEADER}\nx,x,x,x,x,x\n".encode()
-    house.mailbox(provider.slug)
-    box = house.settings.mailboxes_folder / provider.slug / "to-dfe"
+    installation.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug / "to-dfe"
     (box / "declarations.csv").write_bytes(content)
     (box / "declarations.csv.sha256").write_text(form.format(hashlib.sha256(content).hexdigest().upper()))
-    intake_round(house, instant(NOW))
-    assert receipts(house, provider)[0]["file_errors"] == []
+    intake_round(installation, instant(NOW))
+    assert receipts(installation, provider)[0]["file_errors"] == []
 
 
 NOBODY, SOMEBODY = 65534, 12345
@@ -143,50 +143,50 @@ def test_a_file_that_we_may_not_read_is_put_aside_and_stops_nobody(home):
         place = Path(shutil.copytree(home, Path(folder) / "home"))
         Path(folder).chmod(0o755)
         settings = Settings(home=place, seconds_between_looks=0)
-        with open_house(settings) as house:  # what a round imports on its way may lie where only we may read
-            provider = house.lead_providers()[0]
-            house.mailbox(provider.slug)
+        with open_installation(settings) as installation:  # what a round imports on its way may lie where only we may read
+            provider = installation.lead_providers()[0]
+            installation.mailbox(provider.slug)
             (settings.mailboxes_folder / provider.slug / "to-dfe" / "deferrals.csv").write_text("reason\nx\n")
-            assert intake_round(house, instant(NOW)).troubles == []
-        with as_nobody(place), open_house(settings) as house:
+            assert intake_round(installation, instant(NOW)).troubles == []
+        with as_nobody(place), open_installation(settings) as installation:
             box = settings.mailboxes_folder / provider.slug / "to-dfe"
             (box / "voids.csv").write_text("declaration_id\nx\n")
             (box / "declarations.csv").write_text(f"{HEADER}\nx,x,x,x,x,x\n")
             keep_out(box / "declarations.csv")
-            assert intake_round(house, instant(NOW)).troubles == []
-            told = {each["file_name"]: each for each in receipts(house, provider)}
+            assert intake_round(installation, instant(NOW)).troubles == []
+            told = {each["file_name"]: each for each in receipts(installation, provider)}
             assert told["declarations.csv"]["status"] == "set-aside"
             assert "could not read this file" in told["declarations.csv"]["notes"][0]
             assert told["voids.csv"]["status"] == "rejected"
             assert list(box.iterdir()) == []
-            assert house.ledger.waiting(provider.lead_provider_id) == []
-            assert house.ledger.unsettled()[0].sha256 == UNREAD
-        with open_house(settings) as house:
-            assert statements_round(house, instant(NOW)).troubles == []
+            assert installation.submissions.waiting(provider.lead_provider_id) == []
+            assert installation.submissions.unsettled()[0].sha256 == UNREAD
+        with open_installation(settings) as installation:
+            assert statements_round(installation, instant(NOW)).troubles == []
 
 
-def test_a_file_refused_by_its_name_is_not_kept(house, provider):
-    house.mailbox(provider.slug)
-    box = house.settings.mailboxes_folder / provider.slug / "to-dfe"
+def test_a_file_refused_by_its_name_is_not_kept(installation, provider):
+    installation.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug / "to-dfe"
     (box / "holiday.mov").write_bytes(b"x" * MEBIBYTE)
-    intake_round(house, instant(NOW))
-    assert [each["code"] for each in receipts(house, provider)[0]["file_errors"]] == ["FILE-001"]
-    assert not [path for path in (house.settings.store_folder / "uploads").rglob("*") if path.is_file()]
+    intake_round(installation, instant(NOW))
+    assert [each["code"] for each in receipts(installation, provider)[0]["file_errors"]] == ["FILE-001"]
+    assert not [path for path in (installation.settings.store_folder / "uploads").rglob("*") if path.is_file()]
 
 
 def test_what_is_kept_of_a_provider_has_a_bound_that_is_told_before(home):
     settings = Settings(home=home, seconds_between_looks=0, max_store_mebibytes=1)
-    with open_house(settings) as house:
-        first, second = house.lead_providers()[:2]
+    with open_installation(settings) as installation:
+        first, second = installation.lead_providers()[:2]
         for provider in (first, second):
-            house.mailbox(provider.slug)
+            installation.mailbox(provider.slug)
         box = settings.mailboxes_folder / first.slug / "to-dfe"
         row = "x,x,x,x,x," + "y" * 90 + "\n"
 
         def send(name, size):
             (box / name).write_text(f"{HEADER}\n" + row * (size // len(row)))
             (settings.mailboxes_folder / second.slug / "to-dfe" / name).write_text(f"{HEADER}\n{row}")
-            return intake_round(house, instant(NOW))
+            return intake_round(installation, instant(NOW))
 
         assert send("declarations-1.csv", 500_000).waits == []
         nearly = send("declarations-2.csv", 400_000)
@@ -195,14 +195,14 @@ def test_what_is_kept_of_a_provider_has_a_bound_that_is_told_before(home):
         assert ["STORE-FULL" in each for each in full.troubles] == [True]
         assert (box / "declarations-3.csv").is_file()
         assert full.unseen == {first.slug}
-        assert len(receipts(house, second)) == 3
+        assert len(receipts(installation, second)) == 3
 
 
 def test_rows_of_one_participant_cost_what_rows_of_many_do():
     """3,000 rows of one took a minute and a half: a rank a row, in one transaction. They come in a few turns now."""
     import polars as pl
 
-    from schemas.kinds.kind import KINDS
+    from schemas.kinds import KINDS
     from transforms.turns import Turns
 
     rows = pl.DataFrame({"row_number": range(1, 3001), "owner": ["one"] * 3000, "earlier_rows": range(3000)})

@@ -8,7 +8,7 @@ import pytest
 
 from data.records.extract import import_records
 from flows.clock import instant
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.settings import Settings
 from schemas.records.checks import ExtractRefused
@@ -20,13 +20,13 @@ LATER = "2026-11-21T09:00:00Z"
 OTHER = "0d0c7e2f-58a4-4c61-9f3e-7c1d2b3a4f50"
 
 
-def loaded(house, tmp_path, sample, change):
+def loaded(installation, tmp_path, sample, change):
     """Load the lead providers again, changed."""
     folder = tmp_path / f"extract-{len(list(tmp_path.iterdir()))}"
     folder.mkdir()
     rows = change(pl.read_csv(sample / "lead_providers.csv", infer_schema=False))
     rows.write_csv(folder / "lead_providers.csv")
-    return import_records(house.database, folder, instant(LATER))
+    return import_records(installation.database, folder, instant(LATER))
 
 
 def with_another(name, provider=OTHER):
@@ -53,95 +53,95 @@ ALIKE = [
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_a_name_that_folds_to_anothers_is_refused_with_both(house, provider, tmp_path, sample, name):
+def test_a_name_that_folds_to_anothers_is_refused_with_both(installation, provider, tmp_path, sample, name):
     assert slug(name) == provider.slug
     with pytest.raises(ExtractRefused) as refused:
-        loaded(house, tmp_path, sample, with_another(name))
+        loaded(installation, tmp_path, sample, with_another(name))
     (fault,) = refused.value.faults
     assert (fault.file, fault.column) == ("lead_providers.csv", "name")
     assert f"“{name}”" in fault.reason and f"“{provider.name}”" in fault.reason
-    assert OTHER not in [each.lead_provider_id for each in house.lead_providers()]
+    assert OTHER not in [each.lead_provider_id for each in installation.lead_providers()]
 
 
 @pytest.mark.parametrize("name", ["Ακαδημία", "教育", "!!!", *sorted(RESERVED), "To DfE"])
-def test_a_name_that_makes_no_mailbox_of_its_own_is_refused(house, tmp_path, sample, name):
+def test_a_name_that_makes_no_mailbox_of_its_own_is_refused(installation, tmp_path, sample, name):
     with pytest.raises(ExtractRefused) as refused:
-        loaded(house, tmp_path, sample, with_another(name))
+        loaded(installation, tmp_path, sample, with_another(name))
     assert name in refused.value.faults[0].reason
 
 
-def test_two_new_ones_alike_are_refused(house, tmp_path, sample):
+def test_two_new_ones_alike_are_refused(installation, tmp_path, sample):
     def change(rows):
         return with_another("New & Co")(with_another("New Co", OTHER.replace("0d", "0e"))(rows))
 
     with pytest.raises(ExtractRefused, match="New Co"):
-        loaded(house, tmp_path, sample, change)
+        loaded(installation, tmp_path, sample, change)
 
 
-def test_who_is_renamed_keeps_the_mailbox(house, provider, tmp_path, sample):
-    house.accounts.allow(provider.slug)
-    loaded(house, tmp_path, sample, renamed(provider, "Zeta Learning"))
-    now = house.lead_provider(provider.lead_provider_id)
+def test_who_is_renamed_keeps_the_mailbox(installation, provider, tmp_path, sample):
+    installation.accounts.allow(provider.slug)
+    loaded(installation, tmp_path, sample, renamed(provider, "Zeta Learning"))
+    now = installation.lead_provider(provider.lead_provider_id)
     assert (now.name, now.slug) == ("Zeta Learning", provider.slug)
-    box = house.settings.mailboxes_folder / provider.slug
-    house.mailbox(provider.slug)
+    box = installation.settings.mailboxes_folder / provider.slug
+    installation.mailbox(provider.slug)
     (box / "to-dfe" / "voids.csv").write_text("declaration_id\nx\n")
-    done = intake_round(house, instant(NOW))
+    done = intake_round(installation, instant(NOW))
     assert [each.submission.lead_provider_id for each in done.outcomes] == [provider.lead_provider_id]
     assert not (box.parent / "zeta-learning").exists()
 
 
-def test_nobody_inherits_a_mailbox(house, provider, tmp_path, sample):
+def test_nobody_inherits_a_mailbox(installation, provider, tmp_path, sample):
     """A renames itself away, and B takes the name: B is another."""
-    loaded(house, tmp_path, sample, renamed(provider, "Zeta Learning"))
+    loaded(installation, tmp_path, sample, renamed(provider, "Zeta Learning"))
     with pytest.raises(ExtractRefused) as refused:
         loaded(
-            house, tmp_path, sample, lambda rows: with_another(provider.name)(renamed(provider, "Zeta Learning")(rows))
+            installation, tmp_path, sample, lambda rows: with_another(provider.name)(renamed(provider, "Zeta Learning")(rows))
         )
     assert "“Zeta Learning”" in refused.value.faults[0].reason
 
 
-def test_names_that_are_changed_over_change_no_mailbox(house, tmp_path, sample):
-    first, second = house.lead_providers()[:2]
-    loaded(house, tmp_path, sample, lambda rows: renamed(second, first.name)(renamed(first, second.name)(rows)))
-    now = {each.lead_provider_id: (each.slug, each.name) for each in house.lead_providers()}
+def test_names_that_are_changed_over_change_no_mailbox(installation, tmp_path, sample):
+    first, second = installation.lead_providers()[:2]
+    loaded(installation, tmp_path, sample, lambda rows: renamed(second, first.name)(renamed(first, second.name)(rows)))
+    now = {each.lead_provider_id: (each.slug, each.name) for each in installation.lead_providers()}
     assert now[first.lead_provider_id] == (first.slug, second.name)
     assert now[second.lead_provider_id] == (second.slug, first.name)
     # A name is no key: what was one's is another's now.
-    assert house.lead_provider(first.slug).lead_provider_id == first.lead_provider_id
+    assert installation.lead_provider(first.slug).lead_provider_id == first.lead_provider_id
 
 
 @pytest.mark.parametrize("alike", [str, str.upper, "{}!".format])
-def test_one_name_twice_is_refused(house, tmp_path, sample, alike):
-    first, second = house.lead_providers()[:2]
+def test_one_name_twice_is_refused(installation, tmp_path, sample, alike):
+    first, second = installation.lead_providers()[:2]
     with pytest.raises(ExtractRefused, match="nobody could tell apart"):
-        loaded(house, tmp_path, sample, renamed(second, alike(first.name)))
+        loaded(installation, tmp_path, sample, renamed(second, alike(first.name)))
 
 
-def test_a_name_too_long_for_a_folder_is_refused_and_a_partners_is_cut(house, tmp_path, sample):
+def test_a_name_too_long_for_a_folder_is_refused_and_a_partners_is_cut(installation, tmp_path, sample):
     with pytest.raises(ExtractRefused, match="too long"):
-        loaded(house, tmp_path, sample, with_another("Very " * 60 + "long"))
+        loaded(installation, tmp_path, sample, with_another("Very " * 60 + "long"))
     names = file_names([("aaaaaaaa-1", "North " * 60), ("bbbbbbbb-2", "North " * 60), ("cccccccc-3", "South " * 60)])
     assert len(set(names)) == 3 and max(map(len, names)) < 150
 
 
-def test_who_has_left_the_records_can_be_seen_and_shut_out(house, provider, tmp_path, sample, monkeypatch, capsys):
+def test_who_has_left_the_records_can_be_seen_and_shut_out(installation, provider, tmp_path, sample, monkeypatch, capsys):
     from flows.commands.cli import app
 
-    house.accounts.add_key("gone-away", write_new_key(tmp_path / "id"))
-    monkeypatch.setenv("ECTX_HOME", str(house.settings.home))
+    installation.accounts.add_key("gone-away", write_new_key(tmp_path / "id"))
+    monkeypatch.setenv("ECTX_HOME", str(installation.settings.home))
     app(["provider", "list"], standalone_mode=False)
     assert "gone-away\tnot in DfE's records" in capsys.readouterr().out
     app(["provider", "remove", "gone-away"], standalone_mode=False)
-    assert house.accounts.keys("gone-away") == []
+    assert installation.accounts.keys("gone-away") == []
 
 
-def test_a_key_that_opens_two_mailboxes_is_told(house, tmp_path, monkeypatch, capsys):
+def test_a_key_that_opens_two_mailboxes_is_told(installation, tmp_path, monkeypatch, capsys):
     from flows.commands.cli import app
 
     (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id"))
-    monkeypatch.setenv("ECTX_HOME", str(house.settings.home))
-    first, second = house.lead_providers()[:2]
+    monkeypatch.setenv("ECTX_HOME", str(installation.settings.home))
+    first, second = installation.lead_providers()[:2]
     for each in (first, second):
         app(["provider", "add", each.slug, "--key", str(tmp_path / "id.pub")], standalone_mode=False)
     assert f"this key opens {first.slug} too" in capsys.readouterr().err
@@ -149,9 +149,9 @@ def test_a_key_that_opens_two_mailboxes_is_told(house, tmp_path, monkeypatch, ca
 
 def test_an_installation_from_before_keeps_its_mailboxes_and_parts_those_who_shared_one(filled_home, tmp_path):
     home = Path(shutil.copytree(filled_home, tmp_path / "old"))
-    with open_house(Settings(home=home)) as house:
-        before = house.lead_providers()
-        with house.database.write() as connection:
+    with open_installation(Settings(home=home)) as installation:
+        before = installation.lead_providers()
+        with installation.database.write() as connection:
             for later in ("mailboxes", "stated_months", "rejected_expectations"):
                 connection.exec_driver_sql(f"DROP TABLE {later}")
             for table in ("events", "rejected_declarations"):
@@ -161,8 +161,8 @@ def test_an_installation_from_before_keeps_its_mailboxes_and_parts_those_who_sha
                 "UPDATE lead_providers SET name = ? WHERE lead_provider_id = ?",
                 (before[0].name.upper(), before[1].lead_provider_id),
             )
-    with open_house(Settings(home=home)) as house:
-        now = {each.lead_provider_id: each.slug for each in house.lead_providers()}
+    with open_installation(Settings(home=home)) as installation:
+        now = {each.lead_provider_id: each.slug for each in installation.lead_providers()}
     assert len(set(now.values())) == len(before)
     assert {now[each.lead_provider_id] for each in before[2:]} == {each.slug for each in before[2:]}
 

@@ -19,7 +19,7 @@ from data.records.extract import import_records
 from data.sample.nation import write_sample
 from data.tables import metadata
 from flows.clock import instant
-from flows.installation import House, LeadProvider, open_house
+from flows.installation import Installation, LeadProvider, open_installation
 from flows.rounds.claiming import Claims
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.looking import remember_all
@@ -65,9 +65,9 @@ def peak_gibibytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
-def file_of_rows(house: House, provider: LeadProvider, now: datetime) -> tuple[bytes, int]:
+def file_of_rows(installation: Installation, provider: LeadProvider, now: datetime) -> tuple[bytes, int]:
     """A declarations file: half new and valid where the provider has as many to declare, half wrong."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         people = reader.frame(TRAINED, provider.lead_provider_id)
         rows = pl.concat([_rows(people, place, declared) for place, declared in enumerate(TYPES)])
         as_mentors = rows.filter(pl.col("declaration_type").is_in(["started", "completed"])).with_columns(
@@ -96,17 +96,17 @@ def _rows(people: pl.DataFrame, place: int, declared: str) -> pl.DataFrame:
     )
 
 
-def bench_intake(house: House) -> None:
-    now, provider = instant(NOW), house.lead_providers()[0]
-    content, valid = file_of_rows(house, provider, now)
-    declarations = _through(house, provider, "declarations", content, valid, now)
+def bench_intake(installation: Installation) -> None:
+    now, provider = instant(NOW), installation.lead_providers()[0]
+    content, valid = file_of_rows(installation, provider, now)
+    declarations = _through(installation, provider, "declarations", content, valid, now)
     for place, kind in enumerate(OTHER_KINDS, 1):
-        rows = updates_of(house, provider, kind, now)
+        rows = updates_of(installation, provider, kind, now)
         moment = now + timedelta(days=place)
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             valid = acceptable(reader, kind, rows, provider.lead_provider_id, moment).height
         content = rows.write_csv().encode()
-        seconds = _through(house, provider, kind, content, valid, moment)
+        seconds = _through(installation, provider, kind, content, valid, moment)
         say("  against as many rows of declarations", seconds, "declarations", seconds / declarations, 1)
 
 
@@ -145,9 +145,9 @@ _CELLS = {
 }  # fmt: skip
 
 
-def updates_of(house: House, provider: LeadProvider, kind: str, now: datetime) -> pl.DataFrame:
+def updates_of(installation: Installation, provider: LeadProvider, kind: str, now: datetime) -> pl.DataFrame:
     """ROWS rows of a kind: all that the provider has to say of it first, the rest about strangers."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         if kind in _OWN:
             rows = reader.frame(_OWN[kind], provider.lead_provider_id).head(ROWS // 2)
         else:
@@ -164,18 +164,18 @@ def updates_of(house: House, provider: LeadProvider, kind: str, now: datetime) -
     return pl.concat([rows, more.with_columns(pl.Series("delivery_partner_id", strange))])
 
 
-def _through(house: House, provider: LeadProvider, kind: str, content: bytes, valid: int, now: datetime) -> float:
+def _through(installation: Installation, provider: LeadProvider, kind: str, content: bytes, valid: int, now: datetime) -> float:
     """One file claimed, then timed until its receipt is delivered. Returns the seconds."""
     parse = best(lambda: pl.read_csv(content, try_parse_dates=True))
-    mailbox = house.mailbox(provider.slug)
-    (house.settings.home / "mailboxes" / provider.slug / "to-dfe" / f"{kind}.csv").write_bytes(content)
-    remember_all(house)
-    Claims(house, provider, mailbox, now).take(mailbox.look())
-    submission = house.ledger.waiting(provider.lead_provider_id)[0]
+    mailbox = installation.mailbox(provider.slug)
+    (installation.settings.home / "mailboxes" / provider.slug / "to-dfe" / f"{kind}.csv").write_bytes(content)
+    remember_all(installation)
+    Claims(installation, provider, mailbox, now).take(mailbox.look())
+    submission = installation.submissions.waiting(provider.lead_provider_id)[0]
 
     def path() -> object:
-        outcome = process(house, provider, submission, now)
-        deliver_owed(house, provider, mailbox, now)
+        outcome = process(installation, provider, submission, now)
+        deliver_owed(installation, provider, mailbox, now)
         return outcome.rows
 
     seconds, rows = timed(path)
@@ -185,9 +185,9 @@ def _through(house: House, provider: LeadProvider, kind: str, content: bytes, va
     return seconds
 
 
-def bench_statements(house: House) -> None:
+def bench_statements(installation: Installation) -> None:
     def load() -> object:
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             return load_accounts(reader)
 
     loading, accounts = timed(load)
@@ -206,8 +206,8 @@ def bench_statements(house: House) -> None:
     say(f"DuckDB scans and groups their {rows.num_rows:,} declarations", scan)
     seconds = best(figures, 3)
     say("their figures and shares", seconds, "that scan", seconds / scan, 10)
-    whole, done = timed(lambda: statements_round(house, instant(NOW)))
-    home = house.settings.home
+    whole, done = timed(lambda: statements_round(installation, instant(NOW)))
+    home = installation.settings.home
     files = [path for path in home.glob("mailboxes/*/from-dfe/statements/**/*") if path.is_file()]
     contents = [path.read_bytes() for path in files]
     with tempfile.TemporaryDirectory(dir=home) as folder:
@@ -215,7 +215,7 @@ def bench_statements(house: House) -> None:
     size = sum(map(len, contents)) / (1 << 20)
     say(f"writing the same {len(files):,} files, {size:,.0f} MiB", writing)
     say(f"statements round: {len(done.made)} versions delivered", whole, "that writing", whole / writing, 5)  # type: ignore[attr-defined]
-    again, _ = timed(lambda: statements_round(house, instant(NOW)))
+    again, _ = timed(lambda: statements_round(installation, instant(NOW)))
     say("the same round when nothing has changed", again)
 
 
@@ -229,11 +229,11 @@ def bench_growth(scale: float) -> None:
     """Statements at 1, 2 and 4 times the records; then at 1, 2 and 4 times the history behind the same open period."""
     first: float | None = None
     for times in (1, 2, 4):
-        with tempfile.TemporaryDirectory(prefix="ectx-growth-") as folder, _house(Path(folder)) as house:
-            _fill(house, scale * times)
-            with house.database.write() as connection:
-                keep_paid_units(house.database, connection)  # what is paid is counted once
-            seconds, done = timed(lambda house=house: statements_round(house, instant(NOW)))  # type: ignore[misc]
+        with tempfile.TemporaryDirectory(prefix="ectx-growth-") as folder, _house(Path(folder)) as installation:
+            _fill(installation, scale * times)
+            with installation.database.write() as connection:
+                keep_paid_units(installation.database, connection)  # what is paid is counted once
+            seconds, done = timed(lambda installation=installation: statements_round(installation, instant(NOW)))  # type: ignore[misc]
             declarations = sum(each.declarations for each in done.standing)  # type: ignore[attr-defined]
             first = first or seconds
             say(
@@ -244,34 +244,34 @@ def bench_growth(scale: float) -> None:
                 times,
             )
             if times == 1:
-                _bench_history(house)
+                _bench_history(installation)
 
 
-def _bench_history(house: House) -> None:
+def _bench_history(installation: Installation) -> None:
     columns = ", ".join(column.name for column in list(metadata.tables["declarations"].columns)[1:])
     first: float | None = None
     for times, copies in ((1, ()), (2, (1,)), (4, (2, 3))):
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             for copy in copies:
                 connection.exec_driver_sql(_MORE_HISTORY.format(copy=copy, others=columns))
             connection.exec_driver_sql("DELETE FROM paid_units")
-        statements_round(house, instant(NOW))
-        seconds = best(lambda: statements_round(house, instant(NOW)), 3)
+        statements_round(installation, instant(NOW))
+        seconds = best(lambda: statements_round(installation, instant(NOW)), 3)
         first = first or seconds
         say(f"  {times} × the history, the same open period: a round", seconds, "the first", seconds / first, 1)
 
 
 @contextmanager
-def _house(home: Path) -> Iterator[House]:
-    with open_house(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as house:
-        yield house
+def _house(home: Path) -> Iterator[Installation]:
+    with open_installation(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as installation:
+        yield installation
 
 
-def _fill(house: House, scale: float) -> None:
-    sample = house.settings.home / "sample"
+def _fill(installation: Installation, scale: float) -> None:
+    sample = installation.settings.home / "sample"
     made, counts = timed(lambda: write_sample(sample, scale))
     say(f"sample at scale {scale:g}: {counts['declarations']:,} declarations", made)  # type: ignore[index]
-    say("import", timed(lambda: import_records(house.database, sample, instant(NOW)))[0])
+    say("import", timed(lambda: import_records(installation.database, sample, instant(NOW)))[0])
     shutil.rmtree(sample)
 
 
@@ -284,13 +284,13 @@ def main() -> None:
     home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
     try:
         if chosen.part != "growth":
-            with _house(home) as house:
-                if not house.lead_providers():
-                    _fill(house, chosen.scale)
+            with _house(home) as installation:
+                if not installation.lead_providers():
+                    _fill(installation, chosen.scale)
                 if chosen.part != "statements":
-                    bench_intake(house)
+                    bench_intake(installation)
                 if chosen.part != "intake":
-                    bench_statements(house)
+                    bench_statements(installation)
         if chosen.part in (None, "growth"):
             bench_growth(chosen.scale / 4)
         print(f"peak memory {peak_gibibytes():.2f} GiB")

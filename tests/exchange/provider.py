@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from flows.clock import instant
-from flows.installation import House, LeadProvider
+from flows.installation import Installation, LeadProvider
 from flows.rounds.rehearsal import acceptable
 from flows.rounds.statements import authorise
-from templates.statement_files import Statement
+from transforms.money.statement import Statement
 from tests.conftest import NOW
 
 _TRAINED = """
@@ -25,9 +25,9 @@ ORDER BY sp.participant_id
 """
 
 
-def acceptable_rows(house: House, provider: LeadProvider) -> pl.DataFrame:
+def acceptable_rows(installation: Installation, provider: LeadProvider) -> pl.DataFrame:
     """Rows of `retained-4` and `started` that the rules accept at NOW."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         people = reader.frame(_TRAINED, provider.lead_provider_id)
         found = []
         for declaration_type in ("started", "retained-4"):
@@ -42,20 +42,20 @@ def acceptable_rows(house: House, provider: LeadProvider) -> pl.DataFrame:
     return pl.concat(found).unique("participant_id", keep="first", maintain_order=True)
 
 
-def box(house: House, provider: LeadProvider) -> Path:
-    house.mailbox(provider.slug)
-    return house.settings.home / "mailboxes" / provider.slug
+def box(installation: Installation, provider: LeadProvider) -> Path:
+    installation.mailbox(provider.slug)
+    return installation.settings.home / "mailboxes" / provider.slug
 
 
-def put(house: House, provider: LeadProvider, name: str, content: bytes | str) -> Path:
-    path = box(house, provider) / "to-dfe" / name
+def put(installation: Installation, provider: LeadProvider, name: str, content: bytes | str) -> Path:
+    path = box(installation, provider) / "to-dfe" / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def receipts(house: House, provider: LeadProvider) -> dict[str, dict[str, Any]]:
+def receipts(installation: Installation, provider: LeadProvider) -> dict[str, dict[str, Any]]:
     """Receipts by file name; of files of one name, the latest."""
-    found = sorted(box(house, provider).glob("from-dfe/receipts/*/receipt.json"))
+    found = sorted(box(installation, provider).glob("from-dfe/receipts/*/receipt.json"))
     read = [json.loads(path.read_text()) | {"folder": path.parent} for path in found]
     return {receipt["file_name"]: receipt for receipt in read}
 
@@ -64,7 +64,7 @@ def results(receipt: dict[str, Any], name: str = "results.csv") -> pl.DataFrame:
     return pl.read_csv(receipt["folder"] / name, infer_schema=False)
 
 
-def pay(house: House, statement_id: str, now: datetime) -> tuple[Statement, str]:
+def pay(installation: Installation, statement_id: str, now: datetime) -> tuple[Statement, str]:
     """Authorise a statement as somebody does who has read what was last delivered."""
-    newest = house.ledger.newest_version(statement_id)
-    return authorise(house, statement_id, newest.total if newest else Decimal(), now)
+    newest = installation.versions.newest(statement_id)
+    return authorise(installation, statement_id, newest.total if newest else Decimal(), now)

@@ -5,15 +5,15 @@ from pathlib import Path
 import polars as pl
 
 from data.records.extract import export_records
-from flows.installation import House
+from flows.installation import Installation
 from schemas.records.tables import RECORDS
 
 Differences = dict[str, dict[str, dict[str, tuple[str | None, str | None]]]]
 
 
-def exported(house: House, folder: Path) -> dict[str, pl.DataFrame]:
+def exported(installation: Installation, folder: Path) -> dict[str, pl.DataFrame]:
     """Every table, as the extract has it."""
-    export_records(house.database, folder)
+    export_records(installation.database, folder)
     return {name: pl.read_csv(folder / f"{name}.csv", infer_schema=False) for name in RECORDS}
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import paramiko
 
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.place import PROJECT
 from flows.service.sshd import write_sshd_config
 from flows.settings import Settings
@@ -162,10 +162,10 @@ def _generated(folder: Path, user: str) -> Iterator[Port]:
         undone.callback(shutil.rmtree, place)
         place.chmod(0o755)
         settings = Settings(home=folder / "home", mailboxes=f"file://{place}/mailboxes", sftp_port=port)
-        with open_house(settings) as house:
-            house.accounts.add_key(user, write_new_key(folder / "id"))
-            house.accounts.allow(f"{user}-other")
-            write_sshd_config(house, folder / "sshd")
+        with open_installation(settings) as installation:
+            installation.accounts.add_key(user, write_new_key(folder / "id"))
+            installation.accounts.allow(f"{user}-other")
+            write_sshd_config(installation, folder / "sshd")
         for each in (user, f"{user}-other"):
             undone.callback(subprocess.run, ["userdel", each], check=False, capture_output=True)
         subprocess.run([folder / "sshd" / "setup.sh"], check=True, capture_output=True)
@@ -173,7 +173,7 @@ def _generated(folder: Path, user: str) -> Iterator[Port]:
         probe.close()
         undone.enter_context(_running([program, "-D", "-e", "-f", str(folder / "sshd" / "sshd_config")], port, folder))
         client = Client(folder / "id", pinned(folder, port, *host_keys(settings.home)), user, port)
-        yield Port("openssh", place / "mailboxes", client, house.accounts, folder, f"{user}-other")
+        yield Port("openssh", place / "mailboxes", client, installation.accounts, folder, f"{user}-other")
 
 
 @contextmanager

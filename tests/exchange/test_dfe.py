@@ -5,7 +5,8 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from flows.acts.dfe import add_adjustments, void
+from flows.acts.dfe import void
+from flows.acts.adjust import add_adjustments
 from flows.acts.history import history
 from flows.clock import instant
 from flows.errors import ExchangeError
@@ -27,9 +28,9 @@ ORDER BY d.declaration_id
 
 
 @pytest.fixture
-def ask(house):
+def ask(installation):
     def asked(sql: str, *parameters: str) -> pl.DataFrame:
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             return reader.frame(sql, *parameters)
 
     return asked
@@ -42,56 +43,56 @@ def ask(house):
         ("paid", "taken back on the statement of 2027-01", {"clawback_status": ("no_clawback", "awaiting_clawback")}),
     ],
 )
-def test_dfe_voids_and_claws_back_as_providers_do(house, ask, tmp_path, status, words, columns):
+def test_dfe_voids_and_claws_back_as_providers_do(installation, ask, tmp_path, status, words, columns):
     chosen = ask(DECLARED, status)["declaration_id"][0]
-    before = exported(house, tmp_path / "before")
-    assert words in void(house, chosen, "Audit found no evidence", AT)
-    changed = differences(before, exported(house, tmp_path / "after"))
+    before = exported(installation, tmp_path / "before")
+    assert words in void(installation, chosen, "Audit found no evidence", AT)
+    changed = differences(before, exported(installation, tmp_path / "after"))
     assert set(changed) == {"declarations"} and set(changed["declarations"]) == {chosen}
     assert columns.items() <= changed["declarations"][chosen].items()
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         story = history(reader, chosen)
     assert "Reason: Audit found no evidence." in story[1] and story[1].endswith("(DfE)")
     with pytest.raises(ExchangeError, match="VOID-004" if status == "payable" else "CLAW-002"):
-        void(house, chosen, "again", LATER)
+        void(installation, chosen, "again", LATER)
 
 
-def test_what_dfe_has_voided_is_done_already_for_the_provider(house, ask):
+def test_what_dfe_has_voided_is_done_already_for_the_provider(installation, ask):
     chosen = ask(DECLARED, "payable")["declaration_id"][0]
-    void(house, chosen, "Wrong person", AT)
+    void(installation, chosen, "Wrong person", AT)
     owner = ask("SELECT lead_provider_id FROM events WHERE declaration_id = ?", chosen)["lead_provider_id"][0]
-    provider = house.lead_provider(owner)
-    put(house, provider, "voids.csv", f"declaration_id\n{chosen}\n")
-    intake_round(house, LATER)
-    told = results(receipts(house, provider)["voids.csv"])
+    provider = installation.lead_provider(owner)
+    put(installation, provider, "voids.csv", f"declaration_id\n{chosen}\n")
+    intake_round(installation, LATER)
+    told = results(receipts(installation, provider)["voids.csv"])
     assert (told["outcome"][0], told["state"][0]) == ("already-done", "voided")  # the row asks for just what stands
 
 
-def test_a_void_needs_a_declaration_and_a_reason(house):
+def test_a_void_needs_a_declaration_and_a_reason(installation):
     with pytest.raises(ExchangeError, match="NO-REASON"):
-        void(house, "00000000-0000-4000-8000-000000000000", " ", AT)
+        void(installation, "00000000-0000-4000-8000-000000000000", " ", AT)
     with pytest.raises(ExchangeError, match="VOID-003"):
-        void(house, "00000000-0000-4000-8000-000000000000", "x", AT)
+        void(installation, "00000000-0000-4000-8000-000000000000", "x", AT)
 
 
 STATEMENT = "SELECT statement_id FROM statements WHERE status = ? AND fee_type = ? ORDER BY statement_id"
 
 
-def test_adjustments_are_added_once(house, ask, tmp_path):
+def test_adjustments_are_added_once(installation, ask, tmp_path):
     chosen = ask(STATEMENT, "open", "output")["statement_id"][0]
     path = tmp_path / "adjustments.csv"
     path.write_text(
         f"statement_id,payment_type,amount\n{chosen},Uplift of a replacement mentor,-100.00\n{chosen},x,1000000.00\n"
     )
-    before = exported(house, tmp_path / "before")
-    done = add_adjustments(house, path, AT)
+    before = exported(installation, tmp_path / "before")
+    done = add_adjustments(installation, path, AT)
     assert [(count, total) for _, count, total in done.sums] == [(2, Decimal("999900.00"))]
-    changed = differences(before, exported(house, tmp_path / "after"))
+    changed = differences(before, exported(installation, tmp_path / "after"))
     assert list(changed) == ["adjustments"]
     amounts = sorted(columns["amount"][1] for columns in changed["adjustments"].values())
     assert amounts == ["-100.00", "1000000.00"]
-    assert add_adjustments(house, path, LATER).was_there
-    assert differences(exported(house, tmp_path / "again"), exported(house, tmp_path / "after")) == {}
+    assert add_adjustments(installation, path, LATER).was_there
+    assert differences(exported(installation, tmp_path / "again"), exported(installation, tmp_path / "after")) == {}
     assert ask("SELECT 1 AS n FROM events WHERE type = 'statement_adjustment_added'").height == 2
 
 
@@ -113,7 +114,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("row", "code"), FAULTS.values(), ids=FAULTS)
-def test_one_wrong_adjustment_refuses_the_file(house, ask, tmp_path, row, code):
+def test_one_wrong_adjustment_refuses_the_file(installation, ask, tmp_path, row, code):
     ids = {
         name: ask(STATEMENT, *wanted)["statement_id"][0]
         for name, wanted in {
@@ -124,26 +125,26 @@ def test_one_wrong_adjustment_refuses_the_file(house, ask, tmp_path, row, code):
     path.write_text(f"statement_id,payment_type,amount\n{ids['open']},fine,1.00\n{row.format(**ids)}\n")
     before = ask("SELECT 1 AS n FROM adjustments").height
     with pytest.raises(ExchangeError, match=f"line 3: .*{code}"):
-        add_adjustments(house, path, AT)
+        add_adjustments(installation, path, AT)
     assert ask("SELECT 1 AS n FROM adjustments").height == before
 
 
-def test_the_limits_themselves_are_accepted(house, ask, tmp_path):
+def test_the_limits_themselves_are_accepted(installation, ask, tmp_path):
     chosen = ask(STATEMENT, "open", "output")["statement_id"][0]
     path = tmp_path / "adjustments.csv"
     path.write_text(f"statement_id,payment_type,amount\n{chosen},{'x' * 500},-1000000.00\n{chosen},y,0.01\n")
-    assert add_adjustments(house, path, AT).sums[0][1] == 2
+    assert add_adjustments(installation, path, AT).sums[0][1] == 2
 
 
-def test_the_history_of_a_declaration_is_told_in_order(house, ask):
-    provider = house.lead_providers()[0]
-    put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(1).write_csv())
-    intake_round(house, AT)
+def test_the_history_of_a_declaration_is_told_in_order(installation, ask):
+    provider = installation.lead_providers()[0]
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    intake_round(installation, AT)
     made = ask("SELECT declaration_id, participant_id FROM events WHERE type = 'teacher_declaration_created'")
     declaration, participant = made.row(0)
-    put(house, provider, "voids.csv", f"declaration_id\n{declaration}\n")
-    intake_round(house, LATER)
-    with house.database.read() as reader:
+    put(installation, provider, "voids.csv", f"declaration_id\n{declaration}\n")
+    intake_round(installation, LATER)
+    with installation.database.read() as reader:
         story, whole = history(reader, declaration), history(reader, participant)
     assert "made, on the statement of 2027-01" in story[1] and "declarations.csv line 2" in story[1]
     assert "went from eligible to voided" in story[2] and provider.name in story[2]
@@ -151,17 +152,17 @@ def test_the_history_of_a_declaration_is_told_in_order(house, ask):
     assert whole[1:] == story[1:3]
 
 
-def test_reasons_are_told_only_when_asked_for(house, ask):
-    provider = house.lead_providers()[0]
-    person = acceptable_rows(house, provider)["participant_id"][0]
+def test_reasons_are_told_only_when_asked_for(installation, ask):
+    provider = installation.lead_providers()[0]
+    person = acceptable_rows(installation, provider)["participant_id"][0]
     row = f"participant_id,course_identifier,reason\n{person},ecf-induction,bereavement\n"
-    put(house, provider, "deferrals.csv", row)
-    intake_round(house, AT)
-    with house.database.read() as reader:
+    put(installation, provider, "deferrals.csv", row)
+    intake_round(installation, AT)
+    with installation.database.read() as reader:
         assert "bereavement" not in "".join(history(reader, person))
         assert "Reason: bereavement." in history(reader, person, with_reasons=True)[1]
 
 
-def test_an_unknown_id_has_no_history(house):
-    with house.database.read() as reader, pytest.raises(ExchangeError, match="NO-RECORD"):
+def test_an_unknown_id_has_no_history(installation):
+    with installation.database.read() as reader, pytest.raises(ExchangeError, match="NO-RECORD"):
         history(reader, "00000000-0000-4000-8000-000000000000")

@@ -10,14 +10,14 @@ from data.records.extract import import_records
 from flows.clock import instant
 from schemas.records.doubts import doubts_of
 from schemas.records.tables import RECORDS
-from templates.operators import import_report
+from templates.loads import import_report
 from tests.conftest import IMPORTED_AT
 
 AT = instant(IMPORTED_AT)
 
 
 @pytest.fixture
-def spoilt(house, sample, tmp_path):
+def spoilt(installation, sample, tmp_path):
     """Load the sample with rows of tables changed or added; returns the report."""
 
     def loaded(**changes) -> str:
@@ -25,7 +25,7 @@ def spoilt(house, sample, tmp_path):
         for name, change in changes.items():
             rows = pl.read_csv(folder / f"{name}.csv", infer_schema=False)
             change(rows).write_csv(folder / f"{name}.csv")
-        return import_report(import_records(house.database, folder, AT))
+        return import_report(import_records(installation.database, folder, AT))
 
     return loaded
 

@@ -43,15 +43,15 @@ def test_files_and_the_folders_that_name_them(tmp_path, waited):
     assert waited == {str(tmp_path / name) for name in ("a/b/one.txt", "a/two.txt", "a/b", "a")} | {str(tmp_path)}
 
 
-def test_every_file_that_the_database_promises_was_waited_for(house, waited):
-    provider = house.lead_providers()[0]
-    put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(2).write_csv())
-    intake_round(house, AT)
-    statements_round(house, AT)
-    mailbox = box(house, provider) / "from-dfe"
+def test_every_file_that_the_database_promises_was_waited_for(installation, waited):
+    provider = installation.lead_providers()[0]
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(2).write_csv())
+    intake_round(installation, AT)
+    statements_round(installation, AT)
+    mailbox = box(installation, provider) / "from-dfe"
     for top in (
-        house.outbox / provider.lead_provider_id,
-        house.settings.home / "uploads",
+        installation.outbox / provider.lead_provider_id,
+        installation.settings.home / "uploads",
         mailbox / "statements",
         mailbox / "receipts",
     ):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows.clock import instant
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.claiming import Claims
 from flows.rounds.intake import intake_round
 from flows.settings import Settings
@@ -25,13 +25,13 @@ HEADER = "declaration_id\nx\n"
 
 
 @pytest.fixture
-def served(house, provider, tmp_path):
+def served(installation, provider, tmp_path):
     """(the house, whose mailboxes our server serves, a client of the provider)"""
-    house.mailbox(provider.slug)
-    with our_server(house.settings.mailboxes_folder, tmp_path, provider.slug, Bounds()) as (_, client, _):
-        shutil.rmtree(house.settings.journal_folder, ignore_errors=True)
-        house.settings.journal_folder.symlink_to(tmp_path / "arrivals")
-        yield house, client
+    installation.mailbox(provider.slug)
+    with our_server(installation.settings.mailboxes_folder, tmp_path, provider.slug, Bounds()) as (_, client, _):
+        shutil.rmtree(installation.settings.journal_folder, ignore_errors=True)
+        installation.settings.journal_folder.symlink_to(tmp_path / "arrivals")
+        yield installation, client
 
 
 def put(client, tmp_path, content=HEADER, name="voids.csv", options=""):
@@ -41,73 +41,73 @@ def put(client, tmp_path, content=HEADER, name="voids.csv", options=""):
     return before, datetime.now(UTC)
 
 
-def received(house):
+def received(installation):
     """When each file of a round was received."""
-    return [each.submission.received_at for each in intake_round(house, None).outcomes]
+    return [each.submission.received_at for each in intake_round(installation, None).outcomes]
 
 
 def test_an_upload_counts_from_when_it_was_closed(served, provider, tmp_path):
-    house, client = served
+    installation, client = served
     before, after = put(client, tmp_path)
-    path = house.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv"
+    path = installation.settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv"
     time.sleep(0.2)
     path.chmod(0o600)  # moves the change time
     assert path.stat().st_ctime > after.timestamp()
-    (moment,) = received(house)
+    (moment,) = received(installation)
     assert before <= moment <= after
 
 
 def test_one_that_is_renamed_to_its_name_counts_from_then(served, tmp_path):
-    house, client = served
+    installation, client = served
     put(client, tmp_path, name="voids.csv.part")
     time.sleep(0.2)
     before = datetime.now(UTC)
     client.sftp("rename to-dfe/voids.csv.part to-dfe/voids.csv")
-    (moment,) = received(house)
+    (moment,) = received(installation)
     assert before <= moment <= datetime.now(UTC)
 
 
 def test_another_of_the_same_looks_counts_from_its_own_close(served, provider, tmp_path):
     """Name, size and time of modification are the sender's to choose: what is in it may be another."""
-    house, client = served
+    installation, client = served
     (tmp_path / "mine.csv").write_text(HEADER)
     os.utime(tmp_path / "mine.csv", (1_700_000_000, 1_700_000_000))
     client.sftp(f"put -p {tmp_path / 'mine.csv'} to-dfe/voids.csv")
     from flows.rounds.looking import remember_all
 
-    remember_all(house)
+    remember_all(installation)
     time.sleep(0.2)
     before = datetime.now(UTC)
     (tmp_path / "mine.csv").write_text(HEADER.replace("x", "y"))
     os.utime(tmp_path / "mine.csv", (1_700_000_000, 1_700_000_000))
     client.sftp(f"put -p {tmp_path / 'mine.csv'} to-dfe/voids.csv")
-    (moment,) = received(house)
+    (moment,) = received(installation)
     assert moment >= before
 
 
 def test_where_the_journal_is_lost_the_change_time_counts(served, provider, tmp_path):
-    house, client = served
+    installation, client = served
     before, after = put(client, tmp_path)
     shutil.rmtree(tmp_path / "arrivals")
-    house.settings.journal_folder.unlink()
-    (moment,) = received(house)
+    installation.settings.journal_folder.unlink()
+    (moment,) = received(installation)
     assert before - timedelta(seconds=1) <= moment <= after
 
 
 def test_a_line_that_was_cut_is_passed_over(served, tmp_path):
-    house, client = served
+    installation, client = served
     put(client, tmp_path)
     (path,) = (tmp_path / "arrivals").glob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-20])
-    assert len(received(house)) == 1
+    assert len(received(installation)) == 1
 
 
 def test_a_copy_carries_it(served, provider, tmp_path):
-    house, client = served
+    installation, client = served
     before, after = put(client, tmp_path)
-    backup(house, tmp_path / "copy", instant(NOW))
+    backup(installation, tmp_path / "copy", instant(NOW))
     restore(tmp_path / "copy", Settings(home=tmp_path / "new"))
-    with open_house(Settings(home=tmp_path / "new", seconds_between_looks=0)) as again:
+    with open_installation(Settings(home=tmp_path / "new", seconds_between_looks=0)) as again:
         (moment,) = received(again)
     assert before <= moment <= after
 
@@ -146,7 +146,7 @@ def test_what_takes_a_files_place_during_a_round_does_not_count_from_its_time(
     served, provider, tmp_path, monkeypatch, when
 ):
     """Before the deadline a file of some content, after it another of the same name, size and time of modification."""
-    house, client = served
+    installation, client = served
 
     def send(content):
         (tmp_path / "mine.csv").write_text(content)
@@ -170,10 +170,10 @@ def test_what_takes_a_files_place_during_a_round_does_not_count_from_its_time(
         monkeypatch.setattr("flows.rounds.intake.Claims", replaced(Claims))
     else:
         monkeypatch.setattr("sftp.local.LocalMailbox.take", replaced(LocalMailbox.take))
-    found = [each for _ in range(3) for each in intake_round(house, None).outcomes]
+    found = [each for _ in range(3) for each in intake_round(installation, None).outcomes]
     assert moments
     for each in found:
-        content = house.stored_upload(each.submission.sha256).read_bytes()
+        content = installation.stored_upload(each.submission.sha256).read_bytes()
         assert b"x" in content or each.submission.received_at >= moments[0]
     assert len(found) == 1
 

@@ -11,10 +11,11 @@ import pytest
 
 from data.history import events_of_participant
 from data.records.extract import export_records, import_records
-from flows.acts.dfe import add_adjustments, void
+from flows.acts.dfe import void
+from flows.acts.adjust import add_adjustments
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
@@ -33,7 +34,7 @@ AT, LATER, MUCH_LATER = instant(NOW), instant("2027-01-05T10:00:00Z"), instant("
 def small(small_home, tmp_path):
     """A house with few open statements, one file judged, another waiting."""
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
-    with open_house(Settings(home=home, seconds_between_looks=0)) as opened:
+    with open_installation(Settings(home=home, seconds_between_looks=0)) as opened:
         provider = opened.lead_providers()[0]
         rows = acceptable_rows(opened, provider)
         put(opened, provider, "declarations.csv", rows.head(3).write_csv())
@@ -141,8 +142,8 @@ def test_receipts_go_from_an_sftp_service_too(small, kind, tmp_path):
             }
         )
         receipt = receipts(small, small.lead_providers()[0])["declarations.csv"]
-        with open_house(far) as house:
-            assert sum(housekeeping(house, MUCH_LATER).receipts.values()) == 1
+        with open_installation(far) as installation:
+            assert sum(housekeeping(installation, MUCH_LATER).receipts.values()) == 1
         assert not receipt["folder"].exists()
 
 
@@ -164,10 +165,10 @@ def test_a_copy_restored_is_the_same_and_goes_on_the_same(small, tmp_path):
     copy = _restored(tmp_path / "copy", tmp_path / "restored")
     assert harm(state_of(copy, copy.home), state_of(small.settings, small.settings.home)).is_none
     assert (copy.home / "keys").is_dir()
-    with open_house(copy) as house:
-        assert house.accounts.names() == small.accounts.names()
-        assert house.accounts.wants_checksums(small.lead_providers()[1].slug)
-        statements_round(house, LATER)
+    with open_installation(copy) as installation:
+        assert installation.accounts.names() == small.accounts.names()
+        assert installation.accounts.wants_checksums(small.lead_providers()[1].slug)
+        statements_round(installation, LATER)
     statements_round(small, LATER)
     assert harm(state_of(copy, copy.home), state_of(small.settings, small.settings.home)).is_none
 
@@ -194,12 +195,12 @@ def test_a_copy_made_while_rounds_run_is_consistent(small, tmp_path):
     stop = threading.Event()
 
     def busy() -> None:
-        with open_house(small.settings) as house:
+        with open_installation(small.settings) as installation:
             for number in range(200):
                 if stop.is_set():
                     return
-                put(house, provider, f"declarations-{number}.csv", rows[5 + number % 20 : 6 + number % 20].write_csv())
-                intake_round(house, AT)
+                put(installation, provider, f"declarations-{number}.csv", rows[5 + number % 20 : 6 + number % 20].write_csv())
+                intake_round(installation, AT)
 
     for attempt in range(3):
         stop.clear()
@@ -211,14 +212,14 @@ def test_a_copy_made_while_rounds_run_is_consistent(small, tmp_path):
         stop.set()
         rounds.join()
         copy = _restored(tmp_path / "copy", tmp_path / f"restored{attempt}")
-        with open_house(copy) as house:
-            assert intake_round(house, AT).troubles == []
-            there = house.ledger._all(_submissions())
+        with open_installation(copy) as installation:
+            assert intake_round(installation, AT).troubles == []
+            there = installation.ledger._all(_submissions())
             assert len({row.arrival for row in there}) == len(there)
-            assert all(house.stored_upload(row.sha256).is_file() for row in there)
+            assert all(installation.stored_upload(row.sha256).is_file() for row in there)
             assert {row.status for row in there} <= {"accepted", "duplicate", "rejected"}
-            names = set(receipts(house, provider))
-            assert len(list(box(house, provider).glob("from-dfe/receipts/*/receipt.json"))) == len(there)
+            names = set(receipts(installation, provider))
+            assert len(list(box(installation, provider).glob("from-dfe/receipts/*/receipt.json"))) == len(there)
         assert caught <= names | {path.name for path in (box(small, provider) / "to-dfe").iterdir()} | set(
             receipts(small, provider)
         )
@@ -266,66 +267,66 @@ def test_what_cannot_be_restored_is_said(small, tmp_path):
 def test_a_replay_ends_where_we_are(small_home, tmp_path):
     """Files of several kinds, right and wrong, over a deadline; DfE pays, voids, adjusts and loads its records anew."""
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
-    with open_house(Settings(home=home, seconds_between_looks=0)) as house:
+    with open_installation(Settings(home=home, seconds_between_looks=0)) as installation:
         extracts = [tmp_path / "first", tmp_path / "second"]
-        export_records(house.database, extracts[0])
+        export_records(installation.database, extracts[0])
     shutil.rmtree(home)
-    with open_house(Settings(home=home, seconds_between_looks=0)) as house:
-        import_records(house.database, extracts[0], instant(IMPORTED_AT))
-        first, second = house.lead_providers()[:2]
-        rows = acceptable_rows(house, first)
+    with open_installation(Settings(home=home, seconds_between_looks=0)) as installation:
+        import_records(installation.database, extracts[0], instant(IMPORTED_AT))
+        first, second = installation.lead_providers()[:2]
+        rows = acceptable_rows(installation, first)
         put(
-            house,
+            installation,
             first,
             "declarations.csv",
             rows.head(6).write_csv() + "nobody,ecf-induction,started,2026-12-01,other\n",
         )
-        put(house, second, "declarations.csv", acceptable_rows(house, second).head(3).write_csv())
-        put(house, second, "nonsense.txt", "what\n")
-        intake_round(house, AT)
-        with house.database.read() as reader:
+        put(installation, second, "declarations.csv", acceptable_rows(installation, second).head(3).write_csv())
+        put(installation, second, "nonsense.txt", "what\n")
+        intake_round(installation, AT)
+        with installation.database.read() as reader:
             declared = reader.frame(
                 "SELECT declaration_id, participant_id FROM events WHERE submission_id IS NOT NULL AND declaration_id IS NOT NULL "
                 "ORDER BY event_id"
             )
         ids = declared["declaration_id"].unique(maintain_order=True)
-        put(house, first, "voids.csv", f"declaration_id\n{ids[0]}\n")
-        statements_round(house, AT + timedelta(hours=1))
-        void(house, ids[1], "declared by mistake", AT + timedelta(hours=2))
-        with house.database.read() as reader:
+        put(installation, first, "voids.csv", f"declaration_id\n{ids[0]}\n")
+        statements_round(installation, AT + timedelta(hours=1))
+        void(installation, ids[1], "declared by mistake", AT + timedelta(hours=2))
+        with installation.database.read() as reader:
             open_one = reader.frame(
                 "SELECT statement_id FROM statements WHERE status = 'open' AND fee_type = 'output' ORDER BY statement_id"
             ).item(0, 0)
         (tmp_path / "adjust.csv").write_text(f"statement_id,payment_type,amount\n{open_one},Late joiners,-12.34\n")
-        add_adjustments(house, tmp_path / "adjust.csv", AT + timedelta(hours=2, minutes=30))
-        export_records(house.database, extracts[1])
-        import_records(house.database, extracts[1], AT + timedelta(hours=3))
-        house.forget()
-        done = statements_round(house, LATER)
+        add_adjustments(installation, tmp_path / "adjust.csv", AT + timedelta(hours=2, minutes=30))
+        export_records(installation.database, extracts[1])
+        import_records(installation.database, extracts[1], AT + timedelta(hours=3))
+        installation.forget()
+        done = statements_round(installation, LATER)
         assert done.settled
-        pay(house, done.settled[0], LATER + timedelta(hours=2))
-        put(house, first, "declarations-2.csv", rows[6:9].write_csv())
-        put(house, first, "declarations.csv", rows.head(2).write_csv())
-        intake_round(house, LATER + timedelta(days=1))
+        pay(installation, done.settled[0], LATER + timedelta(hours=2))
+        put(installation, first, "declarations-2.csv", rows[6:9].write_csv())
+        put(installation, first, "declarations.csv", rows.head(2).write_csv())
+        intake_round(installation, LATER + timedelta(days=1))
 
-        before = state_of(house.settings, home)
-        found = replay(house, extracts, tmp_path / "replay")
+        before = state_of(installation.settings, home)
+        found = replay(installation, extracts, tmp_path / "replay")
         assert (found.different, found.files, found.extracts) == ({}, 6, 2)
-        assert harm(state_of(house.settings, home), before).is_none
-        with open_house(Settings(home=tmp_path / "replay")) as copy:
-            assert _receipts(copy) == _receipts(house)
+        assert harm(state_of(installation.settings, home), before).is_none
+        with open_installation(Settings(home=tmp_path / "replay")) as copy:
+            assert _receipts(copy) == _receipts(installation)
 
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             connection.exec_driver_sql(
                 f"UPDATE declarations SET declaration_type = 'retained-1' WHERE declaration_id = '{ids[2]}'"
             )
-        changed = replay(house, extracts, tmp_path / "again")
+        changed = replay(installation, extracts, tmp_path / "again")
         assert changed.different == {"declarations": (1, 1)}
 
 
-def _receipts(house):
+def _receipts(installation):
     """Path and SHA-256 of every receipt that was written."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         return set(reader.frame("SELECT path, sha256 FROM deliveries WHERE what = 'receipt'").iter_rows())
 
 

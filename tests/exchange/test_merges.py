@@ -14,7 +14,7 @@ from flows.clock import instant
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from schemas.records.checks import ExtractRefused
-from templates.operators import import_report
+from templates.loads import import_report
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import put, receipts, results
 from tests.exchange.records import exported
@@ -39,22 +39,22 @@ ORDER BY tp.training_period_id
 
 
 @pytest.fixture
-def send(house, provider):
+def send(installation, provider):
     def sent(kind: str, rows: pl.DataFrame, now=AT, name="") -> pl.DataFrame:
-        put(house, provider, f"{kind}{name}.csv", rows.write_csv())
-        assert intake_round(house, now).troubles == []
-        return results(receipts(house, provider)[f"{kind}{name}.csv"])
+        put(installation, provider, f"{kind}{name}.csv", rows.write_csv())
+        assert intake_round(installation, now).troubles == []
+        return results(receipts(installation, provider)[f"{kind}{name}.csv"])
 
     return sent
 
 
 @pytest.fixture
-def interested(house, provider, ask, send):  # noqa: F811
+def interested(installation, provider, ask, send):  # noqa: F811
     """A school without a partnership of ours, where somebody waits for one; the partnership is then reported and accepted,
     and a declaration made under it. Returns school, partnership and training."""
     person = ask(_AT_SCHOOL).row(0, named=True)
     school = ask(_OPEN_SCHOOLS).filter(pl.col("school_id") != person["school_id"]).row(0, named=True)
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         connection.exec_driver_sql(
             "UPDATE school_periods SET school_id = ? WHERE school_period_id = ?",
             (school["school_id"], person["school_period_id"]),
@@ -89,9 +89,9 @@ def declare(send, person, now=AT, name="") -> str:
 
 
 @pytest.fixture
-def extract(house, interested, tmp_path):
+def extract(installation, interested, tmp_path):
     """What DfE held before anything was accepted here; `merge` makes of it what its daily job leaves."""
-    before = exported(house, tmp_path / "before")
+    before = exported(installation, tmp_path / "before")
 
     def merge(into: str, told: bool = True, successor: dict | None = None) -> Path:
         folder = Path(shutil.copytree(tmp_path / "before", tmp_path / "after", dirs_exist_ok=True))
@@ -127,39 +127,39 @@ def another_school(ask, *but: str) -> dict:  # noqa: F811
     return ask(_OPEN_SCHOOLS).filter(~pl.col("school_id").is_in(list(but))).row(0, named=True)
 
 
-def partnership_of(house, training_period_id: str) -> dict:
-    with house.database.read() as reader:
+def partnership_of(installation, training_period_id: str) -> dict:
+    with installation.database.read() as reader:
         return reader.frame(
             "SELECT p.* FROM training_periods t JOIN partnerships p ON p.partnership_id = t.partnership_id "
             "WHERE t.training_period_id = ?", training_period_id,
         ).row(0, named=True)  # fmt: skip
 
 
-def is_paid_for(house, provider, declaration_id: str) -> bool:
+def is_paid_for(installation, provider, declaration_id: str) -> bool:
     """Whether a statement that is delivered counts the declaration."""
-    done = statements_round(house, LATER)
+    done = statements_round(installation, LATER)
     assert done.held_back == [] and done.troubles == []
-    found = (house.settings.home / "mailboxes" / provider.slug).glob("from-dfe/statements/2026/*/*/declarations.csv")
+    found = (installation.settings.home / "mailboxes" / provider.slug).glob("from-dfe/statements/2026/*/*/declarations.csv")
     return any(declaration_id in path.read_text() for path in found)
 
 
-def test_a_partnership_made_here_moves_with_its_school(house, provider, ask, send, interested, extract):  # noqa: F811
+def test_a_partnership_made_here_moves_with_its_school(installation, provider, ask, send, interested, extract):  # noqa: F811
     into = another_school(ask, interested["school"]["school_id"], interested["school_id"])["school_id"]
     folder = extract(into)
     made = report_partnership(send, interested["school"])
     declared = declare(send, interested)
-    done = import_records(house.database, folder, LATER)
-    now = partnership_of(house, interested["training_period_id"])
+    done = import_records(installation.database, folder, LATER)
+    now = partnership_of(installation, interested["training_period_id"])
     assert (now["partnership_id"], now["school_id"]) == (made, into)
     assert f"{made} to school {into}" in import_report(done)
-    assert is_paid_for(house, provider, declared)
+    assert is_paid_for(installation, provider, declared)
     # The same extract again: nothing more happens.
-    again = import_records(house.database, folder, LATER + timedelta(hours=1))
+    again = import_records(installation.database, folder, LATER + timedelta(hours=1))
     assert again.reconciled.overruled.is_empty()
-    assert partnership_of(house, interested["training_period_id"])["school_id"] == into
+    assert partnership_of(installation, interested["training_period_id"])["school_id"] == into
 
 
-def test_it_goes_into_the_successors_where_there_is_the_same(house, provider, ask, send, interested, extract):  # noqa: F811
+def test_it_goes_into_the_successors_where_there_is_the_same(installation, provider, ask, send, interested, extract):  # noqa: F811
     school = interested["school"]
     into = another_school(ask, school["school_id"], interested["school_id"])["school_id"]
     theirs = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -169,15 +169,15 @@ def test_it_goes_into_the_successors_where_there_is_the_same(house, provider, as
     })  # fmt: skip
     made = report_partnership(send, school)
     declared = declare(send, interested)
-    done = import_records(house.database, folder, LATER)
-    assert partnership_of(house, interested["training_period_id"])["partnership_id"] == theirs
+    done = import_records(installation.database, folder, LATER)
+    assert partnership_of(installation, interested["training_period_id"])["partnership_id"] == theirs
     assert f"{made} into partnership {theirs}" in import_report(done)
-    assert is_paid_for(house, provider, declared)
+    assert is_paid_for(installation, provider, declared)
     # The old id stays known: whoever sends it is told the new one.
     rows = pl.DataFrame({"partnership_id": [made], "delivery_partner_id": [school["delivery_partner_id"]]})
     told = send("partnership-changes", rows, LATER)
     assert f"this partnership into {theirs}: use that id" in told["messages"][0]
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         trail = reader.frame(
             "SELECT before, after FROM events WHERE type = 'school_partnership_moved_with_school' AND partnership_id = ?",
             made,
@@ -191,19 +191,19 @@ def test_it_goes_into_the_successors_where_there_is_the_same(house, provider, as
             "contract_period": ["2026"],
         }
     )
-    put(house, provider, "partnerships-again.csv", again.write_csv())
-    assert intake_round(house, LATER).troubles == []
-    assert receipts(house, provider)["partnerships-again.csv"]["status"] == "duplicate"
+    put(installation, provider, "partnerships-again.csv", again.write_csv())
+    assert intake_round(installation, LATER).troubles == []
+    assert receipts(installation, provider)["partnerships-again.csv"]["status"] == "duplicate"
 
 
-def test_without_a_word_of_a_merge_it_is_given_up(house, ask, send, interested, extract):  # noqa: F811
+def test_without_a_word_of_a_merge_it_is_given_up(installation, ask, send, interested, extract):  # noqa: F811
     into = another_school(ask, interested["school"]["school_id"], interested["school_id"])["school_id"]
     folder = extract(into, told=False)
     made = report_partnership(send, interested["school"])
-    done = import_records(house.database, folder, LATER)
+    done = import_records(installation.database, folder, LATER)
     report = import_report(done)
     assert f"partnerships {made}: removed by DfE" in report
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         left = reader.frame("SELECT partnership_id FROM partnerships WHERE partnership_id = ?", made)
         period = reader.frame(
             "SELECT partnership_id FROM training_periods WHERE training_period_id = ?", interested["training_period_id"]
@@ -214,26 +214,26 @@ def test_without_a_word_of_a_merge_it_is_given_up(house, ask, send, interested, 
     assert (left.height, period["partnership_id"][0], trail.height) == (0, None, 1)
 
 
-def test_without_a_word_of_a_merge_money_declared_is_not_lost(house, provider, ask, send, interested, extract):  # noqa: F811
+def test_without_a_word_of_a_merge_money_declared_is_not_lost(installation, provider, ask, send, interested, extract):  # noqa: F811
     into = another_school(ask, interested["school"]["school_id"], interested["school_id"])["school_id"]
     folder = extract(into, told=False)
     made = report_partnership(send, interested["school"])
     declared = declare(send, interested)
-    import_records(house.database, folder, LATER)
-    now = partnership_of(house, interested["training_period_id"])
+    import_records(installation.database, folder, LATER)
+    now = partnership_of(installation, interested["training_period_id"])
     assert (now["partnership_id"], now["school_id"]) == (made, into)
-    assert is_paid_for(house, provider, declared)
+    assert is_paid_for(installation, provider, declared)
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
-def test_training_resumed_here_goes_on_under_the_successors_partnership(house, provider, ask, send, tmp_path, told):  # noqa: F811
+def test_training_resumed_here_goes_on_under_the_successors_partnership(installation, provider, ask, send, tmp_path, told):  # noqa: F811
     """DfE removes its own partnership with the school; the training period that a resumption opened pointed at it."""
     person = ask(_AT_SCHOOL).row(0, named=True)
-    before = exported(house, tmp_path / "before")
+    before = exported(installation, tmp_path / "before")
     into = another_school(ask, person["school_id"])["school_id"]
     send("deferrals", training(pl.DataFrame([person]), "ect", reason="other"))
     send("resumptions", training(pl.DataFrame([person]), "ect"), LATER)
-    declared = declare(send, person, LATER + timedelta(hours=1)) if _may_start(house, person) else None
+    declared = declare(send, person, LATER + timedelta(hours=1)) if _may_start(installation, person) else None
     folder = Path(shutil.copytree(tmp_path / "before", tmp_path / "after"))
     gone, theirs = person["school_id"], "aaaaaaaa-0000-4000-8000-000000000002"
     for name in ("schools", "school_contract_periods"):
@@ -253,18 +253,18 @@ def test_training_resumed_here_goes_on_under_the_successors_partnership(house, p
         pl.DataFrame({"from_school_id": [gone], "to_school_id": [into], "merged_at": [MERGED_AT]}).write_csv(
             folder / "school_merges.csv"
         )
-    import_records(house.database, folder, LATER + timedelta(hours=2))
-    with house.database.read() as reader:
+    import_records(installation.database, folder, LATER + timedelta(hours=2))
+    with installation.database.read() as reader:
         periods = reader.frame(
             "SELECT partnership_id FROM training_periods WHERE school_period_id = ?", person["school_period_id"]
         )
     assert set(periods["partnership_id"]) == {theirs}
     if declared:
-        assert is_paid_for(house, provider, declared)
+        assert is_paid_for(installation, provider, declared)
 
 
-def _may_start(house, person) -> bool:
-    with house.database.read() as reader:
+def _may_start(installation, person) -> bool:
+    with installation.database.read() as reader:
         live = reader.frame("SELECT 1 AS n FROM declarations d JOIN training_periods t ON t.training_period_id = d.training_period_id "
                             "WHERE t.school_period_id = ? AND d.declaration_type = 'started' AND d.payment_status <> 'voided'",
                             person["school_period_id"])  # fmt: skip
@@ -311,18 +311,18 @@ def _with_changes(sample: Path, folder: Path, rows: list[tuple[str, str, str]]) 
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["a chain", "switched back"])
-def test_a_row_with_an_old_id_is_told_the_surviving_one(house, ask, send, sample, tmp_path, back):  # noqa: F811
+def test_a_row_with_an_old_id_is_told_the_surviving_one(installation, ask, send, sample, tmp_path, back):  # noqa: F811
     person = ask(_ACTIVE, "ect")["participant_id"][0]
     rows = [(OLD, MIDDLE, "2026-01-01T00:00:00Z"), (MIDDLE, person, "2026-02-01T00:00:00Z")]
     if back:
         rows += [(person, MIDDLE, "2026-01-15T00:00:00Z")]
-    import_records(house.database, _with_changes(sample, tmp_path / "fresh", rows), instant(IMPORTED_AT))
+    import_records(installation.database, _with_changes(sample, tmp_path / "fresh", rows), instant(IMPORTED_AT))
     for kind, cells in (("deferrals", {"reason": "other"}), ("resumptions", {})):
         told = send(kind, training(pl.DataFrame({"participant_id": [OLD, MIDDLE]}), "ect", **cells))
         assert all(f"use the id {person}" in message for message in told["messages"]), told["messages"].to_list()
 
 
-def test_an_id_change_that_leads_nowhere_is_refused(house, sample, tmp_path):
+def test_an_id_change_that_leads_nowhere_is_refused(installation, sample, tmp_path):
     fresh = _with_changes(
         sample, tmp_path / "fresh", [(OLD, MIDDLE, "2026-01-01T00:00:00Z"), (MIDDLE, OLD, "2026-01-02T00:00:00Z")]
     )
@@ -330,4 +330,4 @@ def test_an_id_change_that_leads_nowhere_is_refused(house, sample, tmp_path):
         ExtractRefused,
         match=r"participant_id_changes.csv, row \d+, column to_participant_id: .* to no row in participants",
     ):
-        import_records(house.database, fresh, LATER)
+        import_records(installation.database, fresh, LATER)

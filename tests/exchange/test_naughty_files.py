@@ -13,7 +13,7 @@ from jinja2.sandbox import SecurityError
 
 from flows.clock import instant
 from flows.rounds.intake import intake_round
-from schemas.kinds.kind import KINDS
+from schemas.kinds import KINDS
 from templates.rendering import templates
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts
@@ -62,15 +62,15 @@ NAUGHTY: dict[str, bytes] = {
 }  # fmt: skip
 
 
-def test_every_naughty_file_gets_a_receipt_that_is_safe_to_open(house, provider, caplog):
+def test_every_naughty_file_gets_a_receipt_that_is_safe_to_open(installation, provider, caplog):
     for name, content in NAUGHTY.items():
-        put(house, provider, name, content)
-    done = intake_round(house, AT)
+        put(installation, provider, name, content)
+    done = intake_round(installation, AT)
     assert done.troubles == []
-    folders = list((box(house, provider) / "from-dfe" / "receipts").iterdir())
+    folders = list((box(installation, provider) / "from-dfe" / "receipts").iterdir())
     told = {json.loads((folder / "receipt.json").read_text())["file_name"]: folder for folder in folders}
     assert set(told) == set(NAUGHTY)
-    assert list((box(house, provider) / "to-dfe").iterdir()) == []
+    assert list((box(installation, provider) / "to-dfe").iterdir()) == []
     for folder in folders:
         receipt = json.loads((folder / "receipt.json").read_text())
         assert receipt["status"] == "rejected" and receipt["rows"]["accepted"] == 0
@@ -94,9 +94,9 @@ def _no_formulas(path, columns):
             assert not [row[c] for c in columns if re.match(r"\s*[=+\-@]", row.get(c) or "")]
 
 
-def test_a_name_that_would_be_misread_is_refused_in_words(house, provider):
-    put(house, provider, "declarations-\u202evsc.csv", acceptable_rows(house, provider).head(1).write_csv())
-    [outcome] = intake_round(house, AT).outcomes
+def test_a_name_that_would_be_misread_is_refused_in_words(installation, provider):
+    put(installation, provider, "declarations-\u202evsc.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    [outcome] = intake_round(installation, AT).outcomes
     assert (outcome.failure.code, outcome.rows["accepted"]) == ("FILE-001", 0)
     assert "visible characters" in outcome.failure.message
 
@@ -119,9 +119,9 @@ ORDER BY pa.participant_id
 """
 
 
-def test_a_receipt_tells_nothing_of_another_providers_records(house, provider):
+def test_a_receipt_tells_nothing_of_another_providers_records(installation, provider):
     """Every kind of file, about people, declarations and partnerships that are somebody else's."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         others = reader.frame(_OTHERS, provider.lead_provider_id, provider.lead_provider_id).head(40)
     assert others.height == 40
     for name, kind in KINDS.items():
@@ -135,11 +135,11 @@ def test_a_receipt_tells_nothing_of_another_providers_records(house, provider):
             "declaration_date": "2026-12-01T10:00:00Z",
         }
         cells = [pl.col(ids[c]).alias(c) if c in ids else pl.lit(values.get(c, "2026")).alias(c) for c in kind.columns]
-        put(house, provider, f"{name}.csv", others.select(cells).write_csv())
-    done = intake_round(house, AT)
+        put(installation, provider, f"{name}.csv", others.select(cells).write_csv())
+    done = intake_round(installation, AT)
     assert done.troubles == [] and len(done.outcomes) == len(KINDS)
     told = "".join(
-        p.read_text() for p in (box(house, provider) / "from-dfe").rglob("*") if p.is_file() and p.suffix != ".xlsx"
+        p.read_text() for p in (box(installation, provider) / "from-dfe").rglob("*") if p.is_file() and p.suffix != ".xlsx"
     )
     secret = {
         v for c in ("full_name", "trn", "lead_provider", "training_period_id", "lead_provider_id") for v in others[c]
@@ -148,15 +148,15 @@ def test_a_receipt_tells_nothing_of_another_providers_records(house, provider):
 
 
 @pytest.mark.parametrize("name", [b"declarations-f\xfcr.csv", b"declarations-\xff\xfe.csv", b"\xe9.csv"])
-def test_a_name_that_is_not_utf_8_is_refused_and_hurts_nobody(house, name):
+def test_a_name_that_is_not_utf_8_is_refused_and_hurts_nobody(installation, name):
     """As other servers than ours may let it through."""
-    first, second = house.lead_providers()[:2]
-    put(house, second, "declarations.csv", "x\n")
-    folder = os.fsencode(box(house, first) / "to-dfe")
+    first, second = installation.lead_providers()[:2]
+    put(installation, second, "declarations.csv", "x\n")
+    folder = os.fsencode(box(installation, first) / "to-dfe")
     with open(os.path.join(folder, name), "wb") as handle:
         handle.write(b"x\n")
-    done = intake_round(house, instant(NOW))
+    done = intake_round(installation, instant(NOW))
     assert done.troubles == [] and len(done.outcomes) == 2
-    [receipt] = receipts(house, first).values()
+    [receipt] = receipts(installation, first).values()
     assert receipt["file_errors"][0]["code"] == "FILE-001"
     assert os.listdir(folder) == []

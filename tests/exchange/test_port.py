@@ -425,18 +425,18 @@ def test_every_login_upload_download_and_refusal_is_written_down(small, tmp_path
     assert "jane" not in "".join(path.read_text() for path in small.audit.glob("*.jsonl"))
 
 
-def test_an_upload_cut_over_openssh_waits_for_its_checksum(house, tmp_path):
+def test_an_upload_cut_over_openssh_waits_for_its_checksum(installation, tmp_path):
     """OpenSSH shows a file while it is being written; who sends checksums always is safe from that."""
-    provider = house.lead_providers()[0]
-    house.accounts.want_checksums(provider.slug, True)
+    provider = installation.lead_providers()[0]
+    installation.accounts.want_checksums(provider.slug, True)
     with port_of("openssh", tmp_path) as port:
         with port.client.paramiko() as sftp:
             handle = sftp.open("to-dfe/declarations.csv", "wb")
             handle.write(b"half of it")
             handle.flush()
-        own = house.settings.mailboxes_folder / provider.slug
+        own = installation.settings.mailboxes_folder / provider.slug
         shutil.copytree(port.mailbox, own)
     assert (own / "to-dfe" / "declarations.csv").read_bytes() == b"half of it"
-    done = intake_round(house, AT)
+    done = intake_round(installation, AT)
     assert (done.outcomes, done.troubles) == ([], [])
     assert (own / "to-dfe" / "declarations.csv").exists()

@@ -14,7 +14,7 @@ from flows.acts.dfe import void
 from flows.acts.history import history
 from flows.acts.payments import payment_schedule
 from flows.clock import instant
-from flows.installation import House, open_house
+from flows.installation import Installation, open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.looking import remember_all
 from flows.rounds.statements import statements_round
@@ -45,7 +45,7 @@ def expected(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([stated, missing]).select(**month, **{name: pl.col(name) for name in stated.columns})
 
 
-def assert_counts_are_kept(house: House, reader: Reader) -> None:
+def assert_counts_are_kept(installation: Installation, reader: Reader) -> None:
     """Counts that were kept when a statement was paid are those that counting again would give."""
     statements = reader.frame(
         "SELECT s.statement_id, c.contract_type, s.status FROM statements s JOIN contracts c ON c.contract_id = s.contract_id"
@@ -58,33 +58,33 @@ def assert_counts_are_kept(house: House, reader: Reader) -> None:
 
 def the_whole_job(settings: Settings, sample: Path, out: Path) -> dict[str, str]:
     """Import, intake, statements, authorise, export. Returns every delivered file's text but for ids of the run."""
-    with open_house(settings) as house:
-        import_records(house.database, sample, instant(IMPORTED_AT))
-        provider = house.lead_providers()[0]
-        rows = acceptable_rows(house, provider).head(5)
-        put(house, provider, "declarations.csv", rows.write_csv() + rows.head(1).write_csv(include_header=False))
-        assert intake_round(house, AT).troubles == []
-        put(house, provider, "expected-payments.csv", expected(rows).write_csv())
-        assert statements_round(house, BEFORE).held_back == []
-        done = statements_round(house, AFTER)
+    with open_installation(settings) as installation:
+        import_records(installation.database, sample, instant(IMPORTED_AT))
+        provider = installation.lead_providers()[0]
+        rows = acceptable_rows(installation, provider).head(5)
+        put(installation, provider, "declarations.csv", rows.write_csv() + rows.head(1).write_csv(include_header=False))
+        assert intake_round(installation, AT).troubles == []
+        put(installation, provider, "expected-payments.csv", expected(rows).write_csv())
+        assert statements_round(installation, BEFORE).held_back == []
+        done = statements_round(installation, AFTER)
         assert done.held_back == [] and done.intake.troubles == []
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             chosen = reader.frame(
                 "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
                 "WHERE s.status = 'payable' AND c.lead_provider_id = ? AND c.contract_period = 2026 AND s.month = 1",
                 provider.lead_provider_id,
             )["statement_id"][0]
-        pay(house, chosen, instant("2027-01-02T10:00:00Z"))
-        again = verify(house, instant("2027-01-02T11:00:00Z"))
+        pay(installation, chosen, instant("2027-01-02T10:00:00Z"))
+        again = verify(installation, instant("2027-01-02T11:00:00Z"))
         assert (again.statements, again.alarms, again.moved_on) == (1, [], 0)
-        payment_schedule(house, "2027-01").write_csv(out.with_suffix(".csv"))
-        with house.database.read() as reader:
-            assert_counts_are_kept(house, reader)
-        export_records(house.database, out)
-        rows_told = receipts(house, provider)["declarations.csv"]["rows"]
+        payment_schedule(installation, "2027-01").write_csv(out.with_suffix(".csv"))
+        with installation.database.read() as reader:
+            assert_counts_are_kept(installation, reader)
+        export_records(installation.database, out)
+        rows_told = receipts(installation, provider)["declarations.csv"]["rows"]
         assert rows_told == {"total": 6, "accepted": 5, "rejected": 0, "already_done": 1}
-        files = sorted(box(house, provider).glob("from-dfe/statements/**/*.csv"))
-        return {path.relative_to(box(house, provider)).as_posix(): path.read_text() for path in files}
+        files = sorted(box(installation, provider).glob("from-dfe/statements/**/*.csv"))
+        return {path.relative_to(box(installation, provider)).as_posix(): path.read_text() for path in files}
 
 
 def test_postgresql_and_sqlite_end_in_the_same_state(postgres, sample, tmp_path):
@@ -125,7 +125,7 @@ def sums(text: str) -> tuple:
 
 def test_only_one_holds_a_named_piece_of_work(postgres, tmp_path):
     settings = Settings(home=tmp_path / "one", database_url=postgres)
-    with open_house(settings) as one, open_house(settings) as other, one.database.only_one("x") as ours:
+    with open_installation(settings) as one, open_installation(settings) as other, one.database.only_one("x") as ours:
         assert ours
         with other.database.only_one("x") as theirs:
             assert not theirs
@@ -166,38 +166,38 @@ _TOLD = ["row_number", "outcome", "rule_codes", "messages", "state", "statement_
 def every_update(settings: Settings, sample: Path) -> dict[str, object]:
     """A file of every kind, a day apart; DfE's void; a stale extract. Returns what does not depend on ids of the run."""
     found: dict[str, object] = {}
-    with open_house(settings) as house:
-        import_records(house.database, sample, instant(IMPORTED_AT))
-        provider = house.lead_providers()[0]
-        with house.database.read() as reader:
+    with open_installation(settings) as installation:
+        import_records(installation.database, sample, instant(IMPORTED_AT))
+        provider = installation.lead_providers()[0]
+        with installation.database.read() as reader:
             people = reader.frame(_PEOPLE, provider.lead_provider_id)
         for day, kind in enumerate((*_ROWS, *_CELLS), 10):
             if kind in _ROWS:
-                with house.database.read() as reader:
+                with installation.database.read() as reader:
                     rows = reader.frame(_ROWS[kind], provider.lead_provider_id).head(60)
             else:
                 cells = {name: pl.lit(cell) for name, cell in _CELLS[kind].items()}
                 rows = people.with_columns(course_identifier=pl.lit("ecf-induction"), **cells)
-            put(house, provider, f"{kind}.csv", rows.write_csv())
-            assert intake_round(house, instant(f"2026-12-{day}T10:00:00Z")).troubles == []
-            told = results(receipts(house, provider)[f"{kind}.csv"]).select(_TOLD)
+            put(installation, provider, f"{kind}.csv", rows.write_csv())
+            assert intake_round(installation, instant(f"2026-12-{day}T10:00:00Z")).troubles == []
+            told = results(receipts(installation, provider)[f"{kind}.csv"]).select(_TOLD)
             made_id = "[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}"
             found[kind] = told.with_columns(pl.col("messages").str.replace_all(made_id, "ID")).rows()
             assert "accepted" in told["outcome"], kind
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             chosen = reader.frame(
                 "SELECT declaration_id FROM declarations WHERE payment_status = 'payable' ORDER BY declaration_id"
             )["declaration_id"][0]
-        found["void"] = void(house, chosen, "Audit", instant("2026-12-20T10:00:00Z"))
-        done = import_records(house.database, sample, instant("2026-12-21T10:00:00Z"))
+        found["void"] = void(installation, chosen, "Audit", instant("2026-12-20T10:00:00Z"))
+        done = import_records(installation.database, sample, instant("2026-12-21T10:00:00Z"))
         found["kept"] = sorted(done.reconciled.kept.group_by("table", "column").len().rows())
         found["overruled"] = done.reconciled.overruled.height
         # The same files again: duplicates, and rows undone since; then a part of the records alone, judged with the rest.
         for hour, kind in enumerate((*_ROWS, *_CELLS)):
-            content = (house.stored_upload(receipts(house, provider)[f"{kind}.csv"]["sha256"])).read_bytes()
-            put(house, provider, f"{kind}-again.csv", content)
-            assert intake_round(house, instant(f"2026-12-22T1{hour}:00:00Z")).troubles == []
-            again = receipts(house, provider)[f"{kind}-again.csv"]
+            content = (installation.stored_upload(receipts(installation, provider)[f"{kind}.csv"]["sha256"])).read_bytes()
+            put(installation, provider, f"{kind}-again.csv", content)
+            assert intake_round(installation, instant(f"2026-12-22T1{hour}:00:00Z")).troubles == []
+            again = receipts(installation, provider)[f"{kind}-again.csv"]
             told = (
                 results(again).select(_TOLD)
                 if again["rows"]["total"]
@@ -208,11 +208,11 @@ def every_update(settings: Settings, sample: Path) -> dict[str, object]:
         (settings.home / "part").mkdir()
         for name in ("statements", "school_merges"):
             shutil.copy(sample / f"{name}.csv", settings.home / "part")
-        part = import_records(house.database, settings.home / "part", instant("2026-12-23T10:00:00Z"))
+        part = import_records(installation.database, settings.home / "part", instant("2026-12-23T10:00:00Z"))
         found["doubts"] = part.doubts
-        house.forget()
-        found["as of"] = house.records_as_of
-        with house.database.read() as reader:
+        installation.forget()
+        found["as of"] = installation.records_as_of
+        with installation.database.read() as reader:
             found["history"] = len(history(reader, chosen))
             counted = reader.frame("SELECT type, COUNT(*) AS n FROM events GROUP BY type")
             found["events"] = sorted((kind, int(count)) for kind, count in counted.rows())
@@ -231,37 +231,37 @@ def test_every_kind_of_update_ends_the_same_on_both(postgres_again, sample, tmp_
 def test_a_part_that_is_poison_and_the_clock(postgres_third, sample, tmp_path, monkeypatch):
     """Tries, sightings and looks are kept there as well; and the time is the server's."""
     settings = Settings(home=tmp_path / "great", seconds_between_looks=0, database_url=postgres_third)
-    with open_house(settings) as house:
-        import_records(house.database, sample, instant(IMPORTED_AT))
-        assert abs((house.now() - datetime.now(UTC)).total_seconds()) < 60
+    with open_installation(settings) as installation:
+        import_records(installation.database, sample, instant(IMPORTED_AT))
+        assert abs((installation.now() - datetime.now(UTC)).total_seconds()) < 60
         moments = []
         monkeypatch.setattr("data.database.datetime", None)  # no clock of this process is asked
-        moments.append(house.now())
+        moments.append(installation.now())
         monkeypatch.undo()
-        provider = house.lead_providers()[0]
-        put(house, provider, "declarations.csv", "x\n")
-        remember_all(house)
-        [received] = house.ledger.sightings().values()
-        assert received <= house.now()
-        house.ledger.saw([], {provider.lead_provider_id: AT})
-        house.ledger.saw([], {provider.lead_provider_id: BEFORE})
-        house.ledger.saw([], {provider.lead_provider_id: AT})
-        assert house.ledger.looks() == {provider.lead_provider_id: BEFORE}
+        provider = installation.lead_providers()[0]
+        put(installation, provider, "declarations.csv", "x\n")
+        remember_all(installation)
+        [received] = installation.sightings.all().values()
+        assert received <= installation.now()
+        installation.sightings.saw([], {provider.lead_provider_id: AT})
+        installation.sightings.saw([], {provider.lead_provider_id: BEFORE})
+        installation.sightings.saw([], {provider.lead_provider_id: AT})
+        assert installation.sightings.looks() == {provider.lead_provider_id: BEFORE}
 
         def broken(*_arguments):
-            with house.database.engine.connect() as connection:
+            with installation.database.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT nothing FROM statements")
 
         with monkeypatch.context() as patched:
             patched.setattr("flows.rounds.processing.refused_unread", broken)
-            done = intake_round(house, None)
-        [waiting] = house.ledger.unsettled()
-        assert (waiting.failures, waiting.received_at, house.ledger.sightings()) == (1, received, {})
+            done = intake_round(installation, None)
+        [waiting] = installation.submissions.unsettled()
+        assert (waiting.failures, waiting.received_at, installation.sightings.all()) == (1, received, {})
         assert "ProgrammingError" in done.troubles[0]
-        assert intake_round(house, house.now() + timedelta(minutes=2)).troubles == []
+        assert intake_round(installation, installation.now() + timedelta(minutes=2)).troubles == []
 
         # A deferral sent again after the participant was resumed.
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             person = reader.frame(_ACTIVE, provider.lead_provider_id, "ect")["participant_id"][0]
         rows = f"participant_id,course_identifier\n{person},ecf-induction\n"
         deferral = f"participant_id,course_identifier,reason\n{person},ecf-induction,other\n"
@@ -270,9 +270,9 @@ def test_a_part_that_is_poison_and_the_clock(postgres_third, sample, tmp_path, m
             (15, "resumptions", rows),
             (16, "deferrals-again", deferral),
         ):
-            put(house, provider, f"{name}.csv", content)
-            assert intake_round(house, instant(f"2026-12-{day}T10:00:00Z")).troubles == []
-        told = results(receipts(house, provider)["deferrals-again.csv"])
+            put(installation, provider, f"{name}.csv", content)
+            assert intake_round(installation, instant(f"2026-12-{day}T10:00:00Z")).troubles == []
+        told = results(receipts(installation, provider)["deferrals-again.csv"])
         assert told["rule_codes"].to_list() == ["FILE-013"]
         assert (
             "since then the participant was resumed on 15 December 2026, by line 2 of your file resumptions.csv"
@@ -295,16 +295,16 @@ def postgres_again():
 def test_what_the_embedded_server_saw_goes_into_this_database_too(postgres_again, sample, tmp_path):
     """And mailboxes belong to ids here, too."""
     settings = Settings(home=tmp_path / "home", database_url=postgres_again, seconds_between_looks=0)
-    with open_house(settings) as house:
-        import_records(house.database, sample, instant("2026-11-20T09:00:00Z"))
-        provider = house.lead_providers()[0]
-        house.mailbox(provider.slug)
+    with open_installation(settings) as installation:
+        import_records(installation.database, sample, instant("2026-11-20T09:00:00Z"))
+        provider = installation.lead_providers()[0]
+        installation.mailbox(provider.slug)
         path = settings.mailboxes_folder / provider.slug / "to-dfe" / "voids.csv"
         path.write_text("declaration_id\nx\n")
         status = path.stat()
         for at in (status.st_ctime - 100, status.st_ctime - 50):
             whole = Whole("voids.csv", status.st_size, status.st_mtime, status.st_ctime, at)
-            house.journal.add(provider.slug, whole)
-        (outcome,) = intake_round(house, None).outcomes
+            installation.journal.add(provider.slug, whole)
+        (outcome,) = intake_round(installation, None).outcomes
         assert abs(outcome.submission.received_at.timestamp() - (status.st_ctime - 50)) < 0.01
-        assert len({each.slug for each in house.lead_providers()}) == len(house.lead_providers())
+        assert len({each.slug for each in installation.lead_providers()}) == len(installation.lead_providers())

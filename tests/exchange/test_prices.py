@@ -10,7 +10,7 @@ import pytest
 from data.records.extract import export_records, import_records
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.installation import House, open_house
+from flows.installation import Installation, open_installation
 from flows.rounds.statements import authorise, statements_round
 from flows.settings import Settings
 from schemas.records.checks import ExtractRefused
@@ -39,8 +39,8 @@ def unpaid(folder: Path) -> pl.DataFrame:
 
 
 def refused(tmp_path: Path, extract: Path) -> str:
-    with open_house(Settings(home=tmp_path / "home")) as house, pytest.raises(ExtractRefused) as raised:
-        import_records(house.database, extract, instant(IMPORTED_AT))
+    with open_installation(Settings(home=tmp_path / "home")) as installation, pytest.raises(ExtractRefused) as raised:
+        import_records(installation.database, extract, instant(IMPORTED_AT))
     return str(raised.value)
 
 
@@ -136,9 +136,9 @@ def test_mentors_without_a_fee_are_refused(tmp_path, extract):
     )
 
 
-def test_a_part_of_the_records_is_judged_with_what_is_there(house, tmp_path):
+def test_a_part_of_the_records_is_judged_with_what_is_there(installation, tmp_path):
     """An extract of band_terms alone may not leave a band of the records without a price."""
-    export_records(house.database, tmp_path / "whole")
+    export_records(installation.database, tmp_path / "whole")
     contract = unpaid(tmp_path / "whole")["contract_id"][0]
     (tmp_path / "part").mkdir()
     terms = read(tmp_path / "whole", "band_terms")
@@ -148,7 +148,7 @@ def test_a_part_of_the_records_is_judged_with_what_is_there(house, tmp_path):
     with pytest.raises(
         ExtractRefused, match=r"bands, column band: .*, A, in the records already: this band has no price"
     ):
-        import_records(house.database, tmp_path / "part", AT)
+        import_records(installation.database, tmp_path / "part", AT)
 
 
 def test_what_is_paid_is_let_be(tmp_path, extract):
@@ -158,20 +158,20 @@ def test_what_is_paid_is_let_be(tmp_path, extract):
     terms = read(extract, "band_terms")
     terms.filter(pl.col("contract_id") != done).write_csv(extract / "band_terms.csv")
     assert statements.height
-    with open_house(Settings(home=tmp_path / "home")) as house:
-        import_records(house.database, extract, instant(IMPORTED_AT))
+    with open_installation(Settings(home=tmp_path / "home")) as installation:
+        import_records(installation.database, extract, instant(IMPORTED_AT))
 
 
 # Where it stands in the records all the same
 
 
-def spoil(house: House, sql: str, *parameters: object) -> None:
-    with house.database.write() as connection:
+def spoil(installation: Installation, sql: str, *parameters: object) -> None:
+    with installation.database.write() as connection:
         connection.exec_driver_sql(sql, parameters)
 
 
-def statements_of(house: House, provider, what: str) -> set[str]:
-    with house.database.read() as reader:
+def statements_of(installation: Installation, provider, what: str) -> set[str]:
+    with installation.database.read() as reader:
         found = reader.frame(
             "SELECT DISTINCT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
             f"WHERE c.lead_provider_id = ? AND s.status <> 'paid' AND c.contract_period = 2026 {what}", provider.lead_provider_id,
@@ -184,57 +184,57 @@ def home(small_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_home, tmp_path / "home"))
 
 
-def test_statements_of_a_contract_whose_band_has_no_terms_are_held_back(house, provider):
+def test_statements_of_a_contract_whose_band_has_no_terms_are_held_back(installation, provider):
     contract = (
         "contract_id IN (SELECT contract_id FROM contracts WHERE lead_provider_id = ? AND contract_period = 2026)"
     )
-    spoil(house, f"DELETE FROM band_terms WHERE band = 'B' AND {contract}", provider.lead_provider_id)
-    done = statements_round(house, AT)
-    assert {line.split(":")[0] for line in done.held_back} == statements_of(house, provider, "")
+    spoil(installation, f"DELETE FROM band_terms WHERE band = 'B' AND {contract}", provider.lead_provider_id)
+    done = statements_round(installation, AT)
+    assert {line.split(":")[0] for line in done.held_back} == statements_of(installation, provider, "")
     assert all("bands B: this band has no price" in line for line in done.held_back)
-    assert not list(box(house, provider).glob("from-dfe/statements/2026/*"))
-    assert list(box(house, provider).glob("from-dfe/statements/2025/*"))
+    assert not list(box(installation, provider).glob("from-dfe/statements/2026/*"))
+    assert list(box(installation, provider).glob("from-dfe/statements/2025/*"))
     with pytest.raises(ExchangeError, match="NO-PRICE"):
-        chosen = _payable(house, provider)
-        authorise(house, chosen, Decimal(1), AFTER)
+        chosen = _payable(installation, provider)
+        authorise(installation, chosen, Decimal(1), AFTER)
 
 
-def _payable(house: House, provider) -> str:
+def _payable(installation: Installation, provider) -> str:
     """A payable statement of 2026 that was delivered before its price was lost."""
     contract = (
         "contract_id IN (SELECT contract_id FROM contracts WHERE lead_provider_id = ? AND contract_period = 2026)"
     )
-    spoil(house, "INSERT INTO band_terms SELECT contract_id, 'B', fee_per_declaration, output_fee_ratio, service_fee_ratio "
+    spoil(installation, "INSERT INTO band_terms SELECT contract_id, 'B', fee_per_declaration, output_fee_ratio, service_fee_ratio "
                  f"FROM band_terms WHERE band = 'A' AND {contract}", provider.lead_provider_id)  # fmt: skip
-    statements_round(house, AFTER)
-    spoil(house, f"DELETE FROM band_terms WHERE band = 'B' AND {contract}", provider.lead_provider_id)
-    return min(statements_of(house, provider, "AND s.status = 'payable' AND s.fee_type = 'output'"))
+    statements_round(installation, AFTER)
+    spoil(installation, f"DELETE FROM band_terms WHERE band = 'B' AND {contract}", provider.lead_provider_id)
+    return min(statements_of(installation, provider, "AND s.status = 'payable' AND s.fee_type = 'output'"))
 
 
-def test_a_declaration_without_a_price_holds_its_statement_back_alone(house, provider):
-    put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(1).write_csv())
-    statements_round(house, AT)
-    with house.database.read() as reader:
+def test_a_declaration_without_a_price_holds_its_statement_back_alone(installation, provider):
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    statements_round(installation, AT)
+    with installation.database.read() as reader:
         [made] = reader.frame(
             "SELECT declaration_id, payment_statement_id FROM declarations WHERE created_at = ?", NOW
         ).to_dicts()
-    spoil(house, "UPDATE school_periods SET participant_type = 'mentor' WHERE school_period_id IN (SELECT school_period_id FROM "
+    spoil(installation, "UPDATE school_periods SET participant_type = 'mentor' WHERE school_period_id IN (SELECT school_period_id FROM "
                  "training_periods t JOIN declarations d ON d.training_period_id = t.training_period_id WHERE d.declaration_id = ?)",
           made["declaration_id"])  # fmt: skip
     spoil(
-        house,
+        installation,
         "UPDATE declarations SET declaration_type = 'retained-4' WHERE declaration_id = ?",
         made["declaration_id"],
     )
-    done = statements_round(house, AT)
+    done = statements_round(installation, AT)
     assert {line.split(":")[0] for line in done.held_back} == {made["payment_statement_id"]}
     assert "a mentor's retained-4 has no fee proportion" in done.held_back[0]
 
 
-def test_two_statements_of_one_payment_date_are_held_back(house, provider):
-    chosen = sorted(statements_of(house, provider, ""))[:2]
-    spoil(house, "UPDATE statements SET payment_date = '2027-09-09' WHERE statement_id IN (?, ?)", *chosen)
-    done = statements_round(house, AT)
+def test_two_statements_of_one_payment_date_are_held_back(installation, provider):
+    chosen = sorted(statements_of(installation, provider, ""))[:2]
+    spoil(installation, "UPDATE statements SET payment_date = '2027-09-09' WHERE statement_id IN (?, ?)", *chosen)
+    done = statements_round(installation, AT)
     assert sorted({line.split(":")[0] for line in done.held_back}) == chosen
     assert all("has this payment date" in line for line in done.held_back)
 
@@ -243,62 +243,62 @@ def test_two_statements_of_one_payment_date_are_held_back(house, provider):
 
 
 @pytest.fixture
-def due(house, provider) -> str:
+def due(installation, provider) -> str:
     """A payable statement with declarations on it, delivered."""
-    put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(5).write_csv())
-    statements_round(house, AT)
-    statements_round(house, AFTER)
-    return min(statements_of(house, provider, "AND s.status = 'payable' AND EXISTS (SELECT 1 FROM declarations d "
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(5).write_csv())
+    statements_round(installation, AT)
+    statements_round(installation, AFTER)
+    return min(statements_of(installation, provider, "AND s.status = 'payable' AND EXISTS (SELECT 1 FROM declarations d "
                                               "WHERE d.payment_statement_id = s.statement_id)"))  # fmt: skip
 
 
-def test_it_is_paid_at_the_total_that_was_delivered(house, provider, due):
-    total = house.ledger.newest_version(due).total
+def test_it_is_paid_at_the_total_that_was_delivered(installation, provider, due):
+    total = installation.versions.newest(due).total
     for typed in (total + Decimal("0.01"), -total, Decimal()):
         with pytest.raises(ExchangeError, match=r"NOT-THE-TOTAL: .* was typed"):
-            authorise(house, due, typed, AFTER)
-    statement, _ = authorise(house, due, total, AFTER)
+            authorise(installation, due, typed, AFTER)
+    statement, _ = authorise(installation, due, total, AFTER)
     assert statement.total == total
 
 
-def test_what_has_changed_since_is_not_paid(house, provider, due):
+def test_what_has_changed_since_is_not_paid(installation, provider, due):
     """A declaration is voided after the last delivery: the figures differ, and so does what would be paid."""
-    before = house.ledger.newest_version(due).total
-    with house.database.read() as reader:
+    before = installation.versions.newest(due).total
+    with installation.database.read() as reader:
         [one] = reader.frame("SELECT MIN(declaration_id) AS d FROM declarations WHERE payment_statement_id = ? "
                              "AND payment_status = 'payable'", due)["d"]  # fmt: skip
     from flows.acts.dfe import void
 
-    void(house, one, "a mistake", AFTER)
+    void(installation, one, "a mistake", AFTER)
     with pytest.raises(
         ExchangeError,
         match=r"NOT-AS-DELIVERED: .*statement.csv.*would come out differently today \(was \d+ .*would be \d+ ",
     ):
-        authorise(house, due, before, AFTER)
-    assert statements_round(house, AFTER).troubles == []
-    now = house.ledger.newest_version(due).total
+        authorise(installation, due, before, AFTER)
+    assert statements_round(installation, AFTER).troubles == []
+    now = installation.versions.newest(due).total
     assert now < before
-    assert authorise(house, due, now, AFTER)[0].total == now
+    assert authorise(installation, due, now, AFTER)[0].total == now
 
 
-def test_while_a_version_is_owed_nothing_is_paid(house, provider, due, monkeypatch):
+def test_while_a_version_is_owed_nothing_is_paid(installation, provider, due, monkeypatch):
     from sftp.local import LocalMailbox
     from sftp.mailbox import MailboxError
 
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         [one] = reader.frame("SELECT MIN(declaration_id) AS d FROM declarations WHERE payment_statement_id = ? "
                              "AND payment_status = 'payable'", due)["d"]  # fmt: skip
     from flows.acts.dfe import void
 
-    void(house, one, "a mistake", AFTER)
+    void(installation, one, "a mistake", AFTER)
 
     def full(*_arguments):
         raise MailboxError("The mailbox's file system failed: No space left on device.")
 
     with monkeypatch.context() as patched:
         patched.setattr(LocalMailbox, "deliver", full)
-        assert statements_round(house, AFTER).troubles
+        assert statements_round(installation, AFTER).troubles
     with pytest.raises(ExchangeError, match=r"NOT-DELIVERED: Version 3 of .* is still owed"):
-        pay(house, due, AFTER)
-    statements_round(house, AFTER)
-    pay(house, due, AFTER)
+        pay(installation, due, AFTER)
+    statements_round(installation, AFTER)
+    pay(installation, due, AFTER)

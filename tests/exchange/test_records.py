@@ -9,7 +9,7 @@ import pytest
 from data.records.extract import export_records, import_records
 from data.sample.nation import sample_records, write_sample
 from flows.clock import instant
-from flows.installation import House
+from flows.installation import Installation
 from schemas.records.checks import ExtractRefused
 from schemas.records.tables import RECORDS
 from tests.conftest import IMPORTED_AT, SCALE
@@ -26,33 +26,33 @@ def test_the_sample_is_always_the_same(sample, tmp_path):
     assert same(sample, tmp_path / "again")
 
 
-def test_export_gives_back_what_was_imported_to_the_byte(house, sample, tmp_path):
-    export_records(house.database, tmp_path / "out")
+def test_export_gives_back_what_was_imported_to_the_byte(installation, sample, tmp_path):
+    export_records(installation.database, tmp_path / "out")
     assert same(sample, tmp_path / "out")
 
 
-def test_parquet_carries_the_same(house, sample, tmp_path):
-    export_records(house.database, tmp_path / "parquet", parquet=True)
-    import_records(house.database, tmp_path / "parquet", WHEN)
-    export_records(house.database, tmp_path / "out")
+def test_parquet_carries_the_same(installation, sample, tmp_path):
+    export_records(installation.database, tmp_path / "parquet", parquet=True)
+    import_records(installation.database, tmp_path / "parquet", WHEN)
+    export_records(installation.database, tmp_path / "out")
     assert same(sample, tmp_path / "out")
 
 
-def test_fractions_of_a_second_and_odd_text_survive(house: House, tmp_path):
-    rows = pl.read_csv(write_table(house, tmp_path, "declarations"), infer_schema=False)
+def test_fractions_of_a_second_and_odd_text_survive(installation: Installation, tmp_path):
+    rows = pl.read_csv(write_table(installation, tmp_path, "declarations"), infer_schema=False)
     rows = rows.with_columns(
         pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("2024-10-01T09:30:00.25Z")).otherwise("declaration_date").alias("declaration_date"),
         pl.when(pl.int_range(pl.len()) == 0).then(pl.lit('a "quoted", naïve 😀')).otherwise("your_reference").alias("your_reference"),
     )  # fmt: skip
     (tmp_path / "in").mkdir()
     rows.write_csv(tmp_path / "in" / "declarations.csv")
-    import_records(house.database, tmp_path / "in", WHEN)
-    export_records(house.database, tmp_path / "out")
+    import_records(installation.database, tmp_path / "in", WHEN)
+    export_records(installation.database, tmp_path / "out")
     assert (tmp_path / "in" / "declarations.csv").read_bytes() == (tmp_path / "out" / "declarations.csv").read_bytes()
 
 
-def write_table(house: House, tmp_path: Path, name: str) -> Path:
-    export_records(house.database, tmp_path / "before")
+def write_table(installation: Installation, tmp_path: Path, name: str) -> Path:
+    export_records(installation.database, tmp_path / "before")
     return tmp_path / "before" / f"{name}.csv"
 
 
@@ -102,47 +102,47 @@ BAD = [
 @pytest.mark.parametrize(
     ("table", "column", "row", "value", "words"), BAD, ids=[f"{case[0]} {case[1]}" for case in BAD]
 )
-def test_a_bad_extract_says_where_and_changes_nothing(house, sample, tmp_path, table, column, row, value, words):
+def test_a_bad_extract_says_where_and_changes_nothing(installation, sample, tmp_path, table, column, row, value, words):
     bad = Path(shutil.copytree(sample, tmp_path / "bad"))
     rows = pl.read_csv(bad / f"{table}.csv", infer_schema=False)
     changed = pl.when(pl.int_range(pl.len()) == row).then(pl.lit(value)).otherwise(pl.col(column))
     rows.with_columns(changed.replace("", None).alias(column)).write_csv(bad / f"{table}.csv")
     with pytest.raises(ExtractRefused) as refusal:
-        import_records(house.database, bad, WHEN)
+        import_records(installation.database, bad, WHEN)
     assert words in str(refusal.value)
-    export_records(house.database, tmp_path / "out")
+    export_records(installation.database, tmp_path / "out")
     assert same(sample, tmp_path / "out")
 
 
-def test_an_unknown_column_a_missing_one_and_a_repeated_key_are_named(house, sample, tmp_path):
+def test_an_unknown_column_a_missing_one_and_a_repeated_key_are_named(installation, sample, tmp_path):
     bad = Path(shutil.copytree(sample, tmp_path / "bad"))
     schools = pl.read_csv(bad / "schools.csv", infer_schema=False)
     schools.rename({"eligible": "fit"}).write_csv(bad / "schools.csv")
     with pytest.raises(ExtractRefused, match=r"column eligible: this column is missing"):
-        import_records(house.database, bad, WHEN)
+        import_records(installation.database, bad, WHEN)
     pl.concat([schools, schools.head(1)]).write_csv(bad / "schools.csv")
     with pytest.raises(
         ExtractRefused, match=f"row {schools.height + 1}, column school_id: this key stands in a row above"
     ):
-        import_records(house.database, bad, WHEN)
+        import_records(installation.database, bad, WHEN)
 
 
-def test_a_table_may_be_replaced_alone_unless_that_leaves_links_hanging(house, sample, tmp_path):
+def test_a_table_may_be_replaced_alone_unless_that_leaves_links_hanging(installation, sample, tmp_path):
     alone = tmp_path / "alone"
     alone.mkdir()
     shutil.copy(sample / "schools.csv", alone)
-    assert set(import_records(house.database, alone, WHEN).counts) == {"schools"}
+    assert set(import_records(installation.database, alone, WHEN).counts) == {"schools"}
     pl.read_csv(sample / "schools.csv", infer_schema=False).head(1).write_csv(alone / "schools.csv")
     with pytest.raises(ExtractRefused, match="no such row in schools"):
-        import_records(house.database, alone, WHEN)
+        import_records(installation.database, alone, WHEN)
 
 
-def test_an_empty_folder_and_a_stranger_among_the_files_are_refused(house, tmp_path):
+def test_an_empty_folder_and_a_stranger_among_the_files_are_refused(installation, tmp_path):
     with pytest.raises(ExtractRefused, match="holds no"):
-        import_records(house.database, tmp_path, WHEN)
+        import_records(installation.database, tmp_path, WHEN)
     (tmp_path / "teachers.csv").write_text("a\n1\n")
     with pytest.raises(ExtractRefused, match="is not a table"):
-        import_records(house.database, tmp_path, WHEN)
+        import_records(installation.database, tmp_path, WHEN)
 
 
 def test_the_sample_keeps_the_fields_invariants():
@@ -178,8 +178,8 @@ def test_the_sample_keeps_the_fields_invariants():
 
 
 @pytest.mark.parametrize("cells", [[None], ["a", None], [None, "a"], [None, None], ["a"]])
-def test_a_null_is_a_row(house, cells):
+def test_a_null_is_a_row(installation, cells):
     """In an answer of one column, at its end too."""
     asked = " UNION ALL ".join(f"SELECT {'NULL' if cell is None else repr(cell)} AS x" for cell in cells)
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         assert reader.frame(asked)["x"].to_list() == cells

@@ -19,21 +19,21 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def send(house, provider, tmp_path):
+def send(installation, provider, tmp_path):
     """Send bytes as a file of a kind, each time a day later; returns the receipt and its rows (None where there are none),
     and what changed in the records."""
     state = {"now": AT, "number": 0}
 
     def sent(kind: str, content: str):
         state["number"] += 1
-        before = exported(house, tmp_path / "before")
+        before = exported(installation, tmp_path / "before")
         name = f"{kind}-{state['number']}.csv"
-        put(house, provider, name, content)
-        assert intake_round(house, state["now"]).troubles == []
+        put(installation, provider, name, content)
+        assert intake_round(installation, state["now"]).troubles == []
         state["now"] += DAY
-        receipt = receipts(house, provider)[name]
+        receipt = receipts(installation, provider)[name]
         rows = results(receipt) if receipt["rows"]["total"] else None
-        return receipt, rows, differences(before, exported(house, tmp_path / "after"))
+        return receipt, rows, differences(before, exported(installation, tmp_path / "after"))
 
     return sent
 
@@ -67,8 +67,8 @@ def test_a_deferral_sent_again_after_the_participant_was_resumed(ask, send):  # 
     assert undone(send("resumptions", resumption)[1], "the participant was deferred on 19 December 2026")
 
 
-def test_a_declaration_sent_again_after_it_was_voided(house, provider, send):
-    rows = acceptable_rows(house, provider).head(3)
+def test_a_declaration_sent_again_after_it_was_voided(installation, provider, send):
+    rows = acceptable_rows(installation, provider).head(3)
     content = rows.write_csv()
     _, told, _ = send("declarations", content)
     ids = told["declaration_id"].to_list()
@@ -92,8 +92,8 @@ def test_a_declaration_sent_again_after_it_was_voided(house, provider, send):
     assert send("declarations", content)[0]["status"] == "duplicate"
 
 
-def test_a_file_with_a_rejected_row_is_judged_afresh_and_says_what_it_declares_again(house, provider, send):
-    rows = acceptable_rows(house, provider).head(2)
+def test_a_file_with_a_rejected_row_is_judged_afresh_and_says_what_it_declares_again(installation, provider, send):
+    rows = acceptable_rows(installation, provider).head(2)
     wrong = rows[:1].with_columns(evidence_held=pl.lit("a-note"), declaration_type=pl.lit("completed"))
     content = pl.concat([rows, wrong]).write_csv()
     _, told, _ = send("declarations", content)
@@ -104,18 +104,18 @@ def test_a_file_with_a_rejected_row_is_judged_afresh_and_says_what_it_declares_a
     assert len(changed["declarations"]) == 1
 
 
-def test_a_void_by_dfe_is_told_as_theirs(house, provider, send):
-    content = acceptable_rows(house, provider).head(1).write_csv()
+def test_a_void_by_dfe_is_told_as_theirs(installation, provider, send):
+    content = acceptable_rows(installation, provider).head(1).write_csv()
     _, told, _ = send("declarations", content)
-    void(house, told["declaration_id"][0], "a mistake", AT + DAY / 2)
+    void(installation, told["declaration_id"][0], "a mistake", AT + DAY / 2)
     receipt, told, _ = send("declarations", content)
     assert undone(told, "the declaration was voided on 14 December 2026, by DfE.")
     _, told, _ = send("declarations", back(receipt))
     assert "This had been voided; it is now declared again." in told["notes"][0]
 
 
-def test_a_void_sent_again_stays_a_duplicate(house, provider, send):
-    _, told, _ = send("declarations", acceptable_rows(house, provider).head(1).write_csv())
+def test_a_void_sent_again_stays_a_duplicate(installation, provider, send):
+    _, told, _ = send("declarations", acceptable_rows(installation, provider).head(1).write_csv())
     content = f"declaration_id\n{told['declaration_id'][0]}\n"
     first, _, _ = send("voids", content)
     assert send("voids", content)[0]["duplicate_of"] == first["submission_id"]
@@ -149,13 +149,13 @@ ORDER BY s.urn, q.delivery_partner_id
 """
 
 
-def test_a_partnership_that_dfe_removed_is_told(house, provider, ask, send, tmp_path):  # noqa: F811
+def test_a_partnership_that_dfe_removed_is_told(installation, provider, ask, send, tmp_path):  # noqa: F811
     school = ask(_OPEN_SCHOOLS).row(0, named=True)
     content = f"school_urn,delivery_partner_id,contract_period\n{school['urn']},{school['delivery_partner_id']},2026\n"
     assert send("partnerships", content)[0]["status"] == "accepted"
     # DfE shows it once, and then no more.
-    export_records(house.database, tmp_path / "seen")
-    import_records(house.database, tmp_path / "seen", AT + DAY)
+    export_records(installation.database, tmp_path / "seen")
+    import_records(installation.database, tmp_path / "seen", AT + DAY)
     rows = pl.read_csv(tmp_path / "seen" / "partnerships.csv", infer_schema=False)
     made = rows.filter(pl.col("created_at") == NOW)["partnership_id"][0]
     (tmp_path / "gone").mkdir()
@@ -163,7 +163,7 @@ def test_a_partnership_that_dfe_removed_is_told(house, provider, ask, send, tmp_
     periods = pl.read_csv(tmp_path / "seen" / "training_periods.csv", infer_schema=False)
     nothing = pl.when(pl.col("partnership_id") != made).then("partnership_id")
     periods.with_columns(partnership_id=nothing).write_csv(tmp_path / "gone" / "training_periods.csv")
-    import_records(house.database, tmp_path / "gone", AT + DAY * 1.5)
+    import_records(installation.database, tmp_path / "gone", AT + DAY * 1.5)
     receipt, rows, _ = send("partnerships", content)
     assert undone(rows, "records of DfE that say otherwise were loaded on ")
     assert send("partnerships", back(receipt))[0]["status"] == "accepted"
@@ -189,8 +189,8 @@ def test_rejected_csv_is_judged_afresh_however_often_the_cycle_goes_round(ask, s
         assert send("deferrals", back(receipt))[0]["status"] == "accepted"
 
 
-def test_a_row_that_was_done_already_when_it_first_came_is_told_what_undid_it(house, provider, send):
-    rows = acceptable_rows(house, provider).head(1)
+def test_a_row_that_was_done_already_when_it_first_came_is_told_what_undid_it(installation, provider, send):
+    rows = acceptable_rows(installation, provider).head(1)
     send("declarations", rows.write_csv())
     referred = rows.with_columns(your_reference=pl.lit("again")).write_csv()
     _, told, _ = send("declarations", referred)
@@ -201,18 +201,18 @@ def test_a_row_that_was_done_already_when_it_first_came_is_told_what_undid_it(ho
     )
 
 
-def test_what_was_done_for_somebody_merged_since_stands(house, provider, ask, send, tmp_path):  # noqa: F811
+def test_what_was_done_for_somebody_merged_since_stands(installation, provider, ask, send, tmp_path):  # noqa: F811
     """The file that names the old id is a duplicate: what it did stands under the new one."""
-    rows = acceptable_rows(house, provider).head(1)
+    rows = acceptable_rows(installation, provider).head(1)
     old, new = rows["participant_id"][0], "eeeeeeee-0000-4000-8000-000000000001"
     first, _, _ = send("declarations", rows.write_csv())
-    export_records(house.database, tmp_path / "fresh")
+    export_records(installation.database, tmp_path / "fresh")
     for name in ("participants", "school_periods"):
         table = pl.read_csv(tmp_path / "fresh" / f"{name}.csv", infer_schema=False)
         table.with_columns(pl.col("participant_id").replace({old: new})).write_csv(tmp_path / "fresh" / f"{name}.csv")
     changes = pl.read_csv(tmp_path / "fresh" / "participant_id_changes.csv", infer_schema=False)
     added = pl.DataFrame([(old, new, "2026-12-14T20:00:00Z")], schema=changes.columns, orient="row")
     pl.concat([changes, added]).write_csv(tmp_path / "fresh" / "participant_id_changes.csv")
-    import_records(house.database, tmp_path / "fresh", AT + DAY / 2)
+    import_records(installation.database, tmp_path / "fresh", AT + DAY / 2)
     again, _, _ = send("declarations", rows.write_csv())
     assert (again["status"], again["duplicate_of"]) == ("duplicate", first["submission_id"])

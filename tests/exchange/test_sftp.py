@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.clock import instant
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
@@ -19,14 +19,14 @@ from tests.exchange.servers import SERVICES, mailbox_service, our_server
 AT = instant(NOW)
 
 
-def test_a_provider_uploads_and_collects_with_openssh(house, home, tmp_path):
-    provider = house.lead_providers()[0]
+def test_a_provider_uploads_and_collects_with_openssh(installation, home, tmp_path):
+    provider = installation.lead_providers()[0]
     path = tmp_path / "declarations.csv"
-    path.write_text(acceptable_rows(house, provider).head(2).write_csv())
+    path.write_text(acceptable_rows(installation, provider).head(2).write_csv())
     with our_server(home / "mailboxes", tmp_path, provider.slug) as (_, client, _):
         client.sftp(f"put {path} to-dfe/\nls -l to-dfe")
-        intake_round(house, AT)
-        receipt = receipts(house, provider)["declarations.csv"]
+        intake_round(installation, AT)
+        receipt = receipts(installation, provider)["declarations.csv"]
         client.sftp(f"get from-dfe/receipts/{receipt['submission_id']}/receipt.json {tmp_path / 'got.json'}")
     assert (tmp_path / "got.json").read_bytes() == (receipt["folder"] / "receipt.json").read_bytes()
     assert receipt["status"] == "accepted"
@@ -36,28 +36,28 @@ def test_a_provider_uploads_and_collects_with_openssh(house, home, tmp_path):
 def test_flows_work_the_same_over_an_sftp_service(kind, small_home, tmp_path):
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
     local = Settings(home=home, seconds_between_looks=0)
-    with open_house(local) as house, mailbox_service(kind, tmp_path) as (url, key, hosts):
-        provider = house.lead_providers()[0]
-        rows = acceptable_rows(house, provider)
-        put(house, provider, "declarations.csv", rows.head(3).write_csv())
+    with open_installation(local) as installation, mailbox_service(kind, tmp_path) as (url, key, hosts):
+        provider = installation.lead_providers()[0]
+        rows = acceptable_rows(installation, provider)
+        put(installation, provider, "declarations.csv", rows.head(3).write_csv())
         far = local.model_copy(
             update={"mailboxes": f"{url}{home / 'mailboxes'}", "sftp_key": key, "sftp_known_hosts": hosts}
         )
-        with open_house(far) as remote:
+        with open_installation(far) as remote:
             done = intake_round(remote, AT)
             assert (done.troubles, done.delivered) == ([], 1)
             assert statements_round(remote, AT).troubles == []
-        assert receipts(house, provider)["declarations.csv"]["rows"]["accepted"] == 3
-        assert list((box(house, provider) / "to-dfe").iterdir()) == []
-        assert list(box(house, provider).glob("from-dfe/statements/*/*/v01-open/manifest.json"))
+        assert receipts(installation, provider)["declarations.csv"]["rows"]["accepted"] == 3
+        assert list((box(installation, provider) / "to-dfe").iterdir()) == []
+        assert list(box(installation, provider).glob("from-dfe/statements/*/*/v01-open/manifest.json"))
 
 
 def test_an_unknown_host_key_is_refused(home, tmp_path):
     with mailbox_service("paramiko", tmp_path) as (url, key, hosts):
         hosts.write_text("")
         far = Settings(home=home, mailboxes=f"{url}{home}", sftp_key=key, sftp_known_hosts=hosts)
-        with open_house(far) as house, pytest.raises(MailboxError, match="not found in known_hosts"):
-            house.mailbox("alder")
+        with open_installation(far) as installation, pytest.raises(MailboxError, match="not found in known_hosts"):
+            installation.mailbox("alder")
 
 
 @pytest.mark.parametrize(

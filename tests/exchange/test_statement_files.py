@@ -15,7 +15,7 @@ from data.records.extract import export_records, import_records
 from flows.acts.payments import payment_schedule
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.installation import House, open_house
+from flows.installation import Installation, open_installation
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from flows.upkeep.verify import verify
@@ -30,8 +30,8 @@ PAID_AT = instant("2027-01-20T10:00:00Z")
 MONTH = "2027-01"
 
 
-def latest(house: House, provider, period: str, month: str = MONTH) -> Path:
-    return max((box(house, provider) / "from-dfe" / "statements" / period / month).iterdir())
+def latest(installation: Installation, provider, period: str, month: str = MONTH) -> Path:
+    return max((box(installation, provider) / "from-dfe" / "statements" / period / month).iterdir())
 
 
 def expected_rows(rows: pl.DataFrame, period: str, amount: str = "100.00") -> pl.DataFrame:
@@ -49,12 +49,12 @@ WHERE p.contract_period = 2026 AND t.ect_first_became_eligible_at IS NOT NULL
 """
 
 
-def declarable(house: House, provider) -> pl.DataFrame:
+def declarable(installation: Installation, provider) -> pl.DataFrame:
     """Rows that would be accepted, and go onto January's statement of 2026."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         people = reader.frame(_NEW_IN_2026)
     return (
-        acceptable_rows(house, provider)
+        acceptable_rows(installation, provider)
         .filter(declaration_type="started")
         .join(people, on="participant_id", how="semi")
     )
@@ -64,17 +64,17 @@ def declarable(house: House, provider) -> pl.DataFrame:
 def busy_home(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """January's statement of 2026 with declarations, expectations, and a version before it. Not to be changed: copy it."""
     home = Path(shutil.copytree(small_home, tmp_path_factory.mktemp("busy") / "home"))
-    with open_house(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as house:
-        provider = house.lead_providers()[0]
-        statements_round(house, AT)
-        rows = declarable(house, provider)
-        put(house, provider, "declarations.csv", rows.head(3).write_csv())
+    with open_installation(Settings(home=home, database_url="", mailboxes="", seconds_between_looks=0)) as installation:
+        provider = installation.lead_providers()[0]
+        statements_round(installation, AT)
+        rows = declarable(installation, provider)
+        put(installation, provider, "declarations.csv", rows.head(3).write_csv())
         wrong = rows[3:4].with_columns(evidence_held=pl.lit("a-note"))
-        put(house, provider, "declarations-wrong.csv", wrong.write_csv())
+        put(installation, provider, "declarations-wrong.csv", wrong.write_csv())
         stranger = rows[:1].with_columns(participant_id=pl.lit("00000000-0000-4000-8000-000000000000"))
         expected = pl.concat([expected_rows(part, "2026") for part in (rows[:2], rows[3:5], stranger)])
-        put(house, provider, "expected-payments.csv", expected.write_csv())
-        done = statements_round(house, LATER)
+        put(installation, provider, "expected-payments.csv", expected.write_csv())
+        done = statements_round(installation, LATER)
         assert [outcome.status for outcome in done.intake.outcomes] == ["accepted", "rejected", "accepted"]
     return home
 
@@ -85,9 +85,9 @@ def home(busy_home: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def busy(house: House, provider) -> Path:
+def busy(installation: Installation, provider) -> Path:
     """The folder of that statement's last version, to do with as one likes."""
-    return latest(house, provider, "2026")
+    return latest(installation, provider, "2026")
 
 
 def test_the_differences_are_told_before_the_deadline(busy):
@@ -114,19 +114,19 @@ def test_the_differences_explain_everything_to_the_penny(busy):
     assert sum(Decimal(amount) for amount in told.values()) == money(rows, "difference")
 
 
-def test_expecting_something_else_makes_a_new_version(house, provider, busy):
-    rows = declarable(house, provider)
-    put(house, provider, "expected-payments.csv", expected_rows(rows[:1], "2026").write_csv())
-    done = statements_round(house, instant("2026-12-16T10:00:00Z"))
+def test_expecting_something_else_makes_a_new_version(installation, provider, busy):
+    rows = declarable(installation, provider)
+    put(installation, provider, "expected-payments.csv", expected_rows(rows[:1], "2026").write_csv())
+    done = statements_round(installation, instant("2026-12-16T10:00:00Z"))
     assert [made.path for made in done.made] == [f"from-dfe/statements/2026/{MONTH}/v03-open"]
-    again = latest(house, provider, "2026")
+    again = latest(installation, provider, "2026")
     assert read(again / "changes.csv").is_empty()
     assert "No figure has changed." in (again / "statement.html").read_text()
 
 
-def test_the_calendar_alone_makes_no_new_version(house, busy):
+def test_the_calendar_alone_makes_no_new_version(installation, busy):
     """What to do names the next deadline, which changes with the date; a version is about what is due."""
-    assert statements_round(house, instant("2026-12-30T10:00:00Z")).made == []
+    assert statements_round(installation, instant("2026-12-30T10:00:00Z")).made == []
 
 
 def test_the_changes_add_up_to_what_the_total_moved_by(busy):
@@ -140,19 +140,19 @@ def test_the_changes_add_up_to_what_the_total_moved_by(busy):
     assert "What changed since version 1" in (busy / "statement.html").read_text()
 
 
-def test_becoming_payable_changes_no_declaration(house, provider, busy):
-    statements_round(house, AFTER_IT)
-    payable = latest(house, provider, "2026")
+def test_becoming_payable_changes_no_declaration(installation, provider, busy):
+    statements_round(installation, AFTER_IT)
+    payable = latest(installation, provider, "2026")
     assert payable.name == "v03-payable"
     assert read(payable / "changes.csv").is_empty()
     assert "It was open and is payable now." in (payable / "statement.html").read_text()
 
 
-def test_without_the_files_before_sums_alone_are_compared(house, provider, busy):
-    outbox = house.outbox / provider.lead_provider_id / busy.relative_to(box(house, provider))
+def test_without_the_files_before_sums_alone_are_compared(installation, provider, busy):
+    outbox = installation.outbox / provider.lead_provider_id / busy.relative_to(box(installation, provider))
     (outbox / "declarations.csv").write_text("gone")
-    statements_round(house, AFTER_IT)
-    payable = latest(house, provider, "2026")
+    statements_round(installation, AFTER_IT)
+    payable = latest(installation, provider, "2026")
     assert not (payable / "changes.csv").exists()
     assert "only sums are compared" in (payable / "statement.html").read_text()
 
@@ -241,25 +241,25 @@ def test_the_spreadsheet_holds_the_same_and_its_formulas_agree(busy):
     assert Decimal(str(words["Total, VAT included"])) == money(read(busy / "statement.csv").filter(section="total"))
 
 
-def test_a_name_that_looks_like_a_formula_stays_text(house, provider, busy):
+def test_a_name_that_looks_like_a_formula_stays_text(installation, provider, busy):
     book = openpyxl.load_workbook(busy / "statement.xlsx")
     kinds = {cell.data_type for row in book["Declarations"].iter_rows(min_row=5) for cell in row}
     assert "f" not in kinds
 
 
-def test_the_same_statement_gives_the_same_bytes(house, provider, busy, tmp_path):
+def test_the_same_statement_gives_the_same_bytes(installation, provider, busy, tmp_path):
     """Computed a second time, in another store, from the same records and at the same instant."""
     again = Settings(
-        home=house.settings.home,
+        home=installation.settings.home,
         store=tmp_path / "store",
         mailboxes=f"file://{tmp_path}/boxes",
         seconds_between_looks=0,
     )
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         for table in ("statement_versions", "deliveries"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
-    first = {path.name: path.read_bytes() for path in latest(house, provider, "2025").iterdir() if path.is_file()}
-    with open_house(again) as other:
+    first = {path.name: path.read_bytes() for path in latest(installation, provider, "2025").iterdir() if path.is_file()}
+    with open_installation(again) as other:
         statements_round(other, AT)
         second = tmp_path / "boxes" / provider.slug / "from-dfe" / "statements" / "2025" / MONTH / "v01-open"
         assert {path.name: path.read_bytes() for path in second.iterdir() if path.is_file()} == first
@@ -269,64 +269,64 @@ def test_the_same_statement_gives_the_same_bytes(house, provider, busy, tmp_path
 
 
 @pytest.fixture
-def paid(house: House, provider, busy) -> str:
+def paid(installation: Installation, provider, busy) -> str:
     """The id of January's statement, paid."""
-    statements_round(house, AFTER_IT)
-    statement_id = json.loads((latest(house, provider, "2026") / "manifest.json").read_text())["statement_id"]
-    pay(house, statement_id, PAID_AT)
+    statements_round(installation, AFTER_IT)
+    statement_id = json.loads((latest(installation, provider, "2026") / "manifest.json").read_text())["statement_id"]
+    pay(installation, statement_id, PAID_AT)
     return statement_id
 
 
-def test_paid_statements_computed_anew_are_as_paid(house, paid):
-    done = verify(house, PAID_AT)
+def test_paid_statements_computed_anew_are_as_paid(installation, paid):
+    done = verify(installation, PAID_AT)
     assert (done.statements, done.alarms, done.moved_on) == (1, [], 0)
 
 
-def test_names_may_move_on_and_figures_may_not(house, provider, paid, tmp_path):
-    export_records(house.database, tmp_path / "out")
+def test_names_may_move_on_and_figures_may_not(installation, provider, paid, tmp_path):
+    export_records(installation.database, tmp_path / "out")
     _edit(
         tmp_path / "out" / "participants.csv", lambda rows: rows.with_columns(full_name=pl.col("full_name") + " Smith")
     )
-    import_records(house.database, tmp_path / "out", PAID_AT)
-    done = verify(house, PAID_AT, paid)
+    import_records(installation.database, tmp_path / "out", PAID_AT)
+    done = verify(installation, PAID_AT, paid)
     assert done.alarms == [] and done.moved_on == 1
     # A capacity that is raised or cut later reprices the past: DfE's own history knows such cases (payments 13.3).
     _edit(tmp_path / "out" / "bands.csv", lambda rows: rows.with_columns(capacity=pl.lit("1")))
-    import_records(house.database, tmp_path / "out", PAID_AT)
-    done = verify(house, PAID_AT)
+    import_records(installation.database, tmp_path / "out", PAID_AT)
+    done = verify(installation, PAID_AT)
     assert any("statement.csv" in alarm and paid in alarm for alarm in done.alarms)
     assert paid in verify_report(done)
-    unchanged = latest(house, provider, "2026")
-    assert unchanged.name == "v04-paid" and statements_round(house, PAID_AT).troubles == []
-    assert latest(house, provider, "2026") == unchanged
+    unchanged = latest(installation, provider, "2026")
+    assert unchanged.name == "v04-paid" and statements_round(installation, PAID_AT).troubles == []
+    assert latest(installation, provider, "2026") == unchanged
 
 
 def _edit(path: Path, change) -> None:
     change(read(path)).write_csv(path)
 
 
-def test_a_file_that_was_tampered_with_is_an_alarm(house, provider, paid):
+def test_a_file_that_was_tampered_with_is_an_alarm(installation, provider, paid):
     folder = (
-        house.outbox / provider.lead_provider_id / latest(house, provider, "2026").relative_to(box(house, provider))
+        installation.outbox / provider.lead_provider_id / latest(installation, provider, "2026").relative_to(box(installation, provider))
     )
     (folder / "manifest.json").write_text("{}")
-    assert "not the one that was delivered" in verify(house, PAID_AT).alarms[0]
+    assert "not the one that was delivered" in verify(installation, PAID_AT).alarms[0]
 
 
-def test_only_what_was_paid_can_be_verified(house, busy):
+def test_only_what_was_paid_can_be_verified(installation, busy):
     with pytest.raises(ExchangeError, match="No paid version"):
-        verify(house, PAID_AT, "00000000-0000-4000-8000-000000000000")
+        verify(installation, PAID_AT, "00000000-0000-4000-8000-000000000000")
 
 
-def test_a_months_payments_are_the_final_statements_with_control_totals(house, paid):
-    rows = payment_schedule(house, MONTH)
+def test_a_months_payments_are_the_final_statements_with_control_totals(installation, paid):
+    rows = payment_schedule(installation, MONTH)
     statements, controls = rows.filter(line="statement"), rows.filter(line="control-total")
     assert set(statements["status"]) == {"payable", "paid"} and statements.filter(status="paid")[
         "statement_id"
     ].to_list() == [paid]
-    for provider in house.lead_providers():
+    for provider in installation.lead_providers():
         for row in statements.filter(lead_provider_id=provider.lead_provider_id).to_dicts():
-            folder = latest(house, provider, row["contract_period"])
+            folder = latest(installation, provider, row["contract_period"])
             lines = read(folder / "statement.csv")
             assert row["total"] == lines.filter(section="total")["amount"][0]
             for section in ("output", "clawback", "service-fee", "adjustment", "vat"):
@@ -339,22 +339,22 @@ def test_a_months_payments_are_the_final_statements_with_control_totals(house, p
         assert sum(Decimal(control[part]) for part in parts) == Decimal(control["total"])
 
 
-def test_payments_wait_for_every_final_version(house, busy):
+def test_payments_wait_for_every_final_version(installation, busy):
     from data.settling import settle_due
-    from flows.clock import london_day
+    from schemas.instants import london_day
 
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         settle_due(connection, london_day(AFTER_IT), AFTER_IT)
     with pytest.raises(ExchangeError, match="no final version"):
-        payment_schedule(house, MONTH)
+        payment_schedule(installation, MONTH)
     with pytest.raises(ExchangeError, match="not a month"):
-        payment_schedule(house, "January")
+        payment_schedule(installation, "January")
 
 
-def test_the_past_statements_of_a_partner_add_up_to_the_statements(house, provider, paid):
+def test_the_past_statements_of_a_partner_add_up_to_the_statements(installation, provider, paid):
     folders = {
         path.parent.parent: path.parent
-        for path in sorted(box(house, provider).glob("from-dfe/statements/*/*/*/manifest.json"))
+        for path in sorted(box(installation, provider).glob("from-dfe/statements/*/*/*/manifest.json"))
     }
     partners, statements = Decimal(), Decimal()
     for folder in folders.values():
@@ -365,28 +365,28 @@ def test_the_past_statements_of_a_partner_add_up_to_the_statements(house, provid
     assert partners == statements != 0
 
 
-def test_operators_see_totals_what_moved_and_what_is_nowhere(house, provider, busy):
-    rows = acceptable_rows(house, provider)
-    put(house, provider, "declarations-more.csv", rows.head(1).write_csv())
-    done = statements_round(house, instant("2026-12-17T10:00:00Z"))
-    names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+def test_operators_see_totals_what_moved_and_what_is_nowhere(installation, provider, busy):
+    rows = acceptable_rows(installation, provider)
+    put(installation, provider, "declarations-more.csv", rows.head(1).write_csv())
+    done = statements_round(installation, instant("2026-12-17T10:00:00Z"))
+    names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     report = statements_report(done, names)
     for name in names.values():
         assert f"| {name} | " in report
     moved = sum((made.total - made.before for made in done.made), Decimal())
     assert moved and f"| £{moved:,.2f} |" in report
     assert "## Submitted declarations without a statement" in report
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         submitted = reader.frame("SELECT declaration_id FROM declarations WHERE payment_status = 'no_payment'")
     assert done.nowhere.height == submitted.height > 0
 
 
-def test_operators_see_what_is_over_capacity(house, tmp_path):
-    export_records(house.database, tmp_path / "out")
+def test_operators_see_what_is_over_capacity(installation, tmp_path):
+    export_records(installation.database, tmp_path / "out")
     _edit(tmp_path / "out" / "bands.csv", lambda rows: rows.with_columns(capacity=pl.lit("1")))
-    import_records(house.database, tmp_path / "out", AT)
-    done = statements_round(house, AT)
-    names = {each.lead_provider_id: each.name for each in house.lead_providers()}
+    import_records(installation.database, tmp_path / "out", AT)
+    done = statements_round(installation, AT)
+    names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     report = statements_report(done, names)
     assert sum(made.over_volume for made in done.standing) > 0
     assert "## Over capacity" in report

@@ -11,11 +11,11 @@ import pytest
 from data.records.extract import export_records, import_records
 from flows.clock import instant
 from flows.errors import ExchangeError
-from flows.installation import House, open_house
+from flows.installation import Installation, open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from templates.rendering import digest
+from templates.folders import digest
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put
 
@@ -29,9 +29,9 @@ def home(small_home: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def delivered(house: House, provider) -> Path:
-    statements_round(house, AT)
-    return box(house, provider) / "from-dfe" / "statements"
+def delivered(installation: Installation, provider) -> Path:
+    statements_round(installation, AT)
+    return box(installation, provider) / "from-dfe" / "statements"
 
 
 def money(rows: pl.DataFrame, column: str = "amount") -> Decimal:
@@ -42,9 +42,9 @@ def read(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, infer_schema=False)
 
 
-def test_every_statement_that_is_wanted_is_delivered_whole(house, provider, delivered):
+def test_every_statement_that_is_wanted_is_delivered_whole(installation, provider, delivered):
     """Those with something on them, those no longer open, those whose deadline is near (62 days from 14 December)."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         unpaid = reader.frame(
             "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
             "WHERE s.status <> 'paid' AND c.lead_provider_id = ? AND (s.status <> 'open' OR s.deadline_date <= '2027-02-14' "
@@ -87,29 +87,29 @@ def test_every_delivered_statement_adds_up_to_the_penny(delivered):
     assert seen > 0
 
 
-def test_nothing_changed_means_no_new_version(house, delivered):
-    again = statements_round(house, instant("2026-12-15T10:00:00Z"))
+def test_nothing_changed_means_no_new_version(installation, delivered):
+    again = statements_round(installation, instant("2026-12-15T10:00:00Z"))
     assert (again.made, again.delivered) == ([], 0)
     assert again.unchanged > 0
 
 
-def test_a_new_declaration_makes_a_new_version_of_its_statement_alone(house, provider, delivered):
-    put(house, provider, "declarations.csv", acceptable_rows(house, provider).head(1).write_csv())
-    done = statements_round(house, instant("2026-12-15T10:00:00Z"))
+def test_a_new_declaration_makes_a_new_version_of_its_statement_alone(installation, provider, delivered):
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    done = statements_round(installation, instant("2026-12-15T10:00:00Z"))
     assert len(done.intake.outcomes) == 1
     assert len(done.made) == 1
-    path = box(house, provider) / done.made[0].path
+    path = box(installation, provider) / done.made[0].path
     manifest = json.loads((path / "manifest.json").read_text())
     assert manifest["version"] == 2
-    assert (box(house, provider) / manifest["previous_version"] / "manifest.json").exists()
-    index = read(box(house, provider) / "from-dfe" / "index.csv")
+    assert (box(installation, provider) / manifest["previous_version"] / "manifest.json").exists()
+    index = read(box(installation, provider) / "from-dfe" / "index.csv")
     assert index["replaces"][-1] == manifest["previous_version"]
 
 
-def test_a_statement_is_open_on_its_deadline_and_payable_the_day_after(house):
-    earlier = statements_round(house, ON_THE_DEADLINE).settled
-    settled = statements_round(house, AFTER_IT).settled
-    with house.database.read() as reader:
+def test_a_statement_is_open_on_its_deadline_and_payable_the_day_after(installation):
+    earlier = statements_round(installation, ON_THE_DEADLINE).settled
+    settled = statements_round(installation, AFTER_IT).settled
+    with installation.database.read() as reader:
         due = reader.frame(
             "SELECT statement_id, status FROM statements WHERE deadline_date = '2026-12-31' AND status <> 'paid'"
         )
@@ -124,22 +124,22 @@ def test_a_statement_is_open_on_its_deadline_and_payable_the_day_after(house):
 
 def test_deadlines_pass_on_the_london_day(home, sample, tmp_path):
     """A deadline of 31 July is over at 23:00 UTC, when London's summer day ends."""
-    with open_house(Settings(home=home, seconds_between_looks=0)) as house:
+    with open_installation(Settings(home=home, seconds_between_looks=0)) as installation:
         statements = pl.read_csv(sample / "statements.csv", infer_schema=False)
         summer = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-07-31")).otherwise("deadline_date")
         paid = pl.when(pl.col("deadline_date") == "2026-12-31").then(pl.lit("2027-08-27")).otherwise("payment_date")
         (tmp_path / "in").mkdir()
         changed = statements.with_columns(summer.alias("deadline_date"), paid.alias("payment_date"))
         changed.write_csv(tmp_path / "in" / "statements.csv")
-        import_records(house.database, tmp_path / "in", instant(IMPORTED_AT))
+        import_records(installation.database, tmp_path / "in", instant(IMPORTED_AT))
         moved = set(changed.filter(deadline_date="2027-07-31")["statement_id"])
-        before = set(statements_round(house, instant("2027-07-31T22:59:59Z")).settled)
-        after = set(statements_round(house, instant("2027-07-31T23:00:00Z")).settled)
+        before = set(statements_round(installation, instant("2027-07-31T22:59:59Z")).settled)
+        after = set(statements_round(installation, instant("2027-07-31T23:00:00Z")).settled)
     assert moved and not moved & before and moved <= after
 
 
-def payable(house: House, provider) -> str:
-    with house.database.read() as reader:
+def payable(installation: Installation, provider) -> str:
+    with installation.database.read() as reader:
         rows = reader.frame(
             "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id "
             "JOIN declarations d ON d.payment_statement_id = s.statement_id "
@@ -149,42 +149,42 @@ def payable(house: House, provider) -> str:
     return rows["statement_id"][0]
 
 
-def test_authorising_pays_freezes_and_delivers(house, provider, delivered):
-    chosen = payable(house, provider)
-    statement, path = pay(house, chosen, instant("2026-12-16T10:00:00Z"))
+def test_authorising_pays_freezes_and_delivers(installation, provider, delivered):
+    chosen = payable(installation, provider)
+    statement, path = pay(installation, chosen, instant("2026-12-16T10:00:00Z"))
     assert path.endswith("-paid")
-    assert set(read(box(house, provider) / path / "statement.csv")["status"]) == {"paid"}
-    with house.database.read() as reader:
+    assert set(read(box(installation, provider) / path / "statement.csv")["status"]) == {"paid"}
+    with installation.database.read() as reader:
         states = reader.frame("SELECT DISTINCT payment_status FROM declarations WHERE payment_statement_id = ?", chosen)
         frozen = reader.frame("SELECT total FROM statement_versions WHERE statement_id = ? AND status = 'paid'", chosen)
     assert set(states["payment_status"]) <= {"paid", "voided"}
     assert Decimal(frozen["total"][0]) == statement.total
-    assert all(made.statement_id != chosen for made in statements_round(house, instant("2026-12-17T10:00:00Z")).made)
+    assert all(made.statement_id != chosen for made in statements_round(installation, instant("2026-12-17T10:00:00Z")).made)
 
 
 @pytest.mark.parametrize("moment", ["2026-12-16T10:00:00Z"])
-def test_what_is_not_payable_cannot_be_authorised(house, provider, delivered, moment):
-    chosen = payable(house, provider)
-    pay(house, chosen, instant(moment))
+def test_what_is_not_payable_cannot_be_authorised(installation, provider, delivered, moment):
+    chosen = payable(installation, provider)
+    pay(installation, chosen, instant(moment))
     with pytest.raises(ExchangeError, match=r"NOT-PAYABLE.*It is paid already"):
-        pay(house, chosen, instant(moment))
-    with house.database.read() as reader:
+        pay(installation, chosen, instant(moment))
+    with installation.database.read() as reader:
         still_open = reader.frame("SELECT statement_id FROM statements WHERE status = 'open'")["statement_id"][0]
     with pytest.raises(ExchangeError, match="NOT-PAYABLE"):
-        pay(house, still_open, instant(moment))
+        pay(installation, still_open, instant(moment))
     with pytest.raises(ExchangeError, match="NO-STATEMENT"):
-        pay(house, "nothing", instant(moment))
+        pay(installation, "nothing", instant(moment))
 
 
-def test_a_service_statement_is_authorised_the_same_way(house):
-    statements_round(house, instant("2026-12-01T10:00:00Z"))
-    with house.database.read() as reader:
+def test_a_service_statement_is_authorised_the_same_way(installation):
+    statements_round(installation, instant("2026-12-01T10:00:00Z"))
+    with installation.database.read() as reader:
         service = reader.frame("SELECT statement_id FROM statements WHERE status = 'payable' AND fee_type = 'service'")
-    statement, _ = pay(house, service["statement_id"][0], instant("2026-12-02T10:00:00Z"))
+    statement, _ = pay(installation, service["statement_id"][0], instant("2026-12-02T10:00:00Z"))
     assert statement.facts["status"] == "paid"
 
 
-def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, monkeypatch):
+def test_a_statement_that_does_not_add_up_stays_in_the_house(installation, provider, monkeypatch):
     import flows.rounds.computing
 
     honest = flows.rounds.computing.share
@@ -196,42 +196,42 @@ def test_a_statement_that_does_not_add_up_stays_in_the_house(house, provider, mo
         )
         return type(shares)(rigged, shares.declarations)
 
-    monkeypatch.setattr("flows.rounds.computing.share", short)
-    done = statements_round(house, AT)
+    monkeypatch.setattr("transforms.money.breakdowns.share", short)
+    done = statements_round(installation, AT)
     assert len({line.split(":")[0] for line in done.held_back}) == 1
     assert done.held_back[0].split(":")[0] not in {made.statement_id for made in done.made}
     assert len(done.made) > 0
 
 
-@pytest.mark.parametrize("step", ["flows.rounds.statements.write_statement", "data.ledger.Ledger.add_version",
+@pytest.mark.parametrize("step", ["templates.statement_files.write_statement", "data.ledger.Ledger.add_version",
                                   "sftp.local.LocalMailbox.deliver", "data.ledger.Ledger.delivered"])  # fmt: skip
-def test_cut_off_while_making_statements_the_next_round_carries_on(house, provider, monkeypatch, step, tmp_path):
+def test_cut_off_while_making_statements_the_next_round_carries_on(installation, provider, monkeypatch, step, tmp_path):
     def cut(*_arguments, **_named):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(step, cut)
         with pytest.raises(KeyboardInterrupt):
-            statements_round(house, AFTER_IT)
-    statements_round(house, AFTER_IT)
-    intake_round(house, AFTER_IT)
-    for each in house.lead_providers()[:2]:
-        index = read(box(house, each) / "from-dfe" / "index.csv")
+            statements_round(installation, AFTER_IT)
+    statements_round(installation, AFTER_IT)
+    intake_round(installation, AFTER_IT)
+    for each in installation.lead_providers()[:2]:
+        index = read(box(installation, each) / "from-dfe" / "index.csv")
         folders = {
-            path.parent.relative_to(box(house, each)).as_posix() for path in box(house, each).rglob("manifest.json")
+            path.parent.relative_to(box(installation, each)).as_posix() for path in box(installation, each).rglob("manifest.json")
         }
         assert index["sequence"].to_list() == [str(n) for n in range(1, index.height + 1)]
         assert set(index["path"]) == folders
 
 
 def test_the_ordered_basis_is_a_setting_per_provider(home, provider):
-    with open_house(Settings(home=home, seconds_between_looks=0, ordered_shares=provider.slug)) as house:
-        statements_round(house, AT)
+    with open_installation(Settings(home=home, seconds_between_looks=0, ordered_shares=provider.slug)) as installation:
+        statements_round(installation, AT)
         bases = {
             each.slug: {
-                json.loads(p.read_text())["delivery_partner_basis"] for p in box(house, each).rglob("manifest.json")
+                json.loads(p.read_text())["delivery_partner_basis"] for p in box(installation, each).rglob("manifest.json")
             }
-            for each in house.lead_providers()
+            for each in installation.lead_providers()
         }
     assert bases.pop(provider.slug) == {"ordered"}
     assert set().union(*bases.values()) == {"blended"}
@@ -245,10 +245,10 @@ def test_no_partners_file_says_a_word_of_another(delivered):
             assert not any(name in file.read_text() for name in names - {own})
 
 
-def test_settling_changes_statuses_and_nothing_else(house, tmp_path):
-    export_records(house.database, tmp_path / "before")
-    statements_round(house, AFTER_IT)
-    export_records(house.database, tmp_path / "after")
+def test_settling_changes_statuses_and_nothing_else(installation, tmp_path):
+    export_records(installation.database, tmp_path / "before")
+    statements_round(installation, AFTER_IT)
+    export_records(installation.database, tmp_path / "after")
     for path in sorted((tmp_path / "before").iterdir()):
         before, after = read(path), read(tmp_path / "after" / path.name)
         if path.stem == "statements":
@@ -264,7 +264,7 @@ def test_settling_changes_statuses_and_nothing_else(house, tmp_path):
 @pytest.fixture
 def far(home: Path, provider_id: str) -> str:
     """An open output statement of 2026 with nothing on it, whose deadline is far."""
-    with open_house(Settings(home=home)) as house, house.database.write() as connection:
+    with open_installation(Settings(home=home)) as installation, installation.database.write() as connection:
         chosen = connection.exec_driver_sql(
             "SELECT s.statement_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id WHERE c.lead_provider_id = ? "
             "AND c.contract_period = 2026 AND s.fee_type = 'output' AND s.year = 2027 AND s.month = 4 AND NOT EXISTS "
@@ -277,48 +277,48 @@ def far(home: Path, provider_id: str) -> str:
 
 @pytest.fixture
 def provider_id(home: Path) -> str:
-    with open_house(Settings(home=home)) as house:
-        return house.lead_providers()[0].lead_provider_id
+    with open_installation(Settings(home=home)) as installation:
+        return installation.lead_providers()[0].lead_provider_id
 
 
-def versions_of(house: House, statement_id: str) -> list[str]:
-    with house.database.read() as reader:
+def versions_of(installation: Installation, statement_id: str) -> list[str]:
+    with installation.database.read() as reader:
         return reader.frame(
             "SELECT status FROM statement_versions WHERE statement_id = ? ORDER BY version", statement_id
         )["status"].to_list()
 
 
-def test_an_open_statement_comes_62_days_before_its_deadline(far, house):
+def test_an_open_statement_comes_62_days_before_its_deadline(far, installation):
     """The deadline is 31 March 2027."""
-    assert statements_round(house, instant("2027-01-27T12:00:00Z")).not_wanted > 0
-    assert versions_of(house, far) == []
-    statements_round(house, instant("2027-01-28T00:00:00Z"))
-    assert versions_of(house, far) == ["open"]
+    assert statements_round(installation, instant("2027-01-27T12:00:00Z")).not_wanted > 0
+    assert versions_of(installation, far) == []
+    statements_round(installation, instant("2027-01-28T00:00:00Z"))
+    assert versions_of(installation, far) == ["open"]
 
 
-def test_an_open_statement_comes_when_something_is_expected_of_it(far, house, provider):
-    who = acceptable_rows(house, provider)["participant_id"][0]
-    put(house, provider, "expected-payments.csv",
+def test_an_open_statement_comes_when_something_is_expected_of_it(far, installation, provider):
+    who = acceptable_rows(installation, provider)["participant_id"][0]
+    put(installation, provider, "expected-payments.csv",
         f"statement_month,contract_period,participant_id,course_identifier,declaration_type\n2027-04,2026,{who},ecf-induction,started\n")  # fmt: skip
-    statements_round(house, AT)
-    assert versions_of(house, far) == ["open"]
+    statements_round(installation, AT)
+    assert versions_of(installation, far) == ["open"]
 
 
-def test_an_open_statement_comes_when_it_is_adjusted_and_stays(far, house):
-    with house.database.write() as connection:
+def test_an_open_statement_comes_when_it_is_adjusted_and_stays(far, installation):
+    with installation.database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO adjustments VALUES (?, ?, 'a correction', '-10.00')",
             ("dddddddd-0000-4000-8000-000000000001", far),
         )
-    statements_round(house, AT)
-    with house.database.write() as connection:
+    statements_round(installation, AT)
+    with installation.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM adjustments WHERE statement_id = ?", (far,))
-    statements_round(house, AT)
-    assert versions_of(house, far) == ["open", "open"]
+    statements_round(installation, AT)
+    assert versions_of(installation, far) == ["open", "open"]
 
 
-def test_what_became_payable_comes_whatever_is_on_it(far, house):
-    with house.database.write() as connection:
+def test_what_became_payable_comes_whatever_is_on_it(far, installation):
+    with installation.database.write() as connection:
         connection.exec_driver_sql("UPDATE statements SET status = 'payable' WHERE statement_id = ?", (far,))
-    statements_round(house, AT)
-    assert versions_of(house, far) == ["payable"]
+    statements_round(installation, AT)
+    assert versions_of(installation, far) == ["payable"]

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from flows.clock import instant
-from flows.installation import House
+from flows.installation import Installation
 from flows.rounds.intake import intake_round
 from tests.conftest import NOW
 from tests.exchange.provider import put, receipts, results
@@ -35,27 +35,27 @@ both_roles = pytest.mark.parametrize("role", ["ect", "mentor"])
 
 
 @pytest.fixture
-def ask(house: House, provider):
+def ask(installation: Installation, provider):
     """The answer to a question about this provider's records."""
 
     def asked(sql: str, *parameters: str) -> pl.DataFrame:
-        with house.database.read() as reader:
+        with installation.database.read() as reader:
             return reader.frame(sql, provider.lead_provider_id, *parameters)
 
     return asked
 
 
 @pytest.fixture
-def send(house: House, provider, tmp_path):
+def send(installation: Installation, provider, tmp_path):
     """Send rows as a file of a kind; returns (results, the records' differences)."""
 
     def sent(kind: str, rows: pl.DataFrame, now=AT, name: str = ""):
-        before = exported(house, tmp_path / "before")
+        before = exported(installation, tmp_path / "before")
         file_name = f"{kind}{name}.csv"
-        put(house, provider, file_name, rows.write_csv())
-        done = intake_round(house, now)
+        put(installation, provider, file_name, rows.write_csv())
+        done = intake_round(installation, now)
         assert done.troubles == []
-        return results(receipts(house, provider)[file_name]), differences(before, exported(house, tmp_path / "after"))
+        return results(receipts(installation, provider)[file_name]), differences(before, exported(installation, tmp_path / "after"))
 
     return sent
 
@@ -129,7 +129,7 @@ def test_what_is_not_paid_is_voided(ask, send, status):
     }
 
 
-def test_what_is_paid_is_clawed_back(ask, send, house):
+def test_what_is_paid_is_clawed_back(ask, send, installation):
     chosen = ask(_DECLARED, "paid").head(2)
     told, changed = send("voids", chosen.select("declaration_id"))
     assert told["state"].to_list() == ["awaiting-clawback"] * 2
@@ -147,7 +147,7 @@ def test_what_is_paid_is_clawed_back(ask, send, house):
     assert again["outcome"].to_list() == ["already-done"] * 2 and unchanged == {}
 
 
-def test_a_partnership_is_made_and_those_who_wait_are_taken_over(ask, send, house, provider):
+def test_a_partnership_is_made_and_those_who_wait_are_taken_over(ask, send, installation, provider):
     """Someone at a school where this provider has no partnership for 2026 gets an expression of interest."""
     owner = provider.lead_provider_id
     schools = ask(
@@ -166,7 +166,7 @@ def test_a_partnership_is_made_and_those_who_wait_are_taken_over(ask, send, hous
         "SELECT delivery_partner_id FROM provider_delivery_partners WHERE lead_provider_id = ? AND contract_period = 2026"
     )["delivery_partner_id"][0]
     waiting, urn = schools["training_period_id"][0], schools["urn"][0]
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         connection.exec_driver_sql(
             "UPDATE training_periods SET expression_of_interest_lead_provider_id = ?, "
             "expression_of_interest_contract_period = 2026 WHERE training_period_id = ?",
@@ -204,18 +204,18 @@ def test_a_partnerships_delivery_partner_is_corrected(ask, send):
     }
 
 
-def test_expected_payments_are_kept_and_the_last_file_stands(ask, send, house):
+def test_expected_payments_are_kept_and_the_last_file_stands(ask, send, installation):
     people = ask(_ACTIVE, "ect").head(3)
     rows = training(people, "ect", statement_month="2027-01", contract_period="2025", declaration_type="retained-1")
     told, changed = send("expected-payments", rows.with_columns(expected_amount=pl.lit("89.55")))
     assert told["outcome"].to_list() == ["accepted"] * 3 and changed == {}
     send("expected-payments", rows.head(1).with_columns(expected_amount=pl.lit("90.00")), NEXT_DAY, "-later")
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         kept = reader.frame("SELECT submission_id, expected_amount FROM expected_payments")
     assert sorted(kept["expected_amount"]) == ["89.55"] * 3 + ["90.00"]
 
 
-def test_expected_payments_can_go_back_to_an_earlier_file(ask, send, house, provider):
+def test_expected_payments_can_go_back_to_an_earlier_file(ask, send, installation, provider):
     """The same bytes are a duplicate only while they are what stands."""
     people = ask(_ACTIVE, "ect").head(1)
     rows = training(people, "ect", statement_month="2027-01", contract_period="2025", declaration_type="retained-1")
@@ -223,9 +223,9 @@ def test_expected_payments_can_go_back_to_an_earlier_file(ask, send, house, prov
     statuses = []
     for number, sent in enumerate((one, one, other, one, one)):
         name = f"expected-payments-{number}.csv"
-        put(house, provider, name, sent.write_csv())
-        intake_round(house, instant(f"2026-12-14T10:0{number}:00Z"))
-        statuses.append(receipts(house, provider)[name]["status"])
+        put(installation, provider, name, sent.write_csv())
+        intake_round(installation, instant(f"2026-12-14T10:0{number}:00Z"))
+        statuses.append(receipts(installation, provider)[name]["status"])
     assert statuses == ["accepted", "duplicate", "accepted", "accepted", "duplicate"]
 
 
@@ -248,7 +248,7 @@ def test_files_see_one_another_through_the_records(ask, send):
     ["voids", "deferrals", "withdrawals", "resumptions", "schedule-changes", "partnerships", "partnership-changes",
      "expected-payments"],
 )  # fmt: skip
-def test_a_rejected_csv_of_any_kind_can_be_corrected_and_sent_back(ask, send, house, provider, kind):
+def test_a_rejected_csv_of_any_kind_can_be_corrected_and_sent_back(ask, send, installation, provider, kind):
     people = ask(_ACTIVE, "ect").head(2)
     send("deferrals", training(people, "ect", reason="other"), instant("2026-12-13T10:00:00Z"), "-first")
     others = ask(_ACTIVE, "mentor").head(2)
@@ -271,7 +271,7 @@ def test_a_rejected_csv_of_any_kind_can_be_corrected_and_sent_back(ask, send, ho
     bad = good.with_columns(pl.lit("wrong").alias(wrong))
     told, changed = send(kind, bad, AT, "-bad")
     assert set(told["outcome"]) == {"rejected"} and changed == {}
-    back = results(receipts(house, provider)[f"{kind}-bad.csv"], "rejected.csv")
+    back = results(receipts(installation, provider)[f"{kind}-bad.csv"], "rejected.csv")
     assert back.columns == ["line_number", *good.columns, "errors"] and back["errors"].null_count() == 0
     told, _ = send(kind, back.with_columns(good[wrong]), NEXT_DAY, "-corrected")
     assert told["outcome"].to_list() == ["accepted"] * good.height, told["messages"].to_list()

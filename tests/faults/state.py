@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.tables import metadata
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.settings import Settings
 
 # Numbers that a database gives out and never takes back, whoever was cut off in between; and when a look began, by the clock.
@@ -23,7 +23,7 @@ class State:
 
 def state_of(settings: Settings, home: Path) -> State:
     state = State()
-    with open_house(settings) as house, house.database.read() as reader:
+    with open_installation(settings) as installation, installation.database.read() as reader:
         for name in metadata.tables:
             rows = reader.frame(f"SELECT * FROM {name}")
             kept = [column for column in sorted(rows.columns) if column != GIVEN_OUT.get(name)]

@@ -11,7 +11,7 @@ import polars as pl
 from data.records.extract import import_records
 from data.sample.nation import write_sample
 from flows.clock import instant
-from flows.installation import House, LeadProvider, open_house
+from flows.installation import Installation, LeadProvider, open_installation
 from flows.settings import Settings
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box
@@ -47,8 +47,8 @@ class Ground:
     dropped: Callable[[Path], None]
 
 
-def put(house: House, provider: LeadProvider, name: str, content: str) -> None:
-    path = box(house, provider) / "to-dfe" / name
+def put(installation: Installation, provider: LeadProvider, name: str, content: str) -> None:
+    path = box(installation, provider) / "to-dfe" / name
     path.write_text(content)
     os.utime(path, (_PUT_AT, _PUT_AT + len(list(path.parent.iterdir()))))
 
@@ -57,23 +57,23 @@ def first_home(folder: Path, settings: dict[str, str]) -> None:
     """Records of two lead providers, with one month's statements alone not paid; and files of every sort waiting."""
     write_sample(folder / "sample", SCALE)
     (folder / "mailboxes").mkdir()
-    with open_house(Settings(**settings)) as house:
-        import_records(house.database, folder / "sample", instant(IMPORTED_AT))
-        first, second = house.lead_providers()[:2]
-        with house.database.write() as connection:
+    with open_installation(Settings(**settings)) as installation:
+        import_records(installation.database, folder / "sample", instant(IMPORTED_AT))
+        first, second = installation.lead_providers()[:2]
+        with installation.database.write() as connection:
             connection.exec_driver_sql(
                 "UPDATE statements SET status = 'paid' WHERE year * 100 + month <> 202701 OR contract_id NOT IN "
                 f"(SELECT contract_id FROM contracts WHERE lead_provider_id IN ('{first.lead_provider_id}', "
                 f"'{second.lead_provider_id}') AND contract_period IN (2025, 2026))"
             )
         for provider in (first, second):
-            rows = acceptable_rows(house, provider)
+            rows = acceptable_rows(installation, provider)
             wrong = rows[:1].with_columns(evidence_held=pl.lit("a-note"))
-            put(house, provider, "declarations.csv", pl.concat([rows[:3], wrong]).write_csv())
-            put(house, provider, "declarations-again.csv", pl.concat([rows[:3], wrong]).write_csv())
-            put(house, provider, "withdrawals.csv", _withdrawal(rows[2:3]))
-            put(house, provider, "expected-payments.csv", _expected(rows[:2]))
-            put(house, provider, "nonsense.txt", "what is this\n")
+            put(installation, provider, "declarations.csv", pl.concat([rows[:3], wrong]).write_csv())
+            put(installation, provider, "declarations-again.csv", pl.concat([rows[:3], wrong]).write_csv())
+            put(installation, provider, "withdrawals.csv", _withdrawal(rows[2:3]))
+            put(installation, provider, "expected-payments.csv", _expected(rows[:2]))
+            put(installation, provider, "nonsense.txt", "what is this\n")
     shutil.rmtree(folder / "sample")
 
 
@@ -101,14 +101,14 @@ def tell(ground: Ground, worker: Worker, folder: Path) -> dict[str, Stage]:
     ]
     for name, action, as_of in rounds:
         statement_id = None
-        with open_house(Settings(**ground.settings(home))) as house:
+        with open_installation(Settings(**ground.settings(home))) as installation:
             if name == "changed":
-                for provider in house.lead_providers()[:2]:
-                    fresh = acceptable_rows(house, provider)[4:6]
-                    put(house, provider, "declarations-more.csv", fresh.write_csv())
-                    put(house, provider, "expected-payments-more.csv", _expected(fresh))
+                for provider in installation.lead_providers()[:2]:
+                    fresh = acceptable_rows(installation, provider)[4:6]
+                    put(installation, provider, "declarations-more.csv", fresh.write_csv())
+                    put(installation, provider, "expected-payments-more.csv", _expected(fresh))
             if action == "authorise":
-                with house.database.read() as reader:
+                with installation.database.read() as reader:
                     statement_id = reader.frame(
                         "SELECT MIN(statement_id) AS statement_id FROM statements WHERE status = 'payable'"
                     )["statement_id"][0]

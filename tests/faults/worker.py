@@ -22,7 +22,7 @@ Job = dict[str, Any]
 
 def _round(job: Job) -> None:
     from flows.clock import instant
-    from flows.installation import open_house
+    from flows.installation import open_installation
     from flows.rounds.intake import intake_round
     from flows.rounds.statements import authorise, statements_round
     from flows.settings import Settings
@@ -35,15 +35,15 @@ def _round(job: Job) -> None:
         os.setgid(65534)
         os.setuid(65534)
     now: datetime = instant(job["as_of"])
-    with watched(job.get("fault")) as steps, open_house(Settings(**job["settings"])) as house:
+    with watched(job.get("fault")) as steps, open_installation(Settings(**job["settings"])) as installation:
         if job["action"] == "intake":
-            troubles = intake_round(house, now).troubles
+            troubles = intake_round(installation, now).troubles
         elif job["action"] == "statements":
-            done = statements_round(house, now)
+            done = statements_round(installation, now)
             troubles = done.troubles + done.intake.troubles + done.held_back
         else:
-            newest = house.ledger.newest_version(job["statement_id"])
-            authorise(house, job["statement_id"], newest.total if newest else Decimal(), now)
+            newest = installation.versions.newest(job["statement_id"])
+            authorise(installation, job["statement_id"], newest.total if newest else Decimal(), now)
             troubles = []
     _tell(job, {"steps": steps.count, "troubles": troubles, "by_kind": steps.by_kind, "struck": steps.has_struck})
 

@@ -496,7 +496,7 @@ def main(argv: list[str]) -> int:
     act, *rest = argv
     if act == "compare":
         found = list(differences(Path(rest[0]), Path(rest[1]), "--parsed" in rest))
-        print("\n".join(found[:100]) or "The same.")
+        print("\n".join(found[:30]) or "The same.")
         print(f"{len(found)} differences")
         return bool(found)
     folder = Path(rest[0]).resolve()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.service.services import api_of_running_service, held_port
 from flows.settings import Settings
 from sftp.keys import host_key, write_new_key
@@ -69,20 +69,20 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(small_home, tmp_pat
         port = taken.getsockname()[1]
         assert f"NO-PORT: Port {port} on 127.0.0.1 is taken." in refused(environment(home, port, free_port()))
         assert f"NO-PORT: Port {port} on 127.0.0.1 is taken." in refused(environment(home, free_port(), port))
-        with open_house(Settings(home=home)) as house:
+        with open_installation(Settings(home=home)) as installation:
             other = held_port("127.0.0.1", port, "ECTX_UI_PORT", or_another=True)
             assert other.getsockname()[1] != port
             other.close()
-            assert api_of_running_service(house.settings) is None
+            assert api_of_running_service(installation.settings) is None
 
 
 def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_path):
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
     ui_port, sftp_port = free_port(), free_port()
-    with open_house(Settings(home=home)) as house:
-        provider = house.lead_providers()[0]
-        house.accounts.add_key(provider.slug, write_new_key(tmp_path / "id"))
-        people = _people(house)
+    with open_installation(Settings(home=home)) as installation:
+        provider = installation.lead_providers()[0]
+        installation.accounts.add_key(provider.slug, write_new_key(tmp_path / "id"))
+        people = _people(installation)
         known = pinned(tmp_path, sftp_port, host_key(home / "host_key"))
     client = Client(tmp_path / "id", known, provider.slug, sftp_port)
     settings = environment(home, ui_port, sftp_port)
@@ -96,16 +96,16 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
             assert f"http://127.0.0.1:{ui_port}/api" in answer.read().decode()
         for name, content in _personal_files(people, tmp_path).items():
             client.sftp(f'put "{content}" "to-dfe/{name}"')
-        with open_house(Settings(home=home)) as house:
-            wait_for(lambda: len(receipts(house, provider)) == 3, 90)
-            assert list((box(house, provider) / "to-dfe").iterdir()) == []
+        with open_installation(Settings(home=home)) as installation:
+            wait_for(lambda: len(receipts(installation, provider)) == 3, 90)
+            assert list((box(installation, provider) / "to-dfe").iterdir()) == []
 
             # The Prefect server dies: it is started again, and the schedule goes on.
             [server] = [pid for pid in children(process.pid) if b"flows.service.prefect_server" in _command(pid)]
             os.kill(server, signal.SIGKILL)
-            put(house, provider, "declarations-after.csv", "x\n")
+            put(installation, provider, "declarations-after.csv", "x\n")
             assert (
-                wait_for(lambda: receipts(house, provider).get("declarations-after.csv"), 120)["status"] == "rejected"
+                wait_for(lambda: receipts(installation, provider).get("declarations-after.csv"), 120)["status"] == "rejected"
             )
 
         # The SFTP server dies: it is started again on the port that is held, and who comes meanwhile is served.
@@ -137,9 +137,9 @@ def _command(pid: int) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def _people(house) -> pl.DataFrame:
+def _people(installation) -> pl.DataFrame:
     """participant_id, full_name, trn, email of everybody; tutors' names and addresses among them."""
-    with house.database.read() as reader:
+    with installation.database.read() as reader:
         people = reader.frame(
             "SELECT p.participant_id, p.full_name, p.trn, s.email FROM participants p "
             "LEFT JOIN school_periods s ON s.participant_id = p.participant_id UNION "

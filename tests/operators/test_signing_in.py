@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from flows.clock import instant
-from flows.installation import open_house
+from flows.installation import open_installation
 from flows.service.services import Services, prefect_environment, server_environment, services
 from flows.service.signing_in import auth_string, known_secret, made_secret, secret_file
 from flows.settings import Settings
@@ -78,7 +78,7 @@ def office(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     home = Path(shutil.copytree(small_home, tmp_path_factory.mktemp("office") / "home"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECTX_", "PREFECT_"))}
     settings = Settings(home=home, seconds_between_looks=0)
-    with open_house(settings) as house, services(house, 0, scheduled=False, any_ui_port=True) as running:
+    with open_installation(settings) as installation, services(installation, 0, scheduled=False, any_ui_port=True) as running:
         yield Office(settings, running, kept | {"ECTX_HOME": str(home)})
 
 
@@ -108,9 +108,9 @@ def test_the_secret_of_a_home_is_not_shown_to_a_server_somewhere_else(tmp_path, 
     assert prefect_environment(told, "https://elsewhere.example/api")["PREFECT_API_AUTH_STRING"] == "ectx:theirs"
 
 
-def test_a_backup_keeps_the_secret(house, tmp_path):
-    secret = made_secret(house.settings)
-    backup(house, tmp_path / "copy", instant(NOW))
+def test_a_backup_keeps_the_secret(installation, tmp_path):
+    secret = made_secret(installation.settings)
+    backup(installation, tmp_path / "copy", instant(NOW))
     restored = Settings(home=tmp_path / "again")
     restore(tmp_path / "copy", restored)
     assert known_secret(restored) == secret
@@ -247,8 +247,8 @@ def test_localhost_is_led_to_the_pages_and_nobody_frames_them(office: Office):
 
 def test_a_worker_killed_with_its_run_stops_nothing(office: Office, deployment: str):
     """A run that sleeps between two looks is killed with its worker; another worker's run is through at once."""
-    with open_house(office.settings) as house:
-        put(house, house.lead_providers()[0], "declarations.csv", "x\n")
+    with open_installation(office.settings) as installation:
+        put(installation, installation.lead_providers()[0], "declarations.csv", "x\n")
     slow = _worker(office, seconds_between_looks="300")
     try:
         office.prefect("deployment", "run", "intake/every-minute")

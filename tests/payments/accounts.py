@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from data.casting import INSTANT
+from schemas.columns import INSTANT
 from transforms.money.breakdowns import Shares, share
 from transforms.money.statements import Figures, compute_figures
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.casting import INSTANT, MONEY
 from data.expectations import PARTNERS
+from schemas.columns import INSTANT, MONEY
 from schemas.outbound.discrepancies import REASONS
 from tests.laws import tried
 from tests.payments.accounts import PROVIDER, Account, Unit

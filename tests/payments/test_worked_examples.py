@@ -9,7 +9,8 @@ import pytest
 
 from tests.payments.accounts import Account, Unit, counts_by_band, many, pounds_by_section
 from transforms.money.pence import rounded, shared_pence
-from transforms.money.statements import compute_figures, monthly_service_fee
+from transforms.money.statements import compute_figures
+from transforms.money.service_fees import monthly_service_fee
 
 SMALL = ((2, "1000.00", "0.60"), (2, "900.00", "0.60"), (2, "800.00", "0.60"))
 BANDS_A = ((2000, "995.00", "0.60"), (2000, "979.00", "0.60"), (1000, "966.00", "0.60"), (100, "966.00", "1.00"))

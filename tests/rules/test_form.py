@@ -2,10 +2,11 @@
 
 import pytest
 
-from schemas.inbound.reading import FileFailure, Limits, read_sheet, too_large
-from schemas.kinds.kind import kind_of, nearest_kind
+from schemas.inbound.names import kind_of, nearest_kind
+from schemas.inbound.reading import Limits, read_sheet, too_large
+from schemas.inbound.failure import FileFailure
 from tests.builders import DECLARATIONS, NOW, STRANGER, US, World, a_row, an_id, codes, judged, outcomes, sheet_of
-from transforms.changes import Submission
+from schemas.submission import Submission
 from transforms.judging import judge
 from transforms.receipts import told
 

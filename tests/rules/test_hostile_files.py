@@ -10,12 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.clock import london_day
-from schemas.inbound.reading import FileFailure, Limits, Sheet, read_sheet
-from schemas.kinds.kind import KINDS
+from schemas.instants import london_day
+from schemas.inbound.reading import Limits, Sheet, read_sheet
+from schemas.inbound.failure import FileFailure
+from schemas.kinds import KINDS
 from tests.builders import NOW, US, World, a_row
 from tests.laws import tried
-from transforms.changes import Submission
+from schemas.submission import Submission
 from transforms.judging import judge
 from transforms.receipts import told
 
@@ -122,7 +123,7 @@ SIZES = {
 }
 READS = """
 import sys
-from schemas.kinds.kind import KINDS
+from schemas.kinds import KINDS
 from schemas.inbound.reading import FileFailure, Limits, read_sheet
 HEADER = {header!r}
 try:

@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.snapshot import Snapshot
+from schemas.needs import Snapshot
 from tests.builders import (
     MENTOR,
     NOW,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.inbound.reading import FileFailure, Limits, read_sheet
+from schemas.inbound.reading import Limits, read_sheet
+from schemas.inbound.failure import FileFailure
 from schemas.inbound.unread import NO_CHECKSUM, refused_unread
-from schemas.kinds.kind import KINDS
+from schemas.kinds import KINDS
 from tests.builders import DECLARATIONS, TRN, US, World, a_row, a_training_row, codes, judged, outcomes, sheet_of
 from tests.laws import tried
 from transforms.receipts import told
@@ -352,7 +353,7 @@ def test_a_row_with_a_quote_in_its_middle_is_named_by_line_and_column():
     cells = list(row.values())
     content = f"{HEADER}\n{LINE}\n" + ",".join([*cells[:2], 'star"ted', *cells[3:]]) + "\n"
     from tests.builders import NOW
-    from transforms.changes import Submission
+    from schemas.submission import Submission
     from transforms.judging import judge
 
     sheet = read_sheet(content.encode(), DECLARATIONS, Limits())

@@ -1,6 +1,6 @@
 -- Which declaration sits in which band, and what it is worth, exactly.
 --
--- Handbook: payments 3 and 16; RECT app/services/payment_calculator/banded/band_allocator.rb. The four steps, which add
+-- Why: transforms/README.md, Bands. Source: RECT app/services/payment_calculator/banded/band_allocator.rb. The four steps, which add
 -- and remove units band by band, have a closed form: units always fill the bands from the bottom without a gap, so it is
 -- enough to know how high they reach.
 --
@@ -10,10 +10,11 @@
 --   a refund gives back the topmost place below `reached`; when none is left it is worth nothing
 --
 -- In:  statements (statement_id, lead_provider_id, contract_period, contract_type, contract_id, payment_date,
---      mentor_fee_per_declaration), chosen (statement_id), units, bands, proportions, entries (row, statement_id, line_type,
---      participant_type, declaration_type, declaration_date, created_at, declaration_id)
--- Out: row, position, band, unit_fee DECIMAL (pounds, six decimals; 0 when dropped), nothing_because (why it is worth
---      nothing: over-volume, nothing-left of what was billed to give back, no-price: such a statement is held back)
+--      mentor_fee_per_declaration), chosen (statement_id), units, bands, proportions, prices (prices.sql), entries (row,
+--      statement_id, line_type, participant_type, declaration_type, declaration_date, created_at, declaration_id)
+-- Out: row, position, band; what it is worth and what that is made of: proportion, ratio, fee, unit_fee (0 when dropped);
+--      nothing_because (why it is worth nothing: over-volume, nothing-left of what was billed to give back, no-price: such a
+--      statement is held back)
 WITH before AS (
     SELECT now.statement_id, u.counted_as, u.declaration_type,
            SUM(u.billed) AS billed_before, SUM(u.refunded) AS refunded_before
@@ -29,7 +30,7 @@ capacity AS (
     SELECT contract_id, SUM(capacity)::BIGINT AS capacity FROM bands GROUP BY contract_id
 ),
 places AS (
-    SELECT contract_id, band, fee_per_declaration, output_fee_ratio,
+    SELECT contract_id, band,
            SUM(capacity) OVER ladder - capacity + 1 AS first, SUM(capacity) OVER ladder AS last
     FROM bands WINDOW ladder AS (PARTITION BY contract_id ORDER BY band)
 ),
@@ -67,11 +68,10 @@ positioned AS (
 SELECT p.row,
        CASE WHEN p.calculator = 'banded' THEN p.position END AS position,
        CASE WHEN p.calculator = 'banded' THEN l.band END AS band,
-       CASE WHEN p.calculator = 'banded'
-            THEN COALESCE(CAST(f.fee_proportion AS DECIMAL(3, 2)) * CAST(l.output_fee_ratio AS DECIMAL(3, 2))
-                          * CAST(l.fee_per_declaration AS DECIMAL(12, 2)), 0)
-            ELSE COALESCE(CAST(f.fee_proportion AS DECIMAL(3, 2)) * CAST(p.mentor_fee_per_declaration AS DECIMAL(12, 2)), 0)
-       END::DECIMAL(18, 6) AS unit_fee,
+       u.proportion,
+       u.ratio,
+       u.fee,
+       COALESCE(u.unit_fee, 0) AS unit_fee,
        CASE WHEN f.fee_proportion IS NULL THEN 'no-price'
             WHEN p.calculator = 'flat_rate' AND p.mentor_fee_per_declaration IS NULL THEN 'no-price'
             WHEN p.calculator = 'banded' AND p.capacity IS NULL THEN 'no-price'
@@ -83,4 +83,7 @@ LEFT JOIN places l
        ON p.calculator = 'banded' AND l.contract_id = p.contract_id AND p.position BETWEEN l.first AND l.last
 LEFT JOIN proportions f
        ON f.contract_type = p.contract_type AND f.calculator = p.calculator AND f.declaration_type = p.declaration_type
+LEFT JOIN prices u
+       ON u.contract_id = p.contract_id AND u.counted_as = p.counted_as AND u.declaration_type = p.declaration_type
+      AND u.band IS NOT DISTINCT FROM l.band
 ORDER BY p.row

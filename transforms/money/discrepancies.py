@@ -1,4 +1,4 @@
-"""Expected against due, declaration by declaration, and why they differ (handbook: statements and extracts 15).
+"""Expected against due, declaration by declaration, and why they differ (transforms/README.md, Discrepancies).
 
 The reasons' words are in schemas.outbound.discrepancies; when each applies is `_applies` below. Whole pence throughout.
 """
@@ -7,15 +7,19 @@ from datetime import date
 
 import polars as pl
 
+from schemas.accounts import Accounts, Expectations
+from schemas.frames import joined
+from schemas.instants import day_in_london, long_day_text
+from schemas.lifecycle import PAID_FOR, is_taken_back, next_statements
 from schemas.outbound import discrepancies as reasons
 from schemas.rules import in_words
 from schemas.vocabulary import DECLARATION_TYPE
 from transforms.money.amounts import pounds_text, rate_text
-from transforms.money.explaining import guesses
+from transforms.money.expected import DECLARED, expected, rejected_of_lists
+from transforms.money.guesses import guesses
+from transforms.money.statements import Figures
 
-DECLARED = ["lead_provider_id", "participant_id", "participant_type", "declaration_type"]
 KEY = ["statement_id", *DECLARED]
-LIVE = ("eligible", "payable", "paid")
 IS_THERE = pl.col("is_billable") | pl.col("is_refund")
 DIFFERENCES = {
     **dict.fromkeys(("statement_id", "participant_id", "trn", "full_name", "participant_type", "declaration_type"), pl.String),
@@ -25,37 +29,22 @@ DIFFERENCES = {
 }  # fmt: skip
 
 
-def discrepancies(
-    statements: pl.DataFrame,
-    declarations: pl.DataFrame,
-    bands: pl.DataFrame,
-    expected: pl.DataFrame,
-    trained: pl.DataFrame,
-    merges: pl.DataFrame,
-    declared: pl.DataFrame,
-    rejected: pl.DataFrame,
-    named: pl.DataFrame,
-    today: date,
-    partners: pl.DataFrame,
-    rejected_of_lists: pl.DataFrame,
-) -> pl.DataFrame:
-    """Every expected or due declaration of the statements for which something was expected.
+def discrepancies(accounts: Accounts, figures: Figures, expectations: Expectations, today: date) -> pl.DataFrame:
+    """Every expected or due declaration of the chosen statements for which something was expected.
 
-    statements, bands, named: as in data.accounts.Accounts, the statements chosen alone. declarations: as in
-    transforms.money.statements.Figures. expected, trained, merges, declared, rejected, partners, rejected_of_lists: as in
-    data.expectations.Expectations.
     Returns DIFFERENCES, by statement, reason and participant; expected_pence is null where no amount was sent, and 0 for
     what was not expected at all; difference_pence = due − expected.
     """
-    concerned = statements.join(expected.select("statement_id").unique(), on="statement_id", how="semi")
-    rows = _both_sides(concerned, declarations, expected)
-    rows = _with_people(rows, trained, merges)
-    rows = _with_declared(rows, declared, named)
-    rows = rows.join(rejected, on=DECLARED, how="left", maintain_order="left")
-    rows = rows.join(rejected_of_lists, on=KEY, how="left", maintain_order="left")
-    rows = rows.join(_next_deadlines(named, today), on=["lead_provider_id", "contract_period"], how="left")
-    rows = _with_partner_words(rows, partners)
-    rows = rows.join(guesses(rows, concerned, bands), on=KEY, how="left", maintain_order="left")
+    sent = expected(expectations)
+    concerned = accounts.wanted.join(sent.select("statement_id").unique(), on="statement_id", how="semi")
+    rows = _both_sides(concerned, figures.declarations, sent)
+    rows = _with_people(rows, expectations.trained, expectations.merges)
+    rows = _with_declared(rows, expectations.declarations, accounts.named)
+    rows = joined(rows, expectations.rejected, DECLARED)
+    rows = joined(rows, rejected_of_lists(expectations), KEY)
+    rows = rows.join(_next_deadlines(accounts.named, today), on=["lead_provider_id", "contract_period"], how="left")
+    rows = _with_partner_words(rows, expectations.partners)
+    rows = joined(rows, guesses(rows, concerned, figures.prices), KEY)
     return _judged(rows.with_columns(**_words()))
 
 
@@ -120,8 +109,8 @@ def _with_people(rows: pl.DataFrame, trained: pl.DataFrame, merges: pl.DataFrame
 def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     """What the records hold of the key, on whatever statement: the newest, the live one, the one taken back."""
     in_order = declared.sort("created_at", "declaration_id")
-    taken_back = pl.col("clawback_status") != "no_clawback"
-    live = pl.col("payment_status").is_in(LIVE) & ~taken_back
+    taken_back = is_taken_back()
+    live = pl.col("payment_status").is_in(PAID_FOR.statuses) & ~taken_back
     held = in_order.group_by(DECLARED, maintain_order=True).agg(
         pl.col("payment_status").last().alias("newest_status"),
         pl.col("declaration_id").last().alias("newest_id"),
@@ -144,7 +133,7 @@ def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFr
     key = ["lead_provider_id", "participant_id", "participant_type", "expected_partner_id"]
     rows = rows.join(partners, on=key, how="left", maintain_order="left").with_columns(
         pl.col("expected_partner_name").fill_null("the delivery partner you name"),
-        pl.col("corrected_at").dt.convert_time_zone("Europe/London").dt.date().alias("corrected_on"),
+        day_in_london(pl.col("corrected_at")).alias("corrected_on"),
     )
     from_expected = (pl.col("corrected_from") == pl.col("expected_partner_id")) & (
         pl.col("corrected_to") == pl.col("due_partner_id")
@@ -170,11 +159,10 @@ def _statement_words() -> pl.Expr:
 
 def _next_deadlines(named: pl.DataFrame, today: date) -> pl.DataFrame:
     """lead_provider_id, contract_period, deadline_words: the open output statement with the earliest deadline to come."""
-    able = (pl.col("fee_type") == "output") & (pl.col("status") == "open") & (pl.col("deadline_date") >= today)
-    first = named.filter(able).group_by("lead_provider_id", "contract_period").agg(pl.col("deadline_date").min())
-    day = pl.col("deadline_date").dt.strftime("%-d %B %Y")
-    return first.select(
-        "lead_provider_id", "contract_period", pl.format("The next deadline is {}.", day).alias("deadline_words")
+    return next_statements(named, today, "open").select(
+        "lead_provider_id",
+        "contract_period",
+        pl.format("The next deadline is {}.", long_day_text(pl.col("deadline_date"))).alias("deadline_words"),
     )
 
 

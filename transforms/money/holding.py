@@ -2,27 +2,23 @@
 
 import polars as pl
 
+from schemas.accounts import Accounts
 from schemas.records.prices import OWNER, PROBLEMS, clashing_statements, unpriced
 
 HELD = {"statement_id": pl.String, "code": pl.String, "what": pl.String}
 NO_PRICE, DOES_NOT_ADD_UP = "NO-PRICE", "DOES-NOT-ADD-UP"
 
 
-def held_for_prices(
-    statements: pl.DataFrame, chosen: pl.Series, mismatched: pl.DataFrame, declarations: pl.DataFrame
-) -> pl.DataFrame:
-    """Of the chosen statements those that cannot be priced: HELD, a row a problem.
-
-    statements, declarations: as in data.accounts.Accounts; mismatched: as in schemas.records.prices.mismatched_bands.
-    """
-    wanted = statements.filter(pl.col("statement_id").is_in(chosen.implode()))
-    bands = mismatched.join(wanted.select("statement_id", "contract_id"), on="contract_id")
+def held_for_prices(accounts: Accounts) -> pl.DataFrame:
+    """Of the chosen statements those that cannot be priced: HELD, a row a problem."""
+    statements, wanted = accounts.statements, accounts.wanted
+    bands = accounts.mismatched.join(wanted.select("statement_id", "contract_id"), on="contract_id")
     clashes = clashing_statements(statements.with_columns(pl.col("year", "month", "payment_date").cast(pl.String)))
     clashes = clashes.join(wanted.select("statement_id"), on="statement_id", how="semi")
     contracts = wanted.unique("contract_id").select(
         "contract_id", "contract_type", "mentor_fee_per_declaration", *OWNER
     )
-    counted = declarations.filter(pl.col("line_type") != "voided").join(
+    counted = accounts.declarations.filter(pl.col("line_type") != "voided").join(
         wanted.select("statement_id", "contract_id"), on="statement_id"
     )
     kinds = counted.group_by("statement_id", "contract_id", "participant_type", "declaration_type").len()

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from schemas.accounts import Accounts
 from schemas.vocabulary import DECLARATION_TYPE
 
 ORDER = pl.col("declaration_type").cast(DECLARATION_TYPE)
@@ -13,7 +14,7 @@ def over_volume() -> pl.Expr:
 
 
 def unrefunded() -> pl.Expr:
-    """A refund that finds nothing left to give back: it is listed, and takes nothing (handbook: payments 3)."""
+    """A refund that finds nothing left to give back: it is listed, and takes nothing (transforms/README.md, Bands)."""
     return (pl.col("nothing_because") == "nothing-left").fill_null(False)
 
 
@@ -118,16 +119,14 @@ def differences_by_reason(differences: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def gross_overflow(
-    statements: pl.DataFrame, chosen: pl.Series, bands: pl.DataFrame, units: pl.DataFrame
-) -> pl.DataFrame:
-    """Types of which more was billed before the statement than all bands hold: statement_id, declaration_type.
+def gross_overflow(accounts: Accounts) -> pl.DataFrame:
+    """Types of which more was billed before a chosen statement than all bands hold: statement_id, declaration_type.
 
-    The frames are those of data.accounts.Accounts. There a refund makes room that a truly full contract would not have
-    (handbook: payments 13.1); DfE's calculation is followed, and an operator is told.
+    There a refund makes room that a truly full contract would not have (transforms/README.md, Bands); DfE's calculation is
+    followed, and an operator is told.
     """
     whose = ["lead_provider_id", "contract_period"]
-    now = statements.filter(pl.col("statement_id").is_in(chosen.implode()))
+    statements, now = accounts.statements, accounts.wanted
     before = now.select("statement_id", "contract_id", "payment_date", *whose).join(
         statements.select(
             pl.col("statement_id").alias("earlier_id"), pl.col("payment_date").alias("earlier_date"), *whose
@@ -137,10 +136,12 @@ def gross_overflow(
     before = before.filter(pl.col("earlier_date") < pl.col("payment_date")).select(
         "statement_id", "contract_id", "earlier_id"
     )
-    billed = before.join(units.filter(pl.col("counted_as") != "mentor"), left_on="earlier_id", right_on="statement_id")
+    billed = before.join(
+        accounts.units.filter(pl.col("counted_as") != "mentor"), left_on="earlier_id", right_on="statement_id"
+    )
     sums = billed.group_by("statement_id", "contract_id", "declaration_type").agg(
         pl.col("billed").sum(), pl.col("refunded").sum()
     )
-    room = bands.group_by("contract_id").agg(pl.col("capacity").sum())
+    room = accounts.bands.group_by("contract_id").agg(pl.col("capacity").sum())
     over = sums.join(room, on="contract_id").filter(pl.col("billed") > pl.col("capacity"), pl.col("refunded") > 0)
     return over.select("statement_id", "declaration_type").sort("statement_id", ORDER)

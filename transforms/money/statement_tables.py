@@ -1,14 +1,19 @@
-"""Figures and shares → the tables of a statement's files, in the interface's columns. Text and whole numbers only."""
+"""Figures and shares → the tables of a statement's files, in the interface's columns. Text and whole numbers only.
+
+What is checked and defused follows from the files' columns (schemas.outbound.statements)."""
 
 from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.outbound.receipts import defused
-from schemas.outbound.statements import CHANGES, DISCREPANCIES, STATEMENT, STATEMENT_DECLARATIONS, STATEMENT_PARTNERS
-from schemas.vocabulary import state
+from schemas.accounts import Accounts
+from schemas.frames import joined
+from schemas.instants import rfc3339_text
+from schemas.lifecycle import state, statement_month
+from schemas.outbound.statements import CHANGES, DECLARATIONS, DISCREPANCIES, PARTNERS, STATEMENT
 from transforms.money.amounts import pence_text, rate_text
 from transforms.money.breakdowns import Shares
+from transforms.money.statements import Figures
 
 
 @dataclass(frozen=True)
@@ -20,18 +25,21 @@ class StatementTables:
     partners: pl.DataFrame
     discrepancies: pl.DataFrame
 
+    def by_file(self) -> dict[str, pl.DataFrame]:
+        """Name of a file → its rows of all statements."""
+        return {
+            STATEMENT.name: self.lines, DECLARATIONS.name: self.declarations, PARTNERS.name: self.partners,
+            DISCREPANCIES.name: self.discrepancies,
+        }  # fmt: skip
+
 
 def statement_tables(
-    statements: pl.DataFrame,
-    lines: pl.DataFrame,
-    shares: Shares,
-    differences: pl.DataFrame,
-    versions: dict[str, int],
+    accounts: Accounts, figures: Figures, shares: Shares, differences: pl.DataFrame, versions: dict[str, int]
 ) -> StatementTables:
-    """statements: as in data.accounts.Accounts; lines: as in transforms.money.statements.Figures; differences: as
-    transforms.money.discrepancies gives them; versions: by statement_id, the number that the next version would have."""
+    """differences: as transforms.money.discrepancies gives them; versions: by statement_id, the number that the next version
+    would have."""
     return StatementTables(
-        lines=_lines(statements, lines, versions),
+        lines=_lines(accounts.wanted, figures.lines, versions),
         declarations=_declarations(shares.declarations),
         partners=_partners(shares.partners),
         discrepancies=_discrepancies(differences),
@@ -39,17 +47,16 @@ def statement_tables(
 
 
 def _lines(statements: pl.DataFrame, lines: pl.DataFrame, versions: dict[str, int]) -> pl.DataFrame:
-    month = pl.format("{}-{}", pl.col("year"), pl.col("month").cast(pl.String).str.zfill(2)).alias("statement_month")
     heads = statements.select(
-        "statement_id", "status", "lead_provider_id", "lead_provider_name", "contract_period", month,
-        pl.col("deadline_date", "payment_date").cast(pl.String),
+        "statement_id", "status", "lead_provider_id", "lead_provider_name", "contract_period",
+        pl.col("deadline_date", "payment_date").cast(pl.String), statement_month=statement_month(),
     )  # fmt: skip
-    rows = lines.join(heads, on="statement_id", how="left", maintain_order="left").with_columns(
+    rows = joined(lines, heads, "statement_id").with_columns(
         version=pl.col("statement_id").replace_strict(versions, default=1, return_dtype=pl.Int64),
         rate=rate_text(pl.col("rate_micros")),
         amount=pence_text(pl.col("pence")),
     )
-    return STATEMENT.validate(defused(rows.select(list(STATEMENT.columns)), "lead_provider_name"))
+    return STATEMENT.rows(rows)
 
 
 def _declarations(declarations: pl.DataFrame) -> pl.DataFrame:
@@ -67,27 +74,15 @@ def _declarations(declarations: pl.DataFrame) -> pl.DataFrame:
         uplift_amount=pence_text(pl.col("uplift_pence")),
         share_rate=pl.when(priced).then(rate_text(pl.col("share_micros"))),
         share_amount=pence_text(pl.col("share_pence")),
-        declaration_date=_instant("declaration_date"),
-        created_at=_instant("created_at"),
+        declaration_date=rfc3339_text(pl.col("declaration_date")),
+        created_at=rfc3339_text(pl.col("created_at")),
     )
-    names = ("full_name", "school_name", "delivery_partner_name", "your_reference")
-    rows = defused(rows.select("statement_id", *STATEMENT_DECLARATIONS.columns), *names)
-    STATEMENT_DECLARATIONS.validate(rows.drop("statement_id"))
-    return rows
-
-
-def _instant(name: str) -> pl.Expr:
-    """UTC, RFC 3339; a fraction only where there is one."""
-    column = pl.col(name)
-    fraction = column.dt.strftime("%.6f").str.strip_chars_end("0").str.strip_chars_end(".")
-    return pl.concat_str(column.dt.strftime("%Y-%m-%dT%H:%M:%S"), fraction, pl.lit("Z"))
+    return DECLARATIONS.rows(rows, "statement_id")
 
 
 def _partners(partners: pl.DataFrame) -> pl.DataFrame:
     rows = partners.with_columns(participant_type="role", amount=pence_text(pl.col("pence")))
-    rows = defused(rows.select("statement_id", *STATEMENT_PARTNERS.columns), "delivery_partner_name")
-    STATEMENT_PARTNERS.validate(rows.drop("statement_id"))
-    return rows
+    return PARTNERS.rows(rows, "statement_id")
 
 
 def _discrepancies(differences: pl.DataFrame) -> pl.DataFrame:
@@ -96,10 +91,7 @@ def _discrepancies(differences: pl.DataFrame) -> pl.DataFrame:
         due_amount=pence_text(pl.col("due_pence")),
         difference=pence_text(pl.col("difference_pence")),
     )
-    names = ("full_name", "delivery_partner_name", "your_reference")
-    rows = defused(rows.select("statement_id", *DISCREPANCIES.columns), *names)
-    DISCREPANCIES.validate(rows.drop("statement_id"))
-    return rows
+    return DISCREPANCIES.rows(rows, "statement_id")
 
 
 def changes_table(changes: pl.DataFrame) -> pl.DataFrame:
@@ -108,6 +100,5 @@ def changes_table(changes: pl.DataFrame) -> pl.DataFrame:
         amount_before=pence_text(pl.col("pence_before")),
         amount_now=pence_text(pl.col("pence_now")),
         difference=pence_text(pl.col("difference")),
-    ).select("statement_id", *CHANGES.columns)
-    CHANGES.validate(rows.drop("statement_id"))
-    return rows
+    )
+    return CHANGES.rows(rows, "statement_id")

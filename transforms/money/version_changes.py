@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from schemas.vocabulary import OF_DECLARATIONS
+
 # What is told of a declaration when it differs. A state that only follows its statement's (eligible, payable, paid) does
 # not count; nor does the partners' average rate, which every new declaration moves for all others.
 TOLD = (
@@ -15,7 +17,6 @@ CHANGES = {
     "what_changed": pl.String,
 }  # fmt: skip
 KEY = ["statement_id", "side", "declaration_id"]
-OF_DECLARATIONS = ("output", "clawback", "uplift", "uplift-clawback")
 
 
 def pence_of(name: str) -> pl.Expr:

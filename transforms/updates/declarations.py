@@ -5,55 +5,52 @@ Source: handbook, rules 4 and 4.4; RECT app/services/api/declarations/create.rb.
 
 import polars as pl
 
-from schemas.instants import with_instants
-from schemas.kinds.declarations import RULES
-from schemas.snapshot import Snapshot
-from schemas.vocabulary import DECLARATION_TYPE, DECLARATION_TYPES, evidence_matrix
-from transforms.changes import ChangeSet, Submission, events, instant, said, with_effects
+from schemas.events import DECLARATION_AWAITING_CLAWBACK, DECLARATION_CREATED, DECLARATION_VOIDED
+from schemas.facts import evidence_matrix
+from schemas.instants import day_in_london, long_day_text, with_instants
+from schemas.lifecycle import contains, is_frozen, is_live, statement_month, training_status
+from schemas.needs import Snapshot
+from schemas.vocabulary import DECLARATION_TYPE, DECLARATION_TYPES
+from transforms.changes import Act, ChangeSet, events, instant, said, with_effects
 from transforms.facts import (
     ROLE,
     confirmed,
-    contains,
-    is_frozen,
     latest,
     lower,
     next_statements,
-    statement_month,
     trained,
-    training_status,
     with_participant,
 )
 from transforms.mentor_completion import completing, mentor_completion
 from transforms.rejected import rejected_declarations
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+from transforms.update import ACCEPTED, DONE, Rejections, Update, note, verdicts
 
 # Declarations of contract periods from this year on must follow one another (handbook: rules 4.3).
 SEQUENCE_ENFORCED_FROM = 2025
-CREATED = "teacher_declaration_created"
-UNDOING = ("teacher_declaration_voided", "teacher_declaration_awaiting_clawback")
+_UNDOING = (DECLARATION_VOIDED, DECLARATION_AWAITING_CLAWBACK)
 # Said where another lead provider's declaration decides that this one may not see: always the same words.
 UNSEEN = "DfE holds a declaration that stands in its way. If you think that is wrong, ask DfE."
 DECLARED_AGAIN = "it is now declared again."
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """rows: the kind's columns as read. Returns them, words in lower case, with the columns that the DECL- rules, the
     effects and the notes use."""
     rows = lower(with_instants(rows), "declaration_type", "evidence_held").with_columns(
-        instant(submission.received_at).alias("received_at")
+        instant(act.at).alias("received_at")
     )
     periods = trained(snapshot)
-    own = confirmed(periods, submission.lead_provider_id)
+    own = confirmed(periods, act.lead_provider_id)
     rows = with_participant(rows, snapshot, own)
     rows = _with_lost_zeros(rows)
     # Nothing is said of a TRN unless the participant is this provider's.
     same_trn = pl.col("trn").is_null() | pl.col("trn").eq_missing(pl.col("held_trn"))
     rows = rows.with_columns((~pl.col("is_your_participant") | same_trn).alias("trn_agrees"))
-    rows = _with_training(rows, snapshot, periods, own, submission)
-    live = _live_declarations(snapshot, periods, own, submission)
+    rows = _with_training(rows, snapshot, periods, own, act)
+    live = _live_declarations(snapshot, periods, own, act)
     rows = _with_sequence(_with_live(rows, snapshot, live), live)
-    rows = _with_voided(rows, snapshot, periods, submission)
-    return _with_already_done(_with_evidence(rows), snapshot, submission)
+    rows = _with_voided(rows, snapshot, periods, act)
+    return _with_already_done(_with_evidence(rows), snapshot, act)
 
 
 def _with_lost_zeros(rows: pl.DataFrame) -> pl.DataFrame:
@@ -66,7 +63,7 @@ def _with_lost_zeros(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_training(
-    rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, submission: Submission
+    rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, act: Act
 ) -> pl.DataFrame:
     period = latest(own).select(
         *ROLE, "training_period_id", "school_period_id", "school_id", "partnership_id", "delivery_partner_id",
@@ -83,10 +80,10 @@ def _with_training(
     rows = rows.join(
         milestones, on=["contract_period", "schedule_identifier", "declaration_type"], how="left", maintain_order="left"
     )
-    following = next_statements(snapshot.statements, submission.today, "open")
+    following = next_statements(snapshot, act.today, "open")
     rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
-    frozen = snapshot.contract_periods.filter(is_frozen(submission.received_at))
-    in_frozen = periods.filter(contains(submission.today)).join(frozen, on="contract_period", how="semi")
+    frozen = snapshot.contract_periods.filter(is_frozen(act.at))
+    in_frozen = periods.filter(contains(act.today)).join(frozen, on="contract_period", how="semi")
     in_frozen = in_frozen.select(*ROLE, is_in_frozen_contract_period=pl.lit(True)).unique(ROLE)
     rows = rows.join(in_frozen, on=ROLE, how="left", maintain_order="left")
     eligible_at = pl.when(pl.col("participant_type") == "ect").then("ect_first_became_eligible_at").otherwise(
@@ -99,18 +96,15 @@ def _with_training(
     )
 
 
-def _live_declarations(
-    snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, submission: Submission
-) -> pl.DataFrame:
+def _live_declarations(snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, act: Act) -> pl.DataFrame:
     """Live declarations of anybody's, with the participant, role and lead provider of each, is_own, and is_visible: whether
     this lead provider may see it (handbook: domain 12)."""
-    live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
     whose = periods.select("training_period_id", *ROLE, "lead_provider_id")
     until = latest(own).select(*ROLE, is_trained=pl.lit(True), trained_until="finished_on")
-    declared = snapshot.declarations.filter(live).join(whose, on="training_period_id", maintain_order="left")
+    declared = snapshot.declarations.filter(is_live()).join(whose, on="training_period_id", maintain_order="left")
     declared = declared.join(until, on=ROLE, how="left", maintain_order="left")
-    day = pl.col("declaration_date").dt.convert_time_zone("Europe/London").dt.date()
-    is_own = pl.col("lead_provider_id").eq_missing(pl.lit(submission.lead_provider_id))
+    day = day_in_london(pl.col("declaration_date"))
+    is_own = pl.col("lead_provider_id").eq_missing(pl.lit(act.lead_provider_id))
     in_time = pl.col("trained_until").is_null() | (day <= pl.col("trained_until"))
     return declared.with_columns(
         is_own.alias("is_own"), (is_own | (pl.col("is_trained").fill_null(False) & in_time)).alias("is_visible")
@@ -143,7 +137,7 @@ def _with_live(rows: pl.DataFrame, snapshot: Snapshot, live: pl.DataFrame) -> pl
 
 def _standing() -> pl.Expr:
     """What stands in the way of declaring it again, as far as this lead provider may see it."""
-    day = pl.col("live_declared_at").dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y")
+    day = long_day_text(day_in_london(pl.col("live_declared_at")))
     month = pl.col("live_statement_month")
     on = pl.when(month.is_null()).then(pl.lit("")).otherwise(pl.format(", on the statement of {}", month.fill_null("")))
     own = pl.format(
@@ -187,15 +181,15 @@ def _with_nearest(rows: pl.DataFrame, sorted_pairs: pl.DataFrame, which: str, at
 
 
 def _dated(kind: str, at: str) -> pl.Expr:
-    return pl.format("{} is dated {}.", kind, pl.col(at).dt.convert_time_zone("Europe/London").dt.strftime("%-d %B %Y"))
+    return pl.format("{} is dated {}.", kind, long_day_text(day_in_london(pl.col(at))))
 
 
-def _with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, submission: Submission) -> pl.DataFrame:
+def _with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, act: Act) -> pl.DataFrame:
     """undone: where this very declaration of this provider's was made before and taken back: `voided` or `taken back`, with
     undone_on: the London day on which a file of theirs did it; null where it was not their doing."""
-    own = periods.filter(pl.col("lead_provider_id") == submission.lead_provider_id).select("training_period_id", *ROLE)
-    gone = (pl.col("payment_status") == "voided") | (pl.col("clawback_status") != "no_clawback")
-    events_of = snapshot.events.filter(pl.col("type").is_in(UNDOING)).select("declaration_id", undone_at="happened_at")
+    own = periods.filter(pl.col("lead_provider_id") == act.lead_provider_id).select("training_period_id", *ROLE)
+    gone = ~is_live()
+    events_of = snapshot.events.filter(pl.col("type").is_in(_UNDOING)).select("declaration_id", undone_at="happened_at")
     taken = (
         snapshot.declarations.filter(gone)
         .join(own, on="training_period_id")
@@ -203,7 +197,7 @@ def _with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, 
     )
     was_voided = pl.col("payment_status") == "voided"
     last = taken.sort("undone_at", nulls_last=False).unique([*ROLE, "declaration_type", "declaration_date"], keep="last").select(
-        *ROLE, "declaration_type", pl.col("undone_at").dt.convert_time_zone("Europe/London").dt.date().alias("undone_on"),
+        *ROLE, "declaration_type", day_in_london(pl.col("undone_at")).alias("undone_on"),
         undone=pl.when(was_voided).then(pl.lit("voided")).otherwise(pl.lit("taken back")), declared_at="declaration_date",
     )  # fmt: skip
     return rows.join(last, on=[*ROLE, "declaration_type", "declared_at"], how="left", maintain_order="left")
@@ -230,10 +224,10 @@ def _with_evidence(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """asks_for_what_is_done: the live declaration is this provider's, of this instant, and of this row's evidence,
     either as it would be kept or as an accepted row once said it (handbook: rules 1, Rows, repeats and order)."""
-    sent = snapshot.events.filter((pl.col("type") == CREATED) & pl.col("after").is_not_null()).select(
+    sent = snapshot.events.filter((pl.col("type") == DECLARATION_CREATED) & pl.col("after").is_not_null()).select(
         live_declaration_id="declaration_id", evidence_sent=said("evidence_sent"), was_sent=pl.lit(True)
     )
     rows = rows.join(sent.unique("live_declaration_id"), on="live_declaration_id", how="left", maintain_order="left")
@@ -241,7 +235,7 @@ def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, submission: Submi
         pl.col("was_sent").fill_null(False) & pl.col("evidence_sent").eq_missing(pl.col("evidence_held"))
     )
     done = (
-        (pl.col("live_lead_provider_id") == submission.lead_provider_id)
+        (pl.col("live_lead_provider_id") == act.lead_provider_id)
         & (pl.col("live_declared_at") == pl.col("declared_at"))
         & pl.col("training_period_id").is_not_null()
         & pl.col("trn_agrees")
@@ -250,22 +244,22 @@ def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, submission: Submi
     return rows.with_columns(done.fill_null(False).alias("asks_for_what_is_done"))
 
 
-def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:
     """Each accepted row is a new declaration; a mentor's completed ends their funded training."""
-    made = _declarations(accepted, snapshot, submission)
+    made = _declarations(accepted, snapshot, act)
     rows = accepted.with_columns(declaration_id="new_id", statement_id=pl.when("is_fundable").then("next_statement_id"))
     # What the row said of evidence is kept where the record does not keep it.
     unkept = pl.col("evidence_held").ne_missing(pl.col("evidence_stored"))
-    happened = events(rows, CREATED, submission, after={"evidence_sent": pl.col("evidence_held")}).with_columns(
+    happened = events(rows, DECLARATION_CREATED, act, after={"evidence_sent": pl.col("evidence_held")}).with_columns(
         pl.when(rows.select(unkept).to_series()).then("after").alias("after")
     )
     created = ChangeSet({"declarations": made} if made.height else {}, events=happened)
     if completing(rows).is_empty():
         return created
-    return created.then(mentor_completion(rows, with_effects(snapshot, created), submission))
+    return created.then(mentor_completion(rows, with_effects(snapshot, created), act))
 
 
-def _declarations(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _declarations(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     years = snapshot.school_contract_periods.select(
         "school_id", "contract_period", "pupil_premium_uplift", "sparsity_uplift"
     )
@@ -287,8 +281,8 @@ def _declarations(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submis
         (earns & pl.col("pupil_premium_uplift").fill_null(False)).alias("pupil_premium_uplift"),
         (earns & pl.col("sparsity_uplift").fill_null(False)).alias("sparsity_uplift"),
         "your_reference",
-        instant(submission.received_at).alias("created_at"),
-        instant(submission.received_at).alias("updated_at"),
+        instant(act.at).alias("created_at"),
+        instant(act.at).alias("updated_at"),
     )
 
 
@@ -307,7 +301,7 @@ def _with_mentor(rows: pl.DataFrame, mentorships: pl.DataFrame) -> pl.DataFrame:
     return rows.join(chosen, on="row_number", how="left", maintain_order="left")
 
 
-def told(rows: pl.DataFrame, submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, act: Act) -> pl.DataFrame:
     """Accepted rows of the declaration they made, already-done rows of the one that stands."""
     eligible = ACCEPTED & pl.col("is_fundable")
     waiting = ACCEPTED & ~pl.col("is_fundable")
@@ -350,6 +344,4 @@ def told(rows: pl.DataFrame, submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(
-    RULES, codes("DECL", 3, 4, 5, 6, 7, 8, 9, 10, 15, 25), facts, effects, told, rejected=rejected_declarations
-)
+UPDATE = Update(facts, effects, answers, rejections=Rejections("rejected_declarations", rejected_declarations))

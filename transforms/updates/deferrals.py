@@ -2,39 +2,37 @@
 
 import polars as pl
 
-from schemas.kinds.deferrals import RULES
-from schemas.snapshot import Snapshot
-from transforms.changes import ChangeSet, Submission, events, instant, touched
+from schemas.events import TRAINING_DEFERRED
+from schemas.needs import Snapshot
+from transforms.changes import Act, ChangeSet, events, instant, touched
 from transforms.facts import asked_before, lower, with_training
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
-
-DEFERRED = "teacher_defers_training_period"
+from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Rows joined to T, and whether it is deferred for the very reason that the row gives, whoever did it."""
-    rows = with_training(lower(rows, "reason"), snapshot, submission)
-    rows = asked_before(rows, snapshot, DEFERRED, "reason")
+    rows = with_training(lower(rows, "reason"), snapshot, act)
+    rows = asked_before(rows, snapshot, TRAINING_DEFERRED, "reason")
     is_deferred = pl.col("training_status") == "deferred"
     asked = pl.col("asked_before") & (pl.col("asked_at") == pl.col("deferred_at"))
     stands = is_deferred & (asked | (pl.col("reason") == pl.col("deferral_reason")))
     return rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
 
 
-def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:
     """T is deferred from now, and ends today unless it had ended."""
     rows = accepted.with_columns(ends_on=pl.min_horizontal("finished_on", "today"))
-    now = instant(submission.received_at)
+    now = instant(act.at)
     periods = rows.select(
         "training_period_id", now.alias("deferred_at"), pl.col("reason").alias("deferral_reason"), finished_on="ends_on"
     )
     before = {"finished_on": pl.col("finished_on")}
     after = {"finished_on": pl.col("ends_on"), "reason": pl.col("reason")}
-    happened = events(rows, DEFERRED, submission, before, after)
-    return ChangeSet(updates=(("training_periods", periods), touched(rows, submission)), events=happened)
+    happened = events(rows, TRAINING_DEFERRED, act, before, after)
+    return ChangeSet(updates=(("training_periods", periods), touched(rows, act)), events=happened)
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     ended = pl.col("finished_on") < pl.col("today")
     return verdicts(
         rows,
@@ -46,4 +44,4 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("DEFER", 1, 2, 3, 4, 5), facts, effects, told)
+UPDATE = Update(facts, effects, answers)

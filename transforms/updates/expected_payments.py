@@ -2,19 +2,19 @@
 
 import polars as pl
 
-from schemas.kinds.expected_payments import RULES
-from schemas.snapshot import Snapshot
+from schemas.lifecycle import statement_month
+from schemas.needs import Snapshot
 from schemas.vocabulary import PARTICIPANT_TYPES
-from transforms.changes import ChangeSet, Submission
-from transforms.facts import lower, statement_month
+from transforms.changes import Act, ChangeSet
+from transforms.facts import lower
 from transforms.rejected import rejected_expectations
-from transforms.update import ACCEPTED, Update, note, verdicts
+from transforms.update import ACCEPTED, Rejections, Update, note, verdicts
 
 _KEY = ["statement_month", "contract_period", "participant_id", "participant_type", "declaration_type"]
 _KEY_OF_ROW = ["year", *(name for name in _KEY if name != "contract_period")]
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, _submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, _act: Act) -> pl.DataFrame:
     """Rows with is_stated_above (an accepted row above states the same declaration for the same month), and
     nowhere_words: why no statement can be compared with the row, where none can."""
     rows = lower(rows, "participant_id", "course_identifier", "declaration_type", "delivery_partner_id").with_columns(
@@ -26,13 +26,15 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, _submission: Submission) -> pl
     stated = snapshot.expected_payments.select(_KEY).rename({"contract_period": "year"}).unique()
     stated = stated.with_columns(is_stated_above=pl.lit(True))
     rows = rows.join(stated, on=_KEY_OF_ROW, how="left", maintain_order="left")
-    rows = rows.join(_nowhere(rows, snapshot), on=["year", "statement_month"], how="left", maintain_order="left")
+    rows = rows.join(
+        _nowhere(rows, snapshot).drop("is_missing"), on=["year", "statement_month"], how="left", maintain_order="left"
+    )
     return rows.with_columns(pl.col("is_stated_above").fill_null(False))
 
 
 def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
-    """year, statement_month, nowhere_words of those months named of which there is no output statement, or one that is
-    paid: what is expected of them is compared with the next statement."""
+    """year, statement_month, nowhere_words, is_missing of those months named of which there is no output statement, or one that
+    is paid: what is expected of them is compared with the next statement."""
     output = snapshot.statements.filter(pl.col("fee_type") == "output").select(
         statement_month().alias("statement_month"), "status", year="contract_period"
     )
@@ -53,18 +55,19 @@ def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
         "The statement for {} of contract period {} has been paid, and does not change any more.", month, "year"
     )
     words = pl.when(pl.col("status").is_null()).then(none).when(pl.col("status") == "paid").then(paid)
-    return joined.select("year", "statement_month", words.alias("nowhere_words")).filter(
+    is_missing = pl.col("status").is_null()
+    return joined.select("year", "statement_month", words.alias("nowhere_words"), is_missing=is_missing).filter(
         pl.col("nowhere_words").is_not_null()
     )
 
 
-def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:
     """Each accepted row is kept. Which file stands for a month is settled when statements are made: the last one that
     names it."""
     kept = accepted.select(
-        pl.lit(submission.submission_id).alias("submission_id"),
+        pl.lit(act.submission_id).alias("submission_id"),
         "row_number",
-        pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
+        pl.lit(act.lead_provider_id).alias("lead_provider_id"),
         "statement_month",
         pl.col("year").alias("contract_period"),
         "participant_id",
@@ -77,7 +80,7 @@ def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission)
     return ChangeSet({"expected_payments": kept} if kept.height else {})
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     nowhere = ACCEPTED & pl.col("nowhere_words").is_not_null()
     return verdicts(
         rows,
@@ -91,7 +94,7 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-def of_the_whole_file(changes: ChangeSet, rejected: pl.DataFrame, snapshot: Snapshot) -> list[str]:
+def of_the_file(changes: ChangeSet, rejected: pl.DataFrame, snapshot: Snapshot) -> list[str]:
     """What to say of a list as a whole: months that have no statement, and months of which it leaves out more than half of
     what stood. rejected: as in Judgement."""
     if "expected_payments" not in changes.inserts:
@@ -100,9 +103,9 @@ def of_the_whole_file(changes: ChangeSet, rejected: pl.DataFrame, snapshot: Snap
     place = ["statement_month", "contract_period"]
     months = kept.group_by(place).len("rows").sort(place)
     nowhere = _nowhere(months.rename({"contract_period": "year"}), snapshot).rename({"year": "contract_period"})
-    found = months.join(nowhere, on=place, maintain_order="left").select("rows", "nowhere_words")
+    found = months.join(nowhere, on=place, maintain_order="left").select("rows", "nowhere_words", "is_missing")
     told = [
-        f"{_rows(rows)}: {words}{_PUT_IN_PLACE if 'no statement' in words else ''}" for rows, words in found.iter_rows()
+        f"{_rows(rows)}: {words}{_PUT_IN_PLACE if is_missing else ''}" for rows, words, is_missing in found.iter_rows()
     ]
     turned_away = rejected.select(_KEY) if rejected.height else kept.select(_KEY).clear()
     before = snapshot.stated_before.join(months, on=place, how="semi")
@@ -133,4 +136,10 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-UPDATE = Update(RULES, frozenset(), facts, effects, told, rejected=rejected_expectations)
+UPDATE = Update(
+    facts,
+    effects,
+    answers,
+    rejections=Rejections("rejected_expectations", rejected_expectations),
+    of_the_file=of_the_file,
+)

@@ -2,14 +2,12 @@
 
 import polars as pl
 
-from schemas.kinds.partnership_changes import RULES
-from schemas.snapshot import Snapshot
-from transforms.changes import ChangeSet, Submission, events, instant, said, touched
+from schemas.events import PARTNERSHIP_UPDATED
+from schemas.needs import Snapshot
+from transforms.changes import Act, ChangeSet, events, instant, said, touched
 from transforms.facts import lower
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 from transforms.updates.partnerships import with_delivery_partner
-
-UPDATED = "school_partnership_updated"
 
 
 def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
@@ -21,10 +19,10 @@ def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
     return named.select(pl.coalesce("place", "partnership_id")).to_series()
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Rows joined to the partnership, where it is this lead provider's, and to the one it would repeat."""
     rows = lower(rows, "partnership_id", "delivery_partner_id")
-    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == submission.lead_provider_id)
+    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == act.lead_provider_id)
     present = own.select(
         "partnership_id", "school_id", "contract_period", present_partner="delivery_partner_id",
         is_your_partnership=pl.lit(True),
@@ -42,7 +40,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     place = ["school_id", "contract_period", "delivery_partner_id"]
     same = own.sort("created_at", "partnership_id").select(*place, same_partnership_id="partnership_id")
     rows = rows.join(same.unique(place, keep="first", maintain_order=True), on=place, how="left", maintain_order="left")
-    asked = snapshot.events.filter(pl.col("type") == UPDATED).select(
+    asked = snapshot.events.filter(pl.col("type") == PARTNERSHIP_UPDATED).select(
         "partnership_id", delivery_partner_id=said("delivery_partner_id"), asked_before=pl.lit(True)
     )
     rows = rows.join(asked.unique(), on=["partnership_id", "delivery_partner_id"], how="left", maintain_order="left")
@@ -50,12 +48,12 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     return rows.with_columns((pl.col("asked_before") & stands).fill_null(False).alias("asks_for_what_is_done"))
 
 
-def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:
     """Only the delivery partner of the partnership changes; what shows it moves its `updated_at`.
 
     Declarations already made keep the delivery partner they were made with.
     """
-    now = instant(submission.received_at)
+    now = instant(act.at)
     partnerships = accepted.select("partnership_id", "delivery_partner_id", updated_at=now)
     periods = snapshot.training_periods.join(accepted.select("partnership_id"), on="partnership_id", how="semi")
     declarations = snapshot.declarations.join(periods, on="training_period_id", how="semi").select(
@@ -63,14 +61,14 @@ def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) 
     )
     people = snapshot.school_periods.join(periods, on="school_period_id", how="semi")
     happened = events(
-        accepted, UPDATED, submission,
+        accepted, PARTNERSHIP_UPDATED, act,
         {"delivery_partner_id": pl.col("present_partner")}, {"delivery_partner_id": pl.col("delivery_partner_id")},
     )  # fmt: skip
-    updates = (("partnerships", partnerships), ("declarations", declarations), touched(people, submission))
+    updates = (("partnerships", partnerships), ("declarations", declarations), touched(people, act))
     return ChangeSet({}, updates, happened)
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     return verdicts(
         rows,
         note(
@@ -82,4 +80,4 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("PARTNERUPD", 1, 2, 3, 4), facts, effects, told, owner)
+UPDATE = Update(facts, effects, answers, owner)

@@ -5,26 +5,25 @@ Source: handbook, rules 10; RECT app/services/school_partnerships/create.rb, ass
 
 import polars as pl
 
-from schemas.kinds.partnerships import RULES
-from schemas.snapshot import Snapshot
-from transforms.changes import ChangeSet, Submission, events, instant, said, touched
+from schemas.events import PARTNERSHIP_CREATED, TRAINING_ASSIGNED
+from schemas.inbound.patterns import URN, YEAR
+from schemas.needs import Snapshot
+from transforms.changes import Act, ChangeSet, events, instant, said, touched
 from transforms.facts import lower
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
-
-CREATED, ASSIGNED = "school_partnership_created", "training_period_assigned_to_school_partnership"
+from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
 
 def owner(rows: pl.DataFrame, _snapshot: Snapshot) -> pl.Series:
     """School and contract period; nobody's where either is blank or not of its form."""
-    urn = pl.when(pl.col("school_urn").str.contains(r"^\d{6}$")).then("school_urn")
-    year = pl.when(pl.col("contract_period").str.contains(r"^20\d\d$")).then("contract_period")
+    urn = pl.when(pl.col("school_urn").str.contains(URN)).then("school_urn")
+    year = pl.when(pl.col("contract_period").str.contains(YEAR)).then("contract_period")
     return rows.select(pl.format("{} {}", urn, year)).to_series()
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Rows joined to contract period, school, delivery partner, pairing and existing partnership; who waits there."""
     rows = lower(rows, "delivery_partner_id").with_columns(
-        pl.lit(submission.today).alias("today"), year=pl.col("contract_period").cast(pl.Int64, strict=False)
+        pl.lit(act.today).alias("today"), year=pl.col("contract_period").cast(pl.Int64, strict=False)
     )
     periods = snapshot.contract_periods.select("enabled", year="contract_period", period_started_on="started_on")
     schools = snapshot.schools.select("school_id", "eligible", school_urn="urn")
@@ -33,7 +32,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.
     rows = rows.join(schools, on="school_urn", how="left", maintain_order="left")
     rows = rows.join(choices, on=["school_id", "year"], how="left", maintain_order="left")
     rows = with_delivery_partner(rows, snapshot, "year")
-    return _with_existing(rows, snapshot, submission)
+    return _with_existing(rows, snapshot, act)
 
 
 def with_delivery_partner(rows: pl.DataFrame, snapshot: Snapshot, year: str) -> pl.DataFrame:
@@ -48,10 +47,10 @@ def with_delivery_partner(rows: pl.DataFrame, snapshot: Snapshot, year: str) -> 
     return rows.with_columns(pl.col("is_paired").fill_null(False))
 
 
-def _with_existing(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _with_existing(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """existing_partnership_id (of this lead provider, whoever delivers); whether an earlier row made it so."""
-    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == submission.lead_provider_id)
-    made = snapshot.events.filter(pl.col("type") == CREATED).select(
+    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == act.lead_provider_id)
+    made = snapshot.events.filter(pl.col("type") == PARTNERSHIP_CREATED).select(
         "partnership_id", asked_partner=said("delivery_partner_id")
     )
     own = own.join(made.unique("partnership_id"), on="partnership_id", how="left").sort("created_at", "partnership_id")
@@ -68,19 +67,18 @@ def _with_existing(rows: pl.DataFrame, snapshot: Snapshot, submission: Submissio
     )
     same = same.unique(["school_id", "year", "delivery_partner_id"], keep="first", maintain_order=True)
     rows = rows.join(same, on=["school_id", "year", "delivery_partner_id"], how="left", maintain_order="left")
-    waiting = _waiting(snapshot, submission).group_by("school_id", "year").agg(
+    waiting = _waiting(snapshot, act).group_by("school_id", "year").agg(
         pl.col("participant_id").n_unique().alias("waiting")
     )  # fmt: skip
     rows = rows.join(waiting, on=["school_id", "year"], how="left", maintain_order="left")
     return rows.with_columns(pl.col("standing_partnership_id").is_not_null().alias("asks_for_what_is_done"))
 
 
-def _waiting(snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _waiting(snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Training periods without a partnership whose school has told DfE of this lead provider: school_id, year,
     training_period_id, participant_id."""
     interested = snapshot.training_periods.filter(
-        pl.col("partnership_id").is_null()
-        & (pl.col("expression_of_interest_lead_provider_id") == submission.lead_provider_id)
+        pl.col("partnership_id").is_null() & (pl.col("expression_of_interest_lead_provider_id") == act.lead_provider_id)
     )
     schools = snapshot.school_periods.select("school_period_id", "school_id", "participant_id")
     return interested.join(schools, on="school_period_id", maintain_order="left").select(
@@ -88,13 +86,13 @@ def _waiting(snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
     )
 
 
-def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:
     """The partnership is made, and takes over everybody at the school who was waiting for it."""
-    now = instant(submission.received_at)
+    now = instant(act.at)
     rows = accepted.with_columns(partnership_id="new_id")
     made = rows.select(
         "partnership_id",
-        pl.lit(submission.lead_provider_id).alias("lead_provider_id"),
+        pl.lit(act.lead_provider_id).alias("lead_provider_id"),
         "delivery_partner_id",
         "school_id",
         pl.col("year").alias("contract_period"),
@@ -102,7 +100,7 @@ def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) 
         now.alias("updated_at"),
     )
     taken = rows.select("row_number", "partnership_id", "school_id", "year").join(
-        _waiting(snapshot, submission), on=["school_id", "year"], maintain_order="left"
+        _waiting(snapshot, act), on=["school_id", "year"], maintain_order="left"
     )
     after = {
         "delivery_partner_id": pl.col("delivery_partner_id"),
@@ -111,15 +109,15 @@ def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) 
     }
     happened = pl.concat(
         [
-            events(rows, CREATED, submission, after=after),
-            events(taken, ASSIGNED, submission, after={"partnership_id": pl.col("partnership_id")}),
+            events(rows, PARTNERSHIP_CREATED, act, after=after),
+            events(taken, TRAINING_ASSIGNED, act, after={"partnership_id": pl.col("partnership_id")}),
         ]
     )
-    updates = (("training_periods", taken.select("training_period_id", "partnership_id")), touched(taken, submission))
+    updates = (("training_periods", taken.select("training_period_id", "partnership_id")), touched(taken, act))
     return ChangeSet({"partnerships": made} if made.height else {}, updates, happened)
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     one, more = pl.col("waiting") == 1, pl.col("waiting") > 1
     return verdicts(
         rows,
@@ -135,4 +133,4 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("PARTNER", 1, 2, 3, 4, 7, 9), facts, effects, told, owner)
+UPDATE = Update(facts, effects, answers, owner)

@@ -2,27 +2,26 @@
 
 import polars as pl
 
-from schemas.kinds.resumptions import RULES
-from schemas.snapshot import Snapshot
-from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, touched
-from transforms.facts import ROLE, asked_before, contains, trained, with_training
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+from schemas.events import TRAINING_RESUMED
+from schemas.lifecycle import contains
+from schemas.needs import Snapshot
+from transforms.changes import INSTANT, Act, ChangeSet, events, instant, touched
+from transforms.facts import ROLE, asked_before, trained, with_training
+from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
-RESUMED = "teacher_resumes_training_period"
 
-
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Rows joined to T; is_training_elsewhere, would_overlap; whether an earlier row opened T."""
-    rows = with_training(rows, snapshot, submission)
+    rows = with_training(rows, snapshot, act)
     periods = trained(snapshot)
-    today = periods.filter(contains(submission.today))
+    today = periods.filter(contains(act.today))
     elsewhere = today.select("school_period_id", other_period_id="training_period_id")
     elsewhere = rows.join(elsewhere, on="school_period_id").filter(
         pl.col("other_period_id") != pl.col("training_period_id")
     )
     rows = _marked(rows, elsewhere, "is_training_elsewhere")
     rows = _marked(rows, _overlapping(rows, periods), "would_overlap")
-    rows = asked_before(rows, snapshot, RESUMED)
+    rows = asked_before(rows, snapshot, TRAINING_RESUMED)
     stands = (pl.col("training_status") == "active").fill_null(False)
     return rows.with_columns((pl.col("asked_before") & stands).alias("asks_for_what_is_done"))
 
@@ -43,10 +42,10 @@ def _marked(rows: pl.DataFrame, chosen: pl.DataFrame, name: str) -> pl.DataFrame
     )
 
 
-def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:
     """T is left as it is; a new period starts today, with the same partnership and schedule."""
-    now, nothing = instant(submission.received_at), pl.lit(None, pl.String)
-    no_instant = pl.lit(None, UTC_INSTANT)
+    now, nothing = instant(act.at), pl.lit(None, pl.String)
+    no_instant = pl.lit(None, INSTANT)
     opened = accepted.select(
         pl.col("new_id").alias("training_period_id"),
         "school_period_id",
@@ -66,11 +65,11 @@ def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission)
     rows = accepted.with_columns(left_period="training_period_id", training_period_id="new_id")
     before = {"training_period_id": pl.col("left_period"), "training_status": pl.col("training_status")}
     after = {"started_on": pl.col("today"), "finished_on": pl.col("school_period_finished_on")}
-    happened = events(rows, RESUMED, submission, before, after)
-    return ChangeSet({"training_periods": opened} if opened.height else {}, (touched(rows, submission),), happened)
+    happened = events(rows, TRAINING_RESUMED, act, before, after)
+    return ChangeSet({"training_periods": opened} if opened.height else {}, (touched(rows, act),), happened)
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     until = pl.col("school_period_finished_on").is_not_null()
     return verdicts(
         rows,
@@ -80,4 +79,4 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("RESUME", 1, 2, 3, 4, 5), facts, effects, told)
+UPDATE = Update(facts, effects, answers)

@@ -7,41 +7,38 @@ from datetime import timedelta
 
 import polars as pl
 
-from schemas.kinds.schedule_changes import RULES
-from schemas.snapshot import Snapshot
-from schemas.vocabulary import schedule_identifiers
-from transforms.changes import UTC_INSTANT, ChangeSet, Submission, events, instant, touched
-from transforms.facts import ROLE, asked_before, has_ended, is_frozen, lower, trained, with_training
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
+from schemas.events import SCHEDULE_ASSIGNED, SCHEDULE_CHANGED, TRAINING_FINISHED
+from schemas.instants import day_in_london
+from schemas.lifecycle import has_ended, is_frozen
+from schemas.needs import Snapshot
+from schemas.vocabulary import SCHEDULE_IDENTIFIERS
+from transforms.changes import INSTANT, Act, ChangeSet, events, instant, touched
+from transforms.facts import ROLE, asked_before, lower, trained, with_training
+from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
-CHANGED = "teacher_changes_schedule_training_period"
-FINISHED = "teacher_finishes_training_period"
-ASSIGNED = "teacher_schedule_assigned_to_training_period"
 ONE_DAY = timedelta(days=1)
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Rows joined to T and to the contract period asked for, with what bars a change."""
-    rows = with_training(
-        lower(rows, "schedule_identifier"), snapshot, submission, schedule="present_schedule_identifier"
-    )
-    rows = _with_target(rows, snapshot, submission)
-    rows = _with_target_partnership(rows, snapshot, submission)
-    rows = _with_participant_facts(rows, snapshot, submission)
+    rows = with_training(lower(rows, "schedule_identifier"), snapshot, act, schedule="present_schedule_identifier")
+    rows = _with_target(rows, snapshot, act)
+    rows = _with_target_partnership(rows, snapshot, act)
+    rows = _with_participant_facts(rows, snapshot, act)
     rows = _with_declarations(rows, snapshot)
-    rows = asked_before(rows, snapshot, CHANGED, "schedule_identifier", "contract_period")
+    rows = asked_before(rows, snapshot, SCHEDULE_CHANGED, "schedule_identifier", "contract_period")
     on_it = (pl.col("schedule_identifier") == pl.col("present_schedule_identifier")) & (
         pl.col("contract_period").is_null() | (pl.col("target_contract_period") == pl.col("training_contract_period"))
     )
     return rows.with_columns((pl.col("asked_before") & on_it.fill_null(False)).alias("asks_for_what_is_done"))
 
 
-def _with_target(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _with_target(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """target_contract_period (null where the one given does not exist), target_has_schedule, target_is_frozen."""
     given = pl.col("contract_period").cast(pl.Int64, strict=False)
     wanted = pl.when(pl.col("contract_period").is_null()).then("training_contract_period").otherwise(given)
     targets = snapshot.contract_periods.select(
-        target_contract_period="contract_period", target_is_frozen=is_frozen(submission.received_at)
+        target_contract_period="contract_period", target_is_frozen=is_frozen(act.at)
     )
     rows = rows.with_columns(wanted.alias("wanted"))
     rows = rows.join(
@@ -52,7 +49,7 @@ def _with_target(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission)
     ).unique()
     rows = rows.join(schedules, on=["target_contract_period", "schedule_identifier"], how="left", maintain_order="left")
     own = snapshot.contract_periods.select(
-        training_contract_period="contract_period", is_in_frozen_contract_period=is_frozen(submission.received_at)
+        training_contract_period="contract_period", is_in_frozen_contract_period=is_frozen(act.at)
     )
     rows = rows.join(own, on="training_contract_period", how="left", maintain_order="left")
     return rows.with_columns(
@@ -63,10 +60,10 @@ def _with_target(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission)
     )
 
 
-def _with_target_partnership(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _with_target_partnership(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """target_partnership_id: T's own in its contract period; in another, of this provider's with the school there the
     newest with the same delivery partner, else the newest of all."""
-    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == submission.lead_provider_id)
+    own = snapshot.partnerships.filter(pl.col("lead_provider_id") == act.lead_provider_id)
     others = own.select(
         "school_id", "created_at", target_contract_period="contract_period", other_id="partnership_id",
         other_partner="delivery_partner_id",
@@ -82,20 +79,20 @@ def _with_target_partnership(rows: pl.DataFrame, snapshot: Snapshot, submission:
     return rows.with_columns(there.alias("target_partnership_id"))
 
 
-def _with_participant_facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _with_participant_facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """frozen_year, is_completed, moves_to_reduced, has_ended, trains_later, is_in_place."""
     starts = trained(snapshot).group_by(ROLE).agg(pl.col("started_on").max().alias("last_start"))
     rows = rows.join(starts, on=ROLE, how="left", maintain_order="left")
     ect = pl.col("participant_type") == "ect"
-    reduced = [name for name in schedule_identifiers() if name.startswith("ecf-reduced-")]
+    reduced = [name for name in SCHEDULE_IDENTIFIERS if name.startswith("ecf-reduced-")]
     completed_on = pl.when(ect).then("induction_end_date").otherwise("mentor_funding_end_date")
     rows = rows.with_columns(
         pl.when(ect).then("ect_payments_frozen_year").otherwise("mentor_payments_frozen_year").alias("frozen_year"),
         (completed_on.is_not_null() & pl.col("training_period_id").is_not_null()).alias("is_completed"),
         (ect & pl.col("schedule_identifier").is_in(reduced)).fill_null(False).alias("moves_to_reduced"),
-        has_ended(submission.today).alias("has_ended"),
+        has_ended(act.today).alias("has_ended"),
         (pl.col("last_start") > pl.col("started_on")).fill_null(False).alias("trains_later"),
-        (pl.col("started_on") >= submission.today).fill_null(False).alias("starts_from_today"),
+        (pl.col("started_on") >= act.today).fill_null(False).alias("starts_from_today"),
     )
     in_place = pl.col("starts_from_today") | (pl.col("is_completed") & pl.col("moves_to_reduced"))
     return rows.with_columns(in_place.alias("is_in_place"))
@@ -111,7 +108,7 @@ def _with_declarations(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     pairs = pairs.join(snapshot.declarations, on="training_period_id").join(
         snapshot.milestones, on=["contract_period", "schedule_identifier", "declaration_type"], how="left"
     )
-    day = pl.col("declaration_date").dt.convert_time_zone("Europe/London").dt.date()
+    day = day_in_london(pl.col("declaration_date"))
     outside = ((day < pl.col("start_date")) | (day > pl.col("milestone_date"))).fill_null(False)
     bound = pl.col("payment_statement_id").is_not_null() | pl.col("clawback_statement_id").is_not_null()
     barred = (pl.col("starts_from_today") & outside) | (pl.col("is_other_contract_period") & bound)
@@ -120,12 +117,12 @@ def _with_declarations(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     return rows.with_columns(pl.col("declarations_stand_in_the_way").fill_null(False))
 
 
-def effects(accepted: pl.DataFrame, _snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:
     """Frozen years, then T edited where it stands, or ended yesterday and followed by a new period from today."""
     rows = _with_frozen_year(accepted)
-    whose = ChangeSet(updates=(touched(rows, submission), *_frozen_years(rows)))
-    edited = _edited(rows.filter("is_in_place"), submission)
-    return whose.then(edited, _split(rows.filter(~pl.col("is_in_place")), submission))
+    whose = ChangeSet(updates=(touched(rows, act), *_frozen_years(rows)))
+    edited = _edited(rows.filter("is_in_place"), act)
+    return whose.then(edited, _split(rows.filter(~pl.col("is_in_place")), act))
 
 
 def _with_frozen_year(rows: pl.DataFrame) -> pl.DataFrame:
@@ -164,26 +161,26 @@ _AFTER = {
 }
 
 
-def _edited(rows: pl.DataFrame, submission: Submission) -> ChangeSet:
+def _edited(rows: pl.DataFrame, act: Act) -> ChangeSet:
     """T gets schedule and partnership; an expression of interest follows to the partnership's contract period."""
     interested = pl.col("expression_of_interest_lead_provider_id").is_not_null()
     periods = rows.select(
         "training_period_id",
         "schedule_identifier",
         pl.col("target_partnership_id").alias("partnership_id"),
-        pl.when(interested).then(pl.lit(submission.lead_provider_id)).alias("expression_of_interest_lead_provider_id"),
+        pl.when(interested).then(pl.lit(act.lead_provider_id)).alias("expression_of_interest_lead_provider_id"),
         pl.when(interested).then("target_contract_period").alias("expression_of_interest_contract_period"),
     )
-    happened = events(rows, CHANGED, submission, _BEFORE, _AFTER)
+    happened = events(rows, SCHEDULE_CHANGED, act, _BEFORE, _AFTER)
     return ChangeSet(updates=(("training_periods", periods),), events=happened)
 
 
-def _split(rows: pl.DataFrame, submission: Submission) -> ChangeSet:
+def _split(rows: pl.DataFrame, act: Act) -> ChangeSet:
     """T ends yesterday, unless it ended before; a new period runs from today to T's old end or the end of the time at
     the school, whichever comes first of those not past."""
-    yesterday = pl.lit(submission.today - ONE_DAY)
-    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, UTC_INSTANT)
-    ahead = [pl.when(pl.col(end) >= submission.today).then(end) for end in ("finished_on", "school_period_finished_on")]
+    yesterday = pl.lit(act.today - ONE_DAY)
+    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, INSTANT)
+    ahead = [pl.when(pl.col(end) >= act.today).then(end) for end in ("finished_on", "school_period_finished_on")]
     rows = rows.with_columns(
         left_ends_on=pl.min_horizontal("finished_on", yesterday), new_ends_on=pl.min_horizontal(*ahead)
     )
@@ -196,33 +193,33 @@ def _split(rows: pl.DataFrame, submission: Submission) -> ChangeSet:
         nothing.alias("expression_of_interest_lead_provider_id"),
         pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
         "schedule_identifier",
-        pl.lit(submission.today).alias("started_on"),
+        pl.lit(act.today).alias("started_on"),
         pl.col("new_ends_on").alias("finished_on"),
         no_instant.alias("withdrawn_at"),
         nothing.alias("withdrawal_reason"),
         no_instant.alias("deferred_at"),
         nothing.alias("deferral_reason"),
-        instant(submission.received_at).alias("created_at"),
+        instant(act.at).alias("created_at"),
     )
     new = rows.with_columns(training_period_id="new_id")
     happened = pl.concat(
         [
             events(
                 rows,
-                FINISHED,
-                submission,
+                TRAINING_FINISHED,
+                act,
                 {"finished_on": pl.col("finished_on")},
                 {"finished_on": pl.col("left_ends_on")},
             ),
-            events(new, ASSIGNED, submission, after={"schedule_identifier": pl.col("schedule_identifier")}),
-            events(new, CHANGED, submission, _BEFORE, _AFTER),
+            events(new, SCHEDULE_ASSIGNED, act, after={"schedule_identifier": pl.col("schedule_identifier")}),
+            events(new, SCHEDULE_CHANGED, act, _BEFORE, _AFTER),
         ]
     )
     inserts = {"training_periods": opened} if opened.height else {}
     return ChangeSet(inserts, (("training_periods", ended),), happened)
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     """What changed, from when, and what it means for the next declaration."""
     split = ACCEPTED & ~pl.col("is_in_place")
     return verdicts(
@@ -248,4 +245,4 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("SCHED", 1, 2, 3, 4, 5), facts, effects, told)
+UPDATE = Update(facts, effects, answers)

@@ -2,14 +2,13 @@
 
 import polars as pl
 
-from schemas.kinds.voids import RULES
-from schemas.snapshot import Snapshot
-from transforms.changes import ChangeSet, Submission, events, instant, with_effects
-from transforms.facts import ROLE, confirmed, latest, lower, next_statements, statement_month, trained
+from schemas.events import DECLARATION_AWAITING_CLAWBACK, DECLARATION_VOIDED
+from schemas.lifecycle import is_live, is_taken_back, statement_month
+from schemas.needs import Snapshot
+from transforms.changes import Act, ChangeSet, events, instant, with_effects
+from transforms.facts import ROLE, confirmed, latest, lower, next_statements, trained
 from transforms.mentor_completion import ONE_DAY, completing, is_closed, mentor_completion
-from transforms.update import ACCEPTED, DONE, Update, codes, note, verdicts
-
-VOIDED, CLAWED_BACK = "teacher_declaration_voided", "teacher_declaration_awaiting_clawback"
+from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
 
 def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
@@ -24,34 +23,33 @@ def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
     return named.select(pl.coalesce("participant_id", "declaration_id")).to_series()
 
 
-def facts(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """Rows joined to the declaration, where it is this lead provider's, and to the statement that would take a paid
     one back; whether it has been taken back already."""
-    own = confirmed(trained(snapshot), submission.lead_provider_id).select(
+    own = confirmed(trained(snapshot), act.lead_provider_id).select(
         "training_period_id", *ROLE, "lead_provider_id", "contract_period"
     )
     declared = snapshot.declarations.join(own, on="training_period_id").with_columns(is_your_declaration=pl.lit(True))
     rows = lower(rows, "declaration_id").join(declared, on="declaration_id", how="left", maintain_order="left")
     # Money sent to a paid statement would never come back: it is frozen (handbook: rules CLAW-003, ours).
-    following = next_statements(snapshot.statements, submission.today, "open", "payable")
+    following = next_statements(snapshot, act.today, "open", "payable")
     rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
     rows = rows.with_columns(
         pl.col("is_your_declaration").fill_null(False), (pl.col("payment_status") == "paid").alias("is_paid")
     )
     # Whoever took it back: the row asks for just what stands.
-    stands = (pl.col("payment_status") == "voided") | (pl.col("clawback_status") != "no_clawback")
+    stands = (pl.col("payment_status") == "voided") | is_taken_back()
     rows = rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
     months = snapshot.statements.select(clawback_statement_id="statement_id", clawback_month=statement_month())
     rows = rows.join(months, on="clawback_statement_id", how="left", maintain_order="left")
     rows = _with_others(rows, snapshot)
-    return _with_reopening(rows, snapshot, submission)
+    return _with_reopening(rows, snapshot, act)
 
 
 def _with_others(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     """has_another: another live declaration of the same participant, role and type stands, whoever made it."""
-    live = (pl.col("payment_status") != "voided") & (pl.col("clawback_status") == "no_clawback")
     whose = trained(snapshot).select("training_period_id", *ROLE)
-    others = snapshot.declarations.filter(live).join(whose, on="training_period_id").select(
+    others = snapshot.declarations.filter(is_live()).join(whose, on="training_period_id").select(
         *ROLE, "declaration_type", other_id="declaration_id"
     )  # fmt: skip
     pairs = rows.select("row_number", *ROLE, "declaration_type", "declaration_id").join(
@@ -66,11 +64,11 @@ def _with_others(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     return rows.with_columns(pl.col("has_another").fill_null(False))
 
 
-def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> pl.DataFrame:
+def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """reopens_on: the day from which a mentor's training goes on once their completed declaration is taken back;
     cannot_reopen: that day is past their time at the school, or the training would overlap other training."""
     periods = trained(snapshot).filter(pl.col("participant_type") == "mentor")
-    closed = latest(confirmed(periods, submission.lead_provider_id)).filter(is_closed(submission)).select(
+    closed = latest(confirmed(periods, act.lead_provider_id)).filter(is_closed(act)).select(
         "participant_id", "school_period_finished_on", reopens_on=pl.col("finished_on") + pl.lit(ONE_DAY)
     )  # fmt: skip
     reopening = completing(rows).select("row_number", "participant_id").join(closed, on="participant_id")
@@ -87,9 +85,9 @@ def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, submission: Submissi
     return rows.with_columns(pl.col("cannot_reopen").fill_null(False))
 
 
-def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) -> ChangeSet:
+def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:
     """A paid declaration awaits clawback on the next statement; any other is voided, and stays linked to its own."""
-    now = instant(submission.received_at)
+    now = instant(act.at)
     voided = accepted.filter(~pl.col("is_paid")).with_columns(statement_id="payment_statement_id")
     refunded = accepted.filter("is_paid").with_columns(statement_id="next_statement_id")
     updates = (
@@ -107,9 +105,9 @@ def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) 
     payment, clawback = pl.col("payment_status"), pl.col("clawback_status")
     happened = pl.concat(
         [
-            events(voided, VOIDED, submission, {"payment_status": payment}, {"payment_status": pl.lit("voided")}),
+            events(voided, DECLARATION_VOIDED, act, {"payment_status": payment}, {"payment_status": pl.lit("voided")}),
             events(
-                refunded, CLAWED_BACK, submission, {"clawback_status": clawback},
+                refunded, DECLARATION_AWAITING_CLAWBACK, act, {"clawback_status": clawback},
                 {"clawback_status": pl.lit("awaiting_clawback")},
             ),
         ]
@@ -117,10 +115,10 @@ def effects(accepted: pl.DataFrame, snapshot: Snapshot, submission: Submission) 
     taken_back = ChangeSet({}, tuple(update for update in updates if update[1].height), happened)
     if completing(accepted).is_empty():
         return taken_back
-    return taken_back.then(mentor_completion(accepted, with_effects(snapshot, taken_back), submission))
+    return taken_back.then(mentor_completion(accepted, with_effects(snapshot, taken_back), act))
 
 
-def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
+def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
     """The declaration's new state, and the statement that takes the money back."""
     voided, refunded = ACCEPTED & ~pl.col("is_paid"), ACCEPTED & pl.col("is_paid")
     alone = ~pl.col("has_another")
@@ -160,4 +158,4 @@ def told(rows: pl.DataFrame, _submission: Submission) -> pl.DataFrame:
     )
 
 
-UPDATE = Update(RULES, codes("VOID", 2, 3), facts, effects, told, owner)
+UPDATE = Update(facts, effects, answers, owner)

@@ -1,8 +1,14 @@
-"""What the judging of a file needs of DfE's records: a consistent set of frames, loaded once."""
+"""Which of DfE's records a file is judged by: what a kind asks for, and the consistent set of frames that it gets.
 
-from dataclasses import dataclass
+A kind's NEEDS are read in order (data.snapshots): each brings rows of one frame, chosen by ids of the file or of a frame
+that came before. What is asked for twice is there once.
+"""
+
+from dataclasses import dataclass, field, fields
 
 import polars as pl
+
+from schemas.columns import COLUMNS
 
 # A frame a table of the records, cut down to the rows that a file can touch, in the tables' own names and types. The
 # columns that judging reads; a change set may name more.
@@ -55,6 +61,34 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "submission_id", "statement_month", "contract_period", "participant_id", "participant_type", "declaration_type",
     ),
 }  # fmt: skip
+FILE = "file"
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Ids in a column of the file (frame `file`: whatever is sent, of a column of ids those that are some), or of a frame
+    that came before: of its rows that fulfil `where`, and with `own` only of this lead provider's."""
+
+    frame: str
+    column: str
+    where: pl.Expr | None = None
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Need:
+    """Rows of a frame whose column `by` holds one of the ids `among`; without `by`: all of it.
+
+    own: this lead provider's alone. way: how `by` is reached, where it is no column of the table itself (data.snapshots).
+    types: of events, those alone.
+    """
+
+    frame: str
+    by: str = ""
+    among: tuple[Ids, ...] = ()
+    own: bool = False
+    way: str = ""
+    types: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -86,3 +120,7 @@ class Snapshot:
     events: pl.DataFrame
     expected_payments: pl.DataFrame
     stated_before: pl.DataFrame
+
+
+assert [each.name for each in fields(Snapshot)] == list(FRAMES), "a frame is not described"
+assert {name for columns in FRAMES.values() for name in columns} <= set(COLUMNS), "a column is not described"

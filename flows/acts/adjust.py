@@ -1,4 +1,4 @@
-"""What DfE does itself: void or claw back a declaration, adjust statements. The same rules and trail as for providers."""
+"""DfE adds to statements, or takes off: the adjustments of a file, all of them or none, the same file once."""
 
 import hashlib
 import uuid
@@ -10,61 +10,22 @@ from pathlib import Path
 import polars as pl
 
 from data.applying import apply_changes
-from data.casting import INSTANT
 from data.database import Reader
-from data.snapshots import snapshot_for
-from flows.clock import london_day
 from flows.errors import ExchangeError
-from flows.installation import House
-from schemas.adjustments import RULES
+from flows.installation import Installation
+from schemas.adjustments import KIND
+from schemas.columns import INSTANT
+from schemas.events import ADJUSTMENT_ADDED, DFE_STAFF
+from schemas.inbound.failure import FileFailure
 from schemas.inbound.form import form_rules, with_owners
-from schemas.inbound.reading import FileFailure, Limits, Sheet, read_sheet
-from schemas.kinds.kind import ADJUSTMENTS, KINDS
+from schemas.inbound.reading import Sheet, read_sheet
 from schemas.rules import findings
-from transforms.changes import DFE_STAFF, Submission
-from transforms.judging import judge
 
 FAULTS_SHOWN = 20
-_OWNER = """
-SELECT p.lead_provider_id FROM declarations d
-JOIN training_periods t ON t.training_period_id = d.training_period_id
-JOIN partnerships p ON p.partnership_id = t.partnership_id
-WHERE d.declaration_id = ?
-"""
 _STATEMENTS = """
 SELECT s.statement_id, s.status AS statement_status, s.fee_type, c.lead_provider_id
 FROM statements s JOIN contracts c ON c.contract_id = s.contract_id
 """
-
-
-def void(house: House, declaration_id: str, reason: str, now: datetime) -> str:
-    """Void a declaration, or claw it back if it was paid. Returns what was done, in words.
-
-    Raises ExchangeError with the rule that refuses it. Then nothing is changed.
-    """
-    if not reason.strip():
-        raise ExchangeError("NO-REASON", "The reason is blank.", "Say why; it is kept in the audit trail.")
-    with house.database.write() as connection:
-        reader = house.database.reader(connection)
-        owner = reader.frame(_OWNER, declaration_id)["lead_provider_id"]
-        if owner.is_empty():
-            raise ExchangeError(
-                "VOID-003", f"There is no declaration {declaration_id}.", "Copy the id from an extract."
-            )
-        row = f"declaration_id\n{declaration_id}\n".encode()
-        sheet = read_sheet(row, KINDS["voids"], Limits())
-        act = Submission(f"dfe {declaration_id}", owner[0], now, london_day(now), DFE_STAFF)
-        judgement = judge(sheet, KINDS["voids"], snapshot_for(reader, "voids", sheet.values, owner[0]), act)
-        if judgement.findings.height:
-            code, message = judgement.findings.select("code", "message").row(0)
-            raise ExchangeError(code, message, "Nothing was changed.")
-        if judgement.verdicts["outcome"][0] == "already-done":
-            code = "VOID-004" if judgement.verdicts["state"][0] == "voided" else "CLAW-002"
-            raise ExchangeError(code, "It has been taken back already.", "There is nothing to do.")
-        changes = judgement.changes
-        happened = changes.events.with_columns(reason=pl.lit(reason.strip()))
-        apply_changes(house.database, connection, changes.inserts, changes.updates, happened, now)
-    return str(judgement.verdicts["notes"][0])
 
 
 @dataclass(frozen=True)
@@ -75,40 +36,40 @@ class Adjusted:
     was_there: bool = False
 
 
-def add_adjustments(house: House, path: Path, now: datetime) -> Adjusted:
+def add_adjustments(installation: Installation, path: Path, now: datetime) -> Adjusted:
     """Add the adjustments of a CSV (statement_id, payment_type, amount): all of them or none; the same file once.
 
     Raises ExchangeError naming line, rule and reason of what is wrong. Then nothing is changed.
     """
     try:
         content = path.read_bytes()
-        sheet = read_sheet(content, ADJUSTMENTS, house.limits)
+        sheet = read_sheet(content, KIND, installation.limits)
     except OSError as error:
         raise ExchangeError("NO-FILE", f"{path} cannot be read.", "Check its name.") from error
     except FileFailure as failure:
         where = f" (line {failure.line})" if failure.line else ""
         raise ExchangeError(failure.code, failure.message + where, failure.advice) from failure
-    with house.database.write() as connection:
-        rows = _judged(house.database.reader(connection), sheet, hashlib.sha256(content).hexdigest())
+    with installation.database.write() as connection:
+        rows = _judged(installation.database.reader(connection), sheet, hashlib.sha256(content).hexdigest())
         if rows["was_there"].all():
             return Adjusted(_sums(rows), was_there=True)
         new = rows.filter(~pl.col("was_there"))
         made = new.select("adjustment_id", "statement_id", "payment_type", amount="pounds")
         happened = new.select(
             pl.lit(now, INSTANT).alias("happened_at"),
-            pl.lit("statement_adjustment_added").alias("type"),
+            pl.lit(ADJUSTMENT_ADDED).alias("type"),
             pl.lit(DFE_STAFF).alias("author"),
             "lead_provider_id",
             "statement_id",
             pl.struct("adjustment_id", "payment_type", "amount").struct.json_encode().alias("after"),
         )
-        apply_changes(house.database, connection, {"adjustments": made}, [], happened, now)
+        apply_changes(installation.database, connection, {"adjustments": made}, [], happened, now)
     return Adjusted(_sums(new))
 
 
 def _judged(reader: Reader, sheet: Sheet, sha256: str) -> pl.DataFrame:
     """The rows with their statements, pounds (Decimal), adjustment_id, was_there. The same file makes the same ids."""
-    rows = with_owners(ADJUSTMENTS, sheet.values).with_columns(pl.col("statement_id").str.to_lowercase())
+    rows = with_owners(KIND, sheet.values).with_columns(pl.col("statement_id").str.to_lowercase())
     rows = rows.join(reader.frame(_STATEMENTS), on="statement_id", how="left", maintain_order="left")
     pounds = pl.col("amount").cast(pl.Decimal(14, 2), strict=False)
     ids = [str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sha256} {number}")) for number in rows["row_number"]]
@@ -116,7 +77,7 @@ def _judged(reader: Reader, sheet: Sheet, sha256: str) -> pl.DataFrame:
     known = reader.frame("SELECT adjustment_id FROM adjustments")["adjustment_id"]
     rows = rows.with_columns(pl.col("adjustment_id").is_in(known.implode()).alias("was_there"))
     fresh = rows.filter(~pl.col("was_there"))  # what was added before stands, whatever its statement has become since
-    found = findings((*form_rules(ADJUSTMENTS), *RULES), fresh, fresh.select(ADJUSTMENTS.columns))
+    found = findings((*form_rules(KIND), *KIND.rules), fresh, fresh.select(KIND.columns))
     if found.height:
         lines = found.join(rows.select("row_number", "line_number"), on="row_number", maintain_order="left")
         told = [f"line {line}: {message} ({code})" for line, message, code in

@@ -1,0 +1,45 @@
+"""Which of DfE's records are loaded: whose, and of which instant they speak."""
+
+import hashlib
+import json
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from data.ledger.asking import Asking
+from data.tables import RECORD_TABLES, Instant, lead_providers, mailboxes, records_imports
+
+
+class RecordsKept(Asking):
+    """See data.tables.records_imports."""
+
+    def lead_providers(self) -> list[tuple[str, str, bool, str]]:
+        """(id, name, vat_registered, slug of its mailbox), by name."""
+        c, m = lead_providers.c, mailboxes.c
+        query = select(c.lead_provider_id, c.name, c.vat_registered, m.slug).join_from(
+            lead_providers, mailboxes, m.lead_provider_id == c.lead_provider_id
+        )
+        return [tuple(row) for row in self._all(query.order_by(c.name, c.lead_provider_id))]
+
+    def as_of(self) -> datetime | None:
+        """The instant of which DfE's records speak: as their last extract says, else when it was loaded."""
+        found = self._all(select(func.max(records_imports.c.import_id)))[0][0]
+        if found is None:
+            return None
+        moment = func.coalesce(records_imports.c.as_of, records_imports.c.imported_at, type_=Instant())
+        query = select(moment).where(records_imports.c.import_id == found)
+        return self._all(query)[0][0]
+
+    def first_loaded(self) -> datetime | None:
+        """When DfE's records were loaded for the first time."""
+        first: datetime | None = self._all(select(func.min(records_imports.c.imported_at)))[0][0]
+        return first
+
+    def calendar_version(self) -> str:
+        """A short digest of contract periods and milestones as they stand in the records."""
+        parts = []
+        for name in ("contract_periods", "milestones"):
+            table = RECORD_TABLES[name]
+            rows = self._all(select(*table.c).order_by(*table.primary_key))
+            parts.append([[str(value) for value in row] for row in rows])
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
