@@ -3,7 +3,7 @@
 import polars as pl
 
 from data.counting import on_side, units_of
-from data.database import Reader
+from data.reader import Reader
 from schemas.accounts import Accounts
 from schemas.columns import typed
 from schemas.lifecycle import SIDES

@@ -7,7 +7,8 @@ yet, not the history before it. Loading DfE's records afresh forgets them.
 import polars as pl
 from sqlalchemy import Connection, delete
 
-from data.database import Database, Reader
+from data.database import Database
+from data.reader import Reader
 from data.tables import paid_units
 from schemas.lifecycle import PAID_FOR, TAKEN_BACK, Side
 

@@ -3,8 +3,8 @@ stands for what is decided in transforms.money.expected."""
 
 import polars as pl
 
-from data.database import Reader
-from data.records.merging import surviving_participants
+from data.reader import Reader
+from data.records.survivors import surviving_participants
 from data.stated import MONTH
 from schemas.accounts import Expectations
 from schemas.columns import INSTANT, typed

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from data.database import Reader
+from data.reader import Reader
 from schemas.columns import typed
 from schemas.events import PARTNERSHIP_UPDATED
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from data.database import Reader
+from data.reader import Reader
 from schemas.columns import typed
 from schemas.events import PARTNERSHIP_CREATED, UNDID
 from schemas.kinds.kind import Memory

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from data.database import Reader
-from data.records.merging import surviving_participants
+from data.reader import Reader
+from data.records.survivors import surviving_participants
 from data.stated import rows_that_stand
 from schemas.columns import COLUMNS, typed
 from schemas.inbound.patterns import UUID_ANY_CASE

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from data.database import Reader
+from data.reader import Reader
 from schemas.columns import typed
 from schemas.needs import FRAMES
 

@@ -1,24 +1,41 @@
-"""The rounds as Prefect flows, with a task a mailbox and an artifact a run. Run as a module, it serves them on schedules."""
+"""The jobs as Prefect flows, with a task a mailbox and an artifact a report; when each is due. Run as a module, it serves them.
+
+Prefect names a flow by the path of this file.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow, serve, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.schedules import Cron, Interval
 
-from flows.acts.authorise import authorise
+from flows import jobs
 from flows.clock import LONDON, instant, rehearsed
 from flows.errors import ExchangeError
-from flows.installation import Installation, open_installation
-from flows.rounds.intake import intake_round
-from flows.rounds.statements import statements_round
+from flows.installation import open_installation
+from flows.jobs import Job
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
-from flows.upkeep.housekeeping import housekeeping as keep
-from flows.upkeep.verify import verify
-from templates.operators import intake_report, keeping_report, statements_report, verify_report
-from templates.rendering import typed_pounds
+from schemas.instants import LONDON as LONDON_NAME
+
+
+def _flow_of(job: Job, is_named: bool = True) -> dict[str, Any]:
+    named = {"flow_run_name": lambda: f"{job.name} {instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"}
+    return {"name": job.name, "description": job.description, **named}
+
+
+def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
+    """Do a job, and keep what operators read of it. A run with troubles did what it could; it is red all the same, so that
+    somebody looks."""
+    with open_installation() as installation:
+        done = job.does(installation, rehearsed(as_of), **arguments)
+    for told in done.told:
+        create_markdown_artifact(told.markdown, key=told.key, description=told.what)
+    if done.troubles:
+        raise ExchangeError("TROUBLE", f"{len(done.troubles)} things went wrong.", "The run's artifact lists them.")
+    return done.report
 
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
@@ -27,107 +44,62 @@ def _as_task(name: str, act: Callable[[], Any]) -> None:
     run()
 
 
-def _run_name(what: str) -> Callable[[], str]:
-    return lambda: f"{what} {instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"
+@flow(**_flow_of(jobs.INTAKE))
+def intake(as_of: str | None = None) -> str:
+    return _run(jobs.INTAKE, as_of, do=_as_task)
 
 
-def _names(installation: Installation) -> dict[str, str]:
-    return {provider.lead_provider_id: provider.name for provider in installation.lead_providers()}
+@flow(**_flow_of(jobs.STATEMENTS))
+def statements(as_of: str | None = None) -> str:
+    return _run(jobs.STATEMENTS, as_of)
 
 
-@flow(
-    name="intake",
-    flow_run_name=_run_name("intake"),
-    description="Take and judge every waiting file, apply what is accepted, deliver receipts.",
-)
-def intake(as_of: str | None = None) -> None:
-    with open_installation() as installation:
-        done = intake_round(installation, rehearsed(as_of), _as_task)
-        create_markdown_artifact(
-            intake_report(done, _names(installation)), key="intake", description="One intake round"
-        )
-    _complain(done.troubles)
-
-
-@flow(
-    name="statements",
-    flow_run_name=_run_name("statements"),
-    description="Move statements along, and deliver every statement not yet paid that changed.",
-)
-def statements(as_of: str | None = None) -> None:
-    with open_installation() as installation:
-        done = statements_round(installation, rehearsed(as_of))
-        names = _names(installation)
-    if done.intake.outcomes:
-        create_markdown_artifact(intake_report(done.intake, names), key="intake", description="Files judged first")
-    create_markdown_artifact(statements_report(done, names), key="statements", description="One statements round")
-    _complain([*done.held_back, *done.troubles, *done.intake.troubles])
-
-
-@flow(
-    name="authorise",
-    flow_run_name=_run_name("authorise"),
-    description="Mark one payable statement paid, if it comes to what was last delivered and to the total typed.",
-)
+@flow(**_flow_of(jobs.AUTHORISE))
 def authorise_statement(statement_id: str, total: str, as_of: str | None = None) -> str:
     """statement_id: as in the statement's manifest. total: in pounds, VAT included, as last delivered: 1,234.50."""
-    try:
-        typed = typed_pounds(total)
-    except ValueError:
-        raise ExchangeError(
-            "NO-TOTAL", "The total is not an amount of pounds.", "Type it as the statement has it: 1,234.50."
-        ) from None
-    with open_installation() as installation:
-        statement, path = authorise(
-            installation, statement_id.strip().lower(), typed, installation.now(rehearsed(as_of))
-        )
-    paid = f"Statement {statement_id} is paid: £{statement.total:,.2f}, VAT included. Delivered as `{path}`."
-    create_markdown_artifact(paid, key="authorised", description="One statement authorised")
-    return path
+    return _run(jobs.AUTHORISE, as_of, statement_id=statement_id, total=jobs.total_typed(total))
 
 
-@flow(
-    name="verify",
-    flow_run_name=_run_name("verify"),
-    description="Compute paid statements anew: any figure that would not be as paid is an alarm.",
+@flow(**_flow_of(jobs.VERIFY))
+def verify_paid(as_of: str | None = None, statement_id: str | None = None) -> str:
+    """statement_id: of one paid statement; empty: all of them."""
+    return _run(jobs.VERIFY, as_of, statement_id=statement_id)
+
+
+@flow(**_flow_of(jobs.HOUSEKEEPING))
+def housekeeping(as_of: str | None = None) -> str:
+    return _run(jobs.HOUSEKEEPING, as_of)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """When a flow is due: a setting that holds seconds or a cron (London time); none: when a person asks."""
+
+    name: str
+    flow: Any
+    setting: str = ""
+
+    def schedule(self, settings: Settings) -> Any:
+        if not self.setting:
+            return None
+        due = getattr(settings, self.setting)
+        return Interval(due) if isinstance(due, int) else Cron(due, timezone=LONDON_NAME)
+
+
+# Here alone; prefect.yaml says the same for workers on several machines, and a test holds it to that.
+DEPLOYMENTS = (
+    Deployment("every-minute", intake, "intake_every_seconds"),
+    Deployment("daily", statements, "statements_cron"),
+    Deployment("by-hand", authorise_statement),
+    Deployment("weekly", verify_paid, "verify_cron"),
+    Deployment("nightly", housekeeping, "housekeeping_cron"),
 )
-def verify_paid(as_of: str | None = None) -> None:
-    with open_installation() as installation:
-        done = verify(installation, instant(as_of))
-    create_markdown_artifact(verify_report(done), key="verify", description="Paid statements computed anew")
-    _complain(done.alarms)
-
-
-@flow(
-    name="housekeeping",
-    flow_run_name=_run_name("housekeeping"),
-    description="Remove uploads and receipts that have been kept long enough.",
-)
-def housekeeping(as_of: str | None = None) -> None:
-    with open_installation() as installation:
-        done = keep(installation, instant(as_of))
-        report = keeping_report(done, _names(installation))
-    create_markdown_artifact(report, key="housekeeping", description="Uploads and receipts removed for their age")
-    _complain(done.troubles)
-
-
-def _complain(troubles: list[str]) -> None:
-    """A round with troubles did what it could; its run is red all the same, so that somebody looks."""
-    if troubles:
-        raise ExchangeError("TROUBLE", f"{len(troubles)} things went wrong.", "The run's artifact lists them.")
 
 
 def serve_on_schedules(settings: Settings) -> None:
     """Run the flows when they are due, until stopped."""
-    every, daily = Interval(settings.intake_every_seconds), Cron(settings.statements_cron, timezone="Europe/London")
-    deployments: list[Any] = [
-        intake.to_deployment("every-minute", schedule=every),
-        statements.to_deployment("daily", schedule=daily),
-        authorise_statement.to_deployment("by-hand"),
-        verify_paid.to_deployment("weekly", schedule=Cron(settings.verify_cron, timezone="Europe/London")),
-        housekeeping.to_deployment("nightly", schedule=Cron(settings.housekeeping_cron, timezone="Europe/London")),
-    ]
-    serve(*deployments, pause_on_shutdown=False, limit=2)
+    due = [each.flow.to_deployment(each.name, schedule=each.schedule(settings)) for each in DEPLOYMENTS]
+    serve(*due, pause_on_shutdown=False, limit=2)
 
 
 if __name__ == "__main__":

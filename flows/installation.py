@@ -25,8 +25,9 @@ from sftp.accounts import Accounts
 from sftp.durable import wait
 from sftp.local import LocalMailbox
 from sftp.mailbox import Mailbox, MailboxError
-from sftp.remote import SftpService
+from sftp.remote import SftpMailbox
 from sftp.server.journal import Journal
+from sftp.service import SftpService
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Installation:
                 self._service = None
             if self._service is None:
                 self._service = self._connect()
-            box = self._service.mailbox(name)
+            box = SftpMailbox(self._service, name)
         box.prepare()
         return box
 

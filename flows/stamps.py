@@ -17,7 +17,13 @@ from flows.place import PROJECT
 
 OURS = ("transforms", "schemas", "data")
 # Where figures and answers come from; everything of ours that these import is looked at with them.
-FIGURES = ("transforms.money.computing", "transforms.money.expected", "data.accounts", "data.expectations", "data.stated")
+FIGURES = (
+    "transforms.money.computing",
+    "transforms.money.expected",
+    "data.accounts",
+    "data.expectations",
+    "data.stated",
+)
 ANSWERS = ("transforms.judging", "schemas.inbound.reading", "schemas.inbound.unread", "data.snapshots")
 # CPython 3.11 cannot parse in two threads at once: "AST constructor recursion depth mismatch".
 _PARSING = threading.Lock()

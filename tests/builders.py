@@ -7,14 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from schemas.facts import contract_periods, milestones
-from schemas.instants import london_day
 from schemas.columns import typed
+from schemas.facts import contract_periods, milestones
 from schemas.inbound.reading import Limits, Sheet, read_sheet
 from schemas.kinds import KINDS
 from schemas.needs import FRAMES, Snapshot
-from transforms.changes import with_effects
-from schemas.submission import Submission
+from transforms.changes import act_of_file, with_effects
 from transforms.judging import Judgement, judge
 
 US, OTHERS = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -293,8 +291,8 @@ def judged(
     world: World | Snapshot, *rows: dict[str, str], now: datetime = NOW, kind: str = "declarations", name: str = "a"
 ) -> Judgement:
     snapshot = world.snapshot() if isinstance(world, World) else world
-    submission = Submission(f"{now:%Y%m%dT%H%M%SZ}-{kind}-{name}", US, now, london_day(now))
-    return judge(sheet_of(kind, *rows), KINDS[kind], snapshot, submission)
+    act = act_of_file(f"{now:%Y%m%dT%H%M%SZ}-{kind}-{name}", US, now)
+    return judge(sheet_of(kind, *rows), KINDS[kind], snapshot, act)
 
 
 def after(world: World | Snapshot, judgement: Judgement) -> Snapshot:

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import polars as pl
 
+from schemas.columns import INSTANT
 from schemas.events import COMPLETION_CHANGED
 from schemas.instants import day_in_london
 from schemas.lifecycle import is_live
 from schemas.needs import Snapshot
-from transforms.changes import INSTANT, Act, ChangeSet, events, instant, said
+from transforms.changes import Act, ChangeSet, events, instant, said
 from transforms.facts import confirmed, latest, trained
 
 REASON = "completed_declaration_received"

@@ -10,9 +10,11 @@ import polars as pl
 from sqlalchemy import Connection, delete, text
 
 from data.counting import forget_paid_units
-from data.database import Database, Reader, as_stored
-from data.records.merging import move_with_schools, survivors, write_moves
+from data.database import Database
+from data.reader import Reader, as_stored
+from data.records.merging import move_with_schools, write_moves
 from data.records.reconciling import reconcile, write_down
+from data.records.survivors import survivors
 from data.settling import attach_eligible
 from data.tables import RECORD_TABLES, mailboxes, records_imports
 from schemas.columns import typed

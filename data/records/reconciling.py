@@ -14,7 +14,8 @@ import polars as pl
 from sqlalchemy import Connection, text
 
 from data.applying import WHOLE_ROW
-from data.database import Database, Reader, as_stored
+from data.database import Database
+from data.reader import Reader, as_stored
 from data.tables import events
 from schemas.columns import INSTANT, parse_instant, typed
 from schemas.events import REPLACED_BY_RECORDS, SYSTEM

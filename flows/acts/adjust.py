@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from data.applying import apply_changes
-from data.database import Reader
+from data.reader import Reader
 from flows.errors import ExchangeError
 from flows.installation import Installation
 from schemas.adjustments import KIND

@@ -4,8 +4,8 @@ what stood before and what after. Reasons of withdrawals and deferrals are perso
 import json
 from typing import Any
 
-from data.database import Reader
 from data.history import declaration_facts, events_of_declaration, events_of_participant, participant_facts
+from data.reader import Reader
 from flows.errors import ExchangeError
 from schemas.events import AUTHORS, EVENTS, role_words
 from schemas.instants import in_london

@@ -3,8 +3,8 @@
 from datetime import date
 
 from data.accounts import load_accounts
-from data.database import Reader
 from data.expectations import load_expectations
+from data.reader import Reader
 from data.stated import stated_months
 from flows.installation import Installation
 from transforms.money.computing import Computed, Terms, compute

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.database import is_from_outside
+from data.outside import is_from_outside
 from flows.clock import to_the_second
 from flows.installation import Installation, LeadProvider
 from flows.rounds.claiming import Claims

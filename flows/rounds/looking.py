@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from data.database import is_from_outside
+from data.outside import is_from_outside
 from flows.installation import Installation, LeadProvider
 from sftp.mailbox import Arrival, MailboxError
 from sftp.server.journal import Whole

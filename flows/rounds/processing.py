@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from data.applying import apply_changes
-from data.database import Reader
+from data.reader import Reader
 from data.repeats import partnerships_that_stand, undone_since
 from data.snapshots import snapshot_for
 from data.tables import metadata

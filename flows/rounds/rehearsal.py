@@ -4,7 +4,7 @@ from datetime import datetime
 
 import polars as pl
 
-from data.database import Reader
+from data.reader import Reader
 from data.snapshots import snapshot_for
 from schemas.inbound.reading import Limits, read_sheet
 from schemas.kinds import KINDS

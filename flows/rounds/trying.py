@@ -19,7 +19,7 @@ from typing import Any
 
 from polars.exceptions import PanicException
 
-from data.database import is_from_outside
+from data.outside import is_from_outside
 from flows.clock import to_the_second
 from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider, open_installation

@@ -37,7 +37,7 @@ class _Program:
             )
 
 
-class Kept:
+class KeptAlive:
     """Modules run as processes, until all are stopped. Each calls end_with_parent when it starts."""
 
     def __init__(self, environment: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from types import FrameType
 
 from flows.errors import ExchangeError
 from flows.installation import Installation
-from flows.service.kept import Kept
+from flows.service.kept import KeptAlive
 from flows.service.signing_in import auth_string, known_secret, made_secret
 from flows.service.sshd import bounds
 from flows.settings import Settings
@@ -173,7 +173,7 @@ def services(
         address = f"http://{settings.ui_host}:{held.getsockname()[1]}"
         pages, api_url = settings.ui_address.rstrip("/") or address, f"{address}/api"
         made_secret(settings)
-        kept = Kept(server_environment(settings, api_url, pages))
+        kept = KeptAlive(server_environment(settings, api_url, pages))
         try:
             kept.start(
                 serving(settings, folder).module(port.fileno()), logs / "sftp-server.log", port.fileno(), environment()

@@ -9,19 +9,11 @@ import polars as pl
 
 from schemas.inbound.failure import FileFailure as FileFailure
 from schemas.inbound.header import diagnosis
+from schemas.inbound.looking import Seen, look_through
+from schemas.inbound.marks import MARKED, WINDOWS, marked_bytes, unmarked
 from schemas.inbound.meant import MEANT, file_notes, taken
 from schemas.inbound.names import IGNORED_COLUMNS, TO_PUT_RIGHT, column_name
-from schemas.inbound.pieces import (
-    MARKED,
-    QUOTES,
-    WINDOWS,
-    Part,
-    Records,
-    Seen,
-    look_through,
-    marked_bytes,
-    unmarked,
-)
+from schemas.inbound.pieces import QUOTES, Part, Records
 from schemas.kinds import KINDS
 from schemas.kinds.kind import Kind
 from schemas.showing import STARTS_A_FORMULA, shown

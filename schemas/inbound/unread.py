@@ -2,9 +2,10 @@
 
 from pathlib import PurePosixPath
 
+from schemas.inbound.failure import FileFailure
+from schemas.inbound.looking import DECRYPT, SAVE_AS, UNPACK, WORKBOOK
 from schemas.inbound.names import kind_of, nearest_kind
-from schemas.inbound.pieces import DECRYPT, SAVE_AS, UNPACK, WORKBOOK
-from schemas.inbound.reading import FileFailure, Limits, too_large
+from schemas.inbound.reading import Limits, too_large
 from schemas.kinds import KINDS
 
 _EXAMPLE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  declarations.csv"

@@ -20,8 +20,9 @@ from sftp.server.audit import Audit
 from sftp.server.bounds import MEBIBYTE, Bounds
 from sftp.server.door import Asking, Door
 from sftp.server.journal import Journal
-from sftp.server.session import Ground, Session, Subsystem
+from sftp.server.session import Ground, Session
 from sftp.server.shut import ServerTransport
+from sftp.server.subsystem import Subsystem
 
 WATCH_SECONDS = 0.5
 THREAD_STACK_BYTES = MEBIBYTE

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import paramiko
 
-from schemas.inbound.reading import Limits, read_sheet
 from schemas.inbound.failure import FileFailure
+from schemas.inbound.reading import Limits, read_sheet
 from schemas.kinds import KINDS
 from tests.attacks.raw import Raw, children, is_running
 from tests.exchange.servers import Client, our_server

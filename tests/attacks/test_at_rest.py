@@ -16,8 +16,9 @@ from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.upkeep.backup import backup, restore
+from flows.upkeep.backup import backup
 from flows.upkeep.housekeeping import housekeeping
+from flows.upkeep.restore import restore
 from schemas.outbound.defusing import neutralised
 from schemas.showing import in_markdown
 from sftp.accounts import parse_key

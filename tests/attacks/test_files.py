@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.submission import UNREAD
 from flows.clock import instant
 from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
+from schemas.submission import UNREAD
 from tests.conftest import NOW
 from tests.laws import LONG
 
@@ -143,7 +143,9 @@ def test_a_file_that_we_may_not_read_is_put_aside_and_stops_nobody(home):
         place = Path(shutil.copytree(home, Path(folder) / "home"))
         Path(folder).chmod(0o755)
         settings = Settings(home=place, seconds_between_looks=0)
-        with open_installation(settings) as installation:  # what a round imports on its way may lie where only we may read
+        with open_installation(
+            settings
+        ) as installation:  # what a round imports on its way may lie where only we may read
             provider = installation.lead_providers()[0]
             installation.mailbox(provider.slug)
             (settings.mailboxes_folder / provider.slug / "to-dfe" / "deferrals.csv").write_text("reason\nx\n")

@@ -96,7 +96,10 @@ def test_nobody_inherits_a_mailbox(installation, provider, tmp_path, sample):
     loaded(installation, tmp_path, sample, renamed(provider, "Zeta Learning"))
     with pytest.raises(ExtractRefused) as refused:
         loaded(
-            installation, tmp_path, sample, lambda rows: with_another(provider.name)(renamed(provider, "Zeta Learning")(rows))
+            installation,
+            tmp_path,
+            sample,
+            lambda rows: with_another(provider.name)(renamed(provider, "Zeta Learning")(rows)),
         )
     assert "“Zeta Learning”" in refused.value.faults[0].reason
 
@@ -125,8 +128,10 @@ def test_a_name_too_long_for_a_folder_is_refused_and_a_partners_is_cut(installat
     assert len(set(names)) == 3 and max(map(len, names)) < 150
 
 
-def test_who_has_left_the_records_can_be_seen_and_shut_out(installation, provider, tmp_path, sample, monkeypatch, capsys):
-    from flows.commands.cli import app
+def test_who_has_left_the_records_can_be_seen_and_shut_out(
+    installation, provider, tmp_path, sample, monkeypatch, capsys
+):
+    from flows.commands.app import app
 
     installation.accounts.add_key("gone-away", write_new_key(tmp_path / "id"))
     monkeypatch.setenv("ECTX_HOME", str(installation.settings.home))
@@ -137,7 +142,7 @@ def test_who_has_left_the_records_can_be_seen_and_shut_out(installation, provide
 
 
 def test_a_key_that_opens_two_mailboxes_is_told(installation, tmp_path, monkeypatch, capsys):
-    from flows.commands.cli import app
+    from flows.commands.app import app
 
     (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id"))
     monkeypatch.setenv("ECTX_HOME", str(installation.settings.home))

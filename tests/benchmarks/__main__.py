@@ -164,7 +164,9 @@ def updates_of(installation: Installation, provider: LeadProvider, kind: str, no
     return pl.concat([rows, more.with_columns(pl.Series("delivery_partner_id", strange))])
 
 
-def _through(installation: Installation, provider: LeadProvider, kind: str, content: bytes, valid: int, now: datetime) -> float:
+def _through(
+    installation: Installation, provider: LeadProvider, kind: str, content: bytes, valid: int, now: datetime
+) -> float:
     """One file claimed, then timed until its receipt is delivered. Returns the seconds."""
     parse = best(lambda: pl.read_csv(content, try_parse_dates=True))
     mailbox = installation.mailbox(provider.slug)
@@ -198,8 +200,7 @@ def bench_statements(installation: Installation) -> None:
         scan = best(lambda: connection.sql(query).fetchall())
 
     def figures() -> object:
-        a = accounts
-        found = compute_figures(a.statements, a.chosen, a.bands, a.units, a.declarations, a.adjustments)  # type: ignore[attr-defined]
+        found = compute_figures(accounts)  # type: ignore[arg-type]
         return share(found.declarations, pl.DataFrame(schema={"statement_id": pl.String}))
 
     say("loading the accounts of all statements not yet paid", loading)

@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from flows.acts.authorise import authorise
 from flows.clock import instant
 from flows.installation import Installation, LeadProvider
 from flows.rounds.rehearsal import acceptable
-from flows.rounds.statements import authorise
-from transforms.money.statement import Statement
 from tests.conftest import NOW
+from transforms.money.statement import Statement
 
 _TRAINED = """
 SELECT DISTINCT sp.participant_id

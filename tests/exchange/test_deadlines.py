@@ -19,7 +19,8 @@ from flows.rounds.intake import intake_round
 from flows.rounds.looking import received, remember_all
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.upkeep.backup import backup, restore
+from flows.upkeep.backup import backup
+from flows.upkeep.restore import restore
 from sftp.local import LocalMailbox
 from sftp.mailbox import Arrival
 from sftp.remote import SftpMailbox
@@ -150,7 +151,7 @@ def test_taking_a_file_is_a_change_that_a_kill_does_not_date_it_by(
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr("data.ledger.Ledger.claim", cut)
+            patched.setattr("data.ledger.submissions.Submissions.claim", cut)
             intake_round(there, None)
         assert [path.name for path in (box(installation, provider) / ".taking").iterdir()] == ["declarations.csv"]
         world.now = AFTER
@@ -259,7 +260,10 @@ def test_a_kill_between_taking_a_file_and_its_checksum_loses_neither(installatio
         intake_round(installation, None)
     [outcome] = intake_round(installation, None).outcomes
     assert (outcome.status, outcome.submission.expected_sha256) == ("accepted", outcome.submission.sha256)
-    assert not [*(box(installation, provider) / ".taking").iterdir(), *(box(installation, provider) / "to-dfe").iterdir()]
+    assert not [
+        *(box(installation, provider) / ".taking").iterdir(),
+        *(box(installation, provider) / "to-dfe").iterdir(),
+    ]
 
 
 # Since when a file lies there, by what a carrier tells
@@ -457,7 +461,9 @@ def test_a_dead_connection_is_made_anew_for_the_next_mailbox(kind, installation,
 
 @pytest.mark.parametrize("agrees", [True, False])
 @pytest.mark.parametrize(("seconds", "is_late"), [(59, False), (61, True)])
-def test_a_checksum_that_comes_within_a_minute_is_compared_and_noted(installation, provider, world, agrees, seconds, is_late):
+def test_a_checksum_that_comes_within_a_minute_is_compared_and_noted(
+    installation, provider, world, agrees, seconds, is_late
+):
     world.put(installation, provider, "declarations.csv", "x\n")
     intake_round(installation, None)
     world.now += timedelta(seconds=seconds)

@@ -5,9 +5,9 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from flows.acts.dfe import void
 from flows.acts.adjust import add_adjustments
 from flows.acts.history import history
+from flows.acts.void import void
 from flows.clock import instant
 from flows.errors import ExchangeError
 from flows.rounds.intake import intake_round

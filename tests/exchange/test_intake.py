@@ -222,13 +222,13 @@ def test_cut_off_at_any_step_the_next_round_carries_on(installation, provider, g
     """The same end as without the cut: one submission, one receipt, each row applied once."""
     targets = {
         "store": ("flows.installation.Installation.store_upload",),
-        "claim": ("data.ledger.Ledger.claim",),
+        "claim": ("data.ledger.submissions.Submissions.claim",),
         "put": ("sftp.local.LocalMailbox.put",),
         "discard": ("sftp.local.LocalMailbox.discard",),
-        "removed": ("data.ledger.Ledger.removed",),
-        "settle": ("data.ledger.Ledger.settle",),
+        "removed": ("data.ledger.submissions.Submissions.removed",),
+        "settle": ("data.ledger.submissions.Submissions.settle",),
         "deliver": ("sftp.local.LocalMailbox.deliver",),
-        "delivered": ("data.ledger.Ledger.delivered",),
+        "delivered": ("data.ledger.deliveries.Deliveries.delivered",),
     }
 
     def cut(*_arguments, **_named):
@@ -277,7 +277,10 @@ def test_a_mailbox_of_nobody_is_told_to_operators(installation, home):
 
 def test_only_one_works_at_a_mailbox(installation, provider):
     put(installation, provider, "declarations.csv", "x\n")
-    with installation.database.only_one(f"mailbox-{provider.slug}") as ours, open_installation(installation.settings) as other:
+    with (
+        installation.database.only_one(f"mailbox-{provider.slug}") as ours,
+        open_installation(installation.settings) as other,
+    ):
         assert ours
         assert intake_round(other, AT).outcomes == []
     assert len(intake_round(installation, AT).outcomes) == 1

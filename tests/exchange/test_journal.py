@@ -14,7 +14,8 @@ from flows.installation import open_installation
 from flows.rounds.claiming import Claims
 from flows.rounds.intake import intake_round
 from flows.settings import Settings
-from flows.upkeep.backup import backup, restore
+from flows.upkeep.backup import backup
+from flows.upkeep.restore import restore
 from sftp.local import LocalMailbox
 from sftp.server.bounds import Bounds
 from sftp.server.journal import Journal, Whole

@@ -11,17 +11,18 @@ import pytest
 
 from data.history import events_of_participant
 from data.records.extract import export_records, import_records
-from flows.acts.dfe import void
 from flows.acts.adjust import add_adjustments
+from flows.acts.void import void
 from flows.clock import instant
 from flows.errors import ExchangeError
 from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from flows.upkeep.backup import backup, restore
+from flows.upkeep.backup import backup
 from flows.upkeep.housekeeping import housekeeping
 from flows.upkeep.replay import replay
+from flows.upkeep.restore import restore
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put, receipts
 from tests.exchange.servers import SERVICES, mailbox_service
@@ -199,7 +200,12 @@ def test_a_copy_made_while_rounds_run_is_consistent(small, tmp_path):
             for number in range(200):
                 if stop.is_set():
                     return
-                put(installation, provider, f"declarations-{number}.csv", rows[5 + number % 20 : 6 + number % 20].write_csv())
+                put(
+                    installation,
+                    provider,
+                    f"declarations-{number}.csv",
+                    rows[5 + number % 20 : 6 + number % 20].write_csv(),
+                )
                 intake_round(installation, AT)
 
     for attempt in range(3):
@@ -214,7 +220,7 @@ def test_a_copy_made_while_rounds_run_is_consistent(small, tmp_path):
         copy = _restored(tmp_path / "copy", tmp_path / f"restored{attempt}")
         with open_installation(copy) as installation:
             assert intake_round(installation, AT).troubles == []
-            there = installation.ledger._all(_submissions())
+            there = installation.submissions._all(_submissions())
             assert len({row.arrival for row in there}) == len(there)
             assert all(installation.stored_upload(row.sha256).is_file() for row in there)
             assert {row.status for row in there} <= {"accepted", "duplicate", "rejected"}
@@ -236,7 +242,7 @@ def _submissions():
 def test_a_restore_cut_off_is_done_again(small, tmp_path, monkeypatch):
     backup(small, tmp_path / "copy", AT)
     home = tmp_path / "restored"
-    from flows.upkeep import backup as module
+    from flows.upkeep import restore as module
 
     def dies(*_):
         raise KeyboardInterrupt

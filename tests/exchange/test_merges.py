@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from data.records.extract import import_records
-from data.records.merging import survivors
+from data.records.survivors import survivors
 from flows.clock import instant
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
@@ -19,7 +19,7 @@ from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import put, receipts, results
 from tests.exchange.records import exported
 from tests.exchange.test_repeats import _OPEN_SCHOOLS
-from tests.exchange.test_updates import _ACTIVE, ask, training  # noqa: F401 - fixtures
+from tests.exchange.test_updates import _ACTIVE, ask, training  # noqa: F401, F811 - fixtures
 
 AT, LATER = instant(NOW), instant(NOW) + timedelta(days=1)
 MERGED_AT = "2026-12-14T22:00:00Z"
@@ -139,7 +139,9 @@ def is_paid_for(installation, provider, declaration_id: str) -> bool:
     """Whether a statement that is delivered counts the declaration."""
     done = statements_round(installation, LATER)
     assert done.held_back == [] and done.troubles == []
-    found = (installation.settings.home / "mailboxes" / provider.slug).glob("from-dfe/statements/2026/*/*/declarations.csv")
+    found = (installation.settings.home / "mailboxes" / provider.slug).glob(
+        "from-dfe/statements/2026/*/*/declarations.csv"
+    )
     return any(declaration_id in path.read_text() for path in found)
 
 
@@ -226,7 +228,9 @@ def test_without_a_word_of_a_merge_money_declared_is_not_lost(installation, prov
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
-def test_training_resumed_here_goes_on_under_the_successors_partnership(installation, provider, ask, send, tmp_path, told):  # noqa: F811
+def test_training_resumed_here_goes_on_under_the_successors_partnership(
+    installation, provider, ask, send, tmp_path, told
+):
     """DfE removes its own partnership with the school; the training period that a resumption opened pointed at it."""
     person = ask(_AT_SCHOOL).row(0, named=True)
     before = exported(installation, tmp_path / "before")

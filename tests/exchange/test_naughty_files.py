@@ -95,7 +95,12 @@ def _no_formulas(path, columns):
 
 
 def test_a_name_that_would_be_misread_is_refused_in_words(installation, provider):
-    put(installation, provider, "declarations-\u202evsc.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    put(
+        installation,
+        provider,
+        "declarations-\u202evsc.csv",
+        acceptable_rows(installation, provider).head(1).write_csv(),
+    )
     [outcome] = intake_round(installation, AT).outcomes
     assert (outcome.failure.code, outcome.rows["accepted"]) == ("FILE-001", 0)
     assert "visible characters" in outcome.failure.message
@@ -139,7 +144,9 @@ def test_a_receipt_tells_nothing_of_another_providers_records(installation, prov
     done = intake_round(installation, AT)
     assert done.troubles == [] and len(done.outcomes) == len(KINDS)
     told = "".join(
-        p.read_text() for p in (box(installation, provider) / "from-dfe").rglob("*") if p.is_file() and p.suffix != ".xlsx"
+        p.read_text()
+        for p in (box(installation, provider) / "from-dfe").rglob("*")
+        if p.is_file() and p.suffix != ".xlsx"
     )
     secret = {
         v for c in ("full_name", "trn", "lead_provider", "training_period_id", "lead_provider_id") for v in others[c]

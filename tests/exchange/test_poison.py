@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from polars.exceptions import PanicException
 
-from data.database import is_from_outside
+from data.outside import is_from_outside
 from flows.acts.submissions import put_aside, tried_again
 from flows.clock import instant
 from flows.installation import Installation, open_installation
@@ -297,7 +297,7 @@ def test_a_retry_that_is_killed_before_it_is_written_down_promises_nothing(insta
         patched.setattr("flows.acts.submissions.deliver_owed", cut)
         put_aside(installation, aside, "The store lost it.", AT)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("data.ledger.Ledger.settle", cut)
+        patched.setattr("data.ledger.submissions.Submissions.settle", cut)
         tried_again(installation, aside, AT)
     intake_round(installation, AT)
     receipt = receipts(installation, provider)["declarations.csv"]

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from data.counting import UNITS, units_of
-from data.database import Reader
+from data.reader import Reader
 from data.records.extract import export_records, import_records
-from flows.acts.dfe import void
 from flows.acts.history import history
 from flows.acts.payments import payment_schedule
+from flows.acts.void import void
 from flows.clock import instant
 from flows.installation import Installation, open_installation
 from flows.rounds.intake import intake_round
@@ -194,7 +194,9 @@ def every_update(settings: Settings, sample: Path) -> dict[str, object]:
         found["overruled"] = done.reconciled.overruled.height
         # The same files again: duplicates, and rows undone since; then a part of the records alone, judged with the rest.
         for hour, kind in enumerate((*_ROWS, *_CELLS)):
-            content = (installation.stored_upload(receipts(installation, provider)[f"{kind}.csv"]["sha256"])).read_bytes()
+            content = (
+                installation.stored_upload(receipts(installation, provider)[f"{kind}.csv"]["sha256"])
+            ).read_bytes()
             put(installation, provider, f"{kind}-again.csv", content)
             assert intake_round(installation, instant(f"2026-12-22T1{hour}:00:00Z")).troubles == []
             again = receipts(installation, provider)[f"{kind}-again.csv"]

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 from data.records.extract import export_records, import_records
+from flows.acts.authorise import authorise
 from flows.clock import instant
 from flows.errors import ExchangeError
 from flows.installation import Installation, open_installation
-from flows.rounds.statements import authorise, statements_round
+from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from schemas.records.checks import ExtractRefused
 from tests.conftest import IMPORTED_AT, NOW
@@ -267,7 +268,7 @@ def test_what_has_changed_since_is_not_paid(installation, provider, due):
     with installation.database.read() as reader:
         [one] = reader.frame("SELECT MIN(declaration_id) AS d FROM declarations WHERE payment_statement_id = ? "
                              "AND payment_status = 'payable'", due)["d"]  # fmt: skip
-    from flows.acts.dfe import void
+    from flows.acts.void import void
 
     void(installation, one, "a mistake", AFTER)
     with pytest.raises(
@@ -288,7 +289,7 @@ def test_while_a_version_is_owed_nothing_is_paid(installation, provider, due, mo
     with installation.database.read() as reader:
         [one] = reader.frame("SELECT MIN(declaration_id) AS d FROM declarations WHERE payment_statement_id = ? "
                              "AND payment_status = 'payable'", due)["d"]  # fmt: skip
-    from flows.acts.dfe import void
+    from flows.acts.void import void
 
     void(installation, one, "a mistake", AFTER)
 

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from data.records.extract import import_records
-from schemas.reports import Imported
 from flows.clock import instant
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from schemas.records.checks import ExtractRefused
+from schemas.reports import Imported
 from templates.loads import import_report
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, put

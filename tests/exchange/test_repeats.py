@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from data.records.extract import export_records, import_records
-from flows.acts.dfe import void
+from flows.acts.void import void
 from flows.clock import instant
 from flows.rounds.intake import intake_round
 from tests.conftest import NOW

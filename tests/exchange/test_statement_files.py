@@ -19,7 +19,7 @@ from flows.installation import Installation, open_installation
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from flows.upkeep.verify import verify
-from schemas.outbound.statements import MODELS
+from schemas.outbound.statements import FILES
 from templates.operators import statements_report, verify_report
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put
@@ -191,7 +191,7 @@ def test_the_schema_would_notice_a_wrong_cell(busy):
 
 def test_every_file_is_described_and_every_description_has_a_file(busy):
     described = {path.stem for path in (busy / "schema").iterdir()}
-    assert described == set(MODELS)
+    assert described == {file.name for file in FILES}
     files = {path.stem for path in busy.glob("*.csv")}
     assert files == described - {"delivery-partner"}
 
@@ -258,7 +258,9 @@ def test_the_same_statement_gives_the_same_bytes(installation, provider, busy, t
     with installation.database.write() as connection:
         for table in ("statement_versions", "deliveries"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
-    first = {path.name: path.read_bytes() for path in latest(installation, provider, "2025").iterdir() if path.is_file()}
+    first = {
+        path.name: path.read_bytes() for path in latest(installation, provider, "2025").iterdir() if path.is_file()
+    }
     with open_installation(again) as other:
         statements_round(other, AT)
         second = tmp_path / "boxes" / provider.slug / "from-dfe" / "statements" / "2025" / MONTH / "v01-open"
@@ -307,7 +309,9 @@ def _edit(path: Path, change) -> None:
 
 def test_a_file_that_was_tampered_with_is_an_alarm(installation, provider, paid):
     folder = (
-        installation.outbox / provider.lead_provider_id / latest(installation, provider, "2026").relative_to(box(installation, provider))
+        installation.outbox
+        / provider.lead_provider_id
+        / latest(installation, provider, "2026").relative_to(box(installation, provider))
     )
     (folder / "manifest.json").write_text("{}")
     assert "not the one that was delivered" in verify(installation, PAID_AT).alarms[0]

@@ -159,7 +159,9 @@ def test_authorising_pays_freezes_and_delivers(installation, provider, delivered
         frozen = reader.frame("SELECT total FROM statement_versions WHERE statement_id = ? AND status = 'paid'", chosen)
     assert set(states["payment_status"]) <= {"paid", "voided"}
     assert Decimal(frozen["total"][0]) == statement.total
-    assert all(made.statement_id != chosen for made in statements_round(installation, instant("2026-12-17T10:00:00Z")).made)
+    assert all(
+        made.statement_id != chosen for made in statements_round(installation, instant("2026-12-17T10:00:00Z")).made
+    )
 
 
 @pytest.mark.parametrize("moment", ["2026-12-16T10:00:00Z"])
@@ -203,8 +205,8 @@ def test_a_statement_that_does_not_add_up_stays_in_the_house(installation, provi
     assert len(done.made) > 0
 
 
-@pytest.mark.parametrize("step", ["templates.statement_files.write_statement", "data.ledger.Ledger.add_version",
-                                  "sftp.local.LocalMailbox.deliver", "data.ledger.Ledger.delivered"])  # fmt: skip
+@pytest.mark.parametrize("step", ["flows.rounds.versions.write_statement", "data.ledger.versions.Versions.add",
+                                  "sftp.local.LocalMailbox.deliver", "data.ledger.deliveries.Deliveries.delivered"])  # fmt: skip
 def test_cut_off_while_making_statements_the_next_round_carries_on(installation, provider, monkeypatch, step, tmp_path):
     def cut(*_arguments, **_named):
         raise KeyboardInterrupt
@@ -218,7 +220,8 @@ def test_cut_off_while_making_statements_the_next_round_carries_on(installation,
     for each in installation.lead_providers()[:2]:
         index = read(box(installation, each) / "from-dfe" / "index.csv")
         folders = {
-            path.parent.relative_to(box(installation, each)).as_posix() for path in box(installation, each).rglob("manifest.json")
+            path.parent.relative_to(box(installation, each)).as_posix()
+            for path in box(installation, each).rglob("manifest.json")
         }
         assert index["sequence"].to_list() == [str(n) for n in range(1, index.height + 1)]
         assert set(index["path"]) == folders
@@ -229,7 +232,8 @@ def test_the_ordered_basis_is_a_setting_per_provider(home, provider):
         statements_round(installation, AT)
         bases = {
             each.slug: {
-                json.loads(p.read_text())["delivery_partner_basis"] for p in box(installation, each).rglob("manifest.json")
+                json.loads(p.read_text())["delivery_partner_basis"]
+                for p in box(installation, each).rglob("manifest.json")
             }
             for each in installation.lead_providers()
         }

@@ -55,7 +55,9 @@ def send(installation: Installation, provider, tmp_path):
         put(installation, provider, file_name, rows.write_csv())
         done = intake_round(installation, now)
         assert done.troubles == []
-        return results(receipts(installation, provider)[file_name]), differences(before, exported(installation, tmp_path / "after"))
+        return results(receipts(installation, provider)[file_name]), differences(
+            before, exported(installation, tmp_path / "after")
+        )
 
     return sent
 

@@ -218,11 +218,21 @@ def test_a_month_without_a_statement_is_said_at_once_and_every_pound_appears(ins
 
 def test_a_list_that_is_corrected_is_counted_once(installation, provider, good):
     """A month that has no statement is put right by a list for one that has: its pounds are not counted twice."""
-    put(installation, provider, "expected-payments-1.csv", listed(good.head(2), period="2030", amount="100.00").write_csv())
+    put(
+        installation,
+        provider,
+        "expected-payments-1.csv",
+        listed(good.head(2), period="2030", amount="100.00").write_csv(),
+    )
     statements_round(installation, AT)
     period = _period(installation, provider, good)
     assert stated_in_all(installation, provider) == Decimal("200.00")
-    put(installation, provider, "expected-payments-2.csv", listed(good.head(2), period=period, amount="100.00").write_csv())
+    put(
+        installation,
+        provider,
+        "expected-payments-2.csv",
+        listed(good.head(2), period=period, amount="100.00").write_csv(),
+    )
     statements_round(installation, LATER)
     assert stated_in_all(installation, provider) == Decimal("200.00")
 
@@ -364,12 +374,16 @@ def test_what_is_unfinished_is_left_alone_and_told_after_a_day(installation, pro
     assert waiting(installation, provider) is None
 
 
-def test_a_checksum_without_its_file_and_a_file_without_its_checksum_are_told_after_an_hour(installation, provider, good):
+def test_a_checksum_without_its_file_and_a_file_without_its_checksum_are_told_after_an_hour(
+    installation, provider, good
+):
     installation.accounts.want_checksums(provider.slug, True)
     put(installation, provider, "voids.csv.sha256", b"x")
     put(installation, provider, "declarations.csv", good.head(1).write_csv())
     now = installation.now()
-    assert intake_round(installation, now + timedelta(minutes=59)).waits == [] and waiting(installation, provider) is None
+    assert (
+        intake_round(installation, now + timedelta(minutes=59)).waits == [] and waiting(installation, provider) is None
+    )
     done = intake_round(installation, now + timedelta(minutes=61))
     told = {row["file_name"]: row for row in waiting(installation, provider)}
     assert set(told) == {"voids.csv.sha256", "declarations.csv"}
@@ -382,7 +396,9 @@ def test_a_checksum_without_its_file_and_a_file_without_its_checksum_are_told_af
     put(installation, provider, "voids.csv", b"declaration_id\nx\n")
     import hashlib
 
-    put(installation, provider, "declarations.csv.sha256", hashlib.sha256(good.head(1).write_csv().encode()).hexdigest())
+    put(
+        installation, provider, "declarations.csv.sha256", hashlib.sha256(good.head(1).write_csv().encode()).hexdigest()
+    )
     (box(installation, provider) / "to-dfe" / "voids.csv.sha256").write_text("nothing")
     intake_round(installation, now + timedelta(hours=2))
     assert waiting(installation, provider) is None
@@ -400,7 +416,8 @@ def test_files_refused_whole_are_in_refused_csv_too(installation, provider, good
 
 
 def test_both_host_keys_are_in_the_backup_and_come_back(installation, provider, tmp_path):
-    from flows.upkeep.backup import backup, restore
+    from flows.upkeep.backup import backup
+    from flows.upkeep.restore import restore
     from sftp.keys import host_keys
 
     before = [key.fingerprint for key in host_keys(installation.settings.home)]

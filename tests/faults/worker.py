@@ -21,10 +21,11 @@ Job = dict[str, Any]
 
 
 def _round(job: Job) -> None:
+    from flows.acts.authorise import authorise
     from flows.clock import instant
     from flows.installation import open_installation
     from flows.rounds.intake import intake_round
-    from flows.rounds.statements import authorise, statements_round
+    from flows.rounds.statements import statements_round
     from flows.settings import Settings
     from tests.faults.steps import watched
 

@@ -189,7 +189,9 @@ def _without_what_may_be_any(path: Path) -> None:
         header, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
         place = header.index("sha256")
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([header, *([*row[:place], ANY, *row[place + 1 :]] for row in rows)])
+        csv.writer(out, lineterminator="\n").writerows(
+            [header, *([*row[:place], ANY, *row[place + 1 :]] for row in rows)]
+        )
         path.write_text(out.getvalue(), encoding="utf-8")
 
 

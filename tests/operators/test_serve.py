@@ -105,7 +105,8 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
             os.kill(server, signal.SIGKILL)
             put(installation, provider, "declarations-after.csv", "x\n")
             assert (
-                wait_for(lambda: receipts(installation, provider).get("declarations-after.csv"), 120)["status"] == "rejected"
+                wait_for(lambda: receipts(installation, provider).get("declarations-after.csv"), 120)["status"]
+                == "rejected"
             )
 
         # The SFTP server dies: it is started again on the port that is held, and who comes meanwhile is served.

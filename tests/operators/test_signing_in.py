@@ -24,7 +24,8 @@ from flows.installation import open_installation
 from flows.service.services import Services, prefect_environment, server_environment, services
 from flows.service.signing_in import auth_string, known_secret, made_secret, secret_file
 from flows.settings import Settings
-from flows.upkeep.backup import backup, restore
+from flows.upkeep.backup import backup
+from flows.upkeep.restore import restore
 from tests.conftest import NOW
 from tests.exchange.provider import put
 from tests.operators.browser import browser
@@ -78,7 +79,10 @@ def office(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     home = Path(shutil.copytree(small_home, tmp_path_factory.mktemp("office") / "home"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECTX_", "PREFECT_"))}
     settings = Settings(home=home, seconds_between_looks=0)
-    with open_installation(settings) as installation, services(installation, 0, scheduled=False, any_ui_port=True) as running:
+    with (
+        open_installation(settings) as installation,
+        services(installation, 0, scheduled=False, any_ui_port=True) as running,
+    ):
         yield Office(settings, running, kept | {"ECTX_HOME": str(home)})
 
 

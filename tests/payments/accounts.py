@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
+from schemas.accounts import Accounts
 from schemas.columns import INSTANT
 from transforms.money.breakdowns import Shares, share
 from transforms.money.statements import Figures, compute_figures
@@ -49,11 +51,17 @@ class Account:
         return f"s{self.months - 1:02}"
 
     def figures(self) -> Figures:
+        return compute_figures(self.accounts())
+
+    def accounts(self, **changes: Any) -> Accounts:
+        """What its last statement is computed from."""
         frames = self.frames()
-        return compute_figures(
-            frames["statements"], pl.Series("statement_id", [self.last]), frames["bands"], frames["units"],
-            frames["declarations"], frames["adjustments"],
-        )  # fmt: skip
+        given = {
+            "statements": frames["statements"], "chosen": pl.Series("statement_id", [self.last], dtype=pl.String),
+            "bands": frames["bands"], "mismatched": pl.DataFrame(), "units": frames["units"],
+            "declarations": frames["declarations"], "adjustments": frames["adjustments"], "named": frames["statements"],
+        }  # fmt: skip
+        return Accounts(**given | changes)
 
     def shares(self, ordered: bool = False) -> tuple[Figures, Shares]:
         figures = self.figures()

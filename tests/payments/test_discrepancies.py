@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.expectations import PARTNERS
+from schemas.accounts import Expectations
 from schemas.columns import INSTANT, MONEY
 from schemas.outbound.discrepancies import REASONS
 from tests.laws import tried
@@ -76,11 +77,32 @@ def compared(account: Account, *expected: dict[str, Any], **records: list[dict[s
     chosen = frames["statements"].filter(pl.col("statement_id") == account.last)
     elsewhere = chosen.with_columns(statement_id=pl.lit("elsewhere"), month=pl.lit(4, pl.Int64))
     before = chosen.with_columns(statement_id=pl.lit("earlier"), year=pl.lit(2024, pl.Int64))
-    named = pl.concat([frames["statements"], elsewhere, before])
-    return discrepancies(
-        chosen, figures.declarations, frames["bands"], held["expected"], held["trained"], held["merges"],
-        held["declared"], held["rejected"], named, date(2024, 12, 1), held["partners"],
-        held["rejected_of_lists"],
+    accounts = account.accounts(named=pl.concat([frames["statements"], elsewhere, before]))
+    return discrepancies(accounts, figures, expectations(account, held), date(2024, 12, 1))
+
+
+def expectations(account: Account, held: dict[str, pl.DataFrame]) -> Expectations:
+    """What was stated, all of it on one list of the last statement's month."""
+    turned_away = held["rejected_of_lists"]
+    one_list = {
+        "lead_provider_id": PROVIDER, "contract_period": 2024, "statement_month": "2025-01", "submission_id": "list",
+        "number": 1, "file_name": (turned_away["list_file"].to_list() or ["list.csv"])[0], "statement_id": account.last,
+        "misplaced_words": None,
+    }  # fmt: skip
+    lists = pl.DataFrame([one_list], schema_overrides={"misplaced_words": pl.String})
+    nothing = pl.lit(None, pl.String)
+    return Expectations(
+        lists=lists.with_columns(submission_id=pl.lit((turned_away["list_submission"].to_list() or ["list"])[0])),
+        rows=held["expected"].with_columns(submission_id=pl.lit("list")),
+        trained=held["trained"],
+        merges=held["merges"],
+        partners=held["partners"],
+        declarations=held["declared"],
+        rejected=held["rejected"],
+        rejected_of_lists=turned_away.select(
+            "participant_id", "participant_type", "declaration_type", submission_id="list_submission",
+            line_number="list_line", rule_codes="list_codes", statement_month=nothing, contract_period=nothing.cast(pl.Int64),
+        ),
     )  # fmt: skip
 
 

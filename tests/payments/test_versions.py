@@ -10,7 +10,7 @@ from tests.laws import tried
 from tests.payments.accounts import Account, Unit
 from tests.payments.test_laws import KINDS, MONTHS, _add, _remove, accounts
 from transforms.money.discrepancies import DIFFERENCES
-from transforms.money.explaining import explained, unit_fees
+from transforms.money.explaining import explained
 from transforms.money.overview import counts, filling, gross_overflow, partner_sums
 from transforms.money.statement_tables import StatementTables, changes_table, statement_tables
 from transforms.money.version_changes import version_changes
@@ -24,8 +24,7 @@ NOTHING_EXPECTED = pl.DataFrame(schema=DIFFERENCES)
 
 def tables(account: Account) -> StatementTables:
     figures, shares = account.shares()
-    chosen = account.frames()["statements"].filter(pl.col("statement_id") == account.last)
-    return statement_tables(chosen, figures.lines, shares, NOTHING_EXPECTED, {})
+    return statement_tables(account.accounts(), figures, shares, NOTHING_EXPECTED, {})
 
 
 def between(was: StatementTables, now: StatementTables) -> pl.DataFrame:
@@ -108,10 +107,8 @@ def test_billing_beyond_all_bands_that_a_refund_makes_room_for_is_told():
     """Handbook, payments 13.1: capacity 6; 6 billed, 2 refunded, 2 billed again, and now one more."""
     units = (STARTED,) * 6 + (Unit(1, "started", "clawback"),) * 2 + (Unit(2, "started"),) * 2 + (Unit(3, "started"),)
     account = Account(units=units, bands=((2, "900.00", "0.60"),) * 3, months=4)
-    frames = account.frames()
-    asked = (frames["statements"], pl.Series([account.last]), frames["bands"], frames["units"])
-    assert gross_overflow(*asked)["declaration_type"].to_list() == ["started"]
-    assert gross_overflow(asked[0], pl.Series(["s02"]), *asked[2:]).is_empty()
+    assert gross_overflow(account.accounts())["declaration_type"].to_list() == ["started"]
+    assert gross_overflow(account.accounts(chosen=pl.Series(["s02"]))).is_empty()
 
 
 @tried(40)
@@ -124,17 +121,11 @@ def test_partners_sums_are_their_lines(account, ordered):
 
 
 def told(account: Account) -> dict[str, str]:
-    figures, frames = account.figures(), account.frames()
-    fees = {
-        (row["participant_type"], row["declaration_type"], row["band"]): row
-        for row in unit_fees(frames["statements"], frames["bands"]).to_dicts()
-    }
-    facts = frames["statements"].to_dicts()[0]
-    terms = frames["bands"].to_dicts()
+    figures = account.figures()
+    facts, fee = account.accounts().wanted.to_dicts()[0], figures.service_fees[account.last]
     words = {}
     for line in figures.lines.filter(pl.col("section") != "total").to_dicts():
-        fee = fees.get((line["participant_type"] or "all", line["declaration_type"], line["band"]))
-        words[f"{line['section']} {line['band'] or ''}".strip()] = explained(line, facts, fee, terms)
+        words[f"{line['section']} {line['band'] or ''}".strip()] = explained(line, facts, fee)
     return words
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.payments.accounts import Account, Unit, counts_by_band, many, pounds_by_section
 from transforms.money.pence import rounded, shared_pence
-from transforms.money.statements import compute_figures
 from transforms.money.service_fees import monthly_service_fee
+from transforms.money.statements import compute_figures
 
 SMALL = ((2, "1000.00", "0.60"), (2, "900.00", "0.60"), (2, "800.00", "0.60"))
 BANDS_A = ((2000, "995.00", "0.60"), (2000, "979.00", "0.60"), (1000, "966.00", "0.60"), (100, "966.00", "1.00"))
@@ -139,12 +139,8 @@ def test_a_refund_with_nothing_left_to_give_back_is_worth_nothing():
 
 def test_statements_paid_on_one_day_ignore_each_other():
     account = Account(units=(*many(2, 0, "started"), Unit(1, "started")), bands=SMALL, months=2)
-    frames = account.frames()
-    same_day = frames["statements"].with_columns(payment_date=pl.lit(date(2025, 1, 25)))
-    figures = compute_figures(
-        same_day, pl.Series("statement_id", [account.last]), frames["bands"], frames["units"], frames["declarations"],
-        frames["adjustments"],
-    )  # fmt: skip
+    same_day = account.frames()["statements"].with_columns(payment_date=pl.lit(date(2025, 1, 25)))
+    figures = compute_figures(account.accounts(statements=same_day))
     assert counts_by_band(figures, "started") == {"A": 1}
 
 
@@ -165,8 +161,13 @@ def test_halves_are_rounded_away_from_zero(exact, pence):
 
 def terms(*bands):
     return [
-        {"capacity": c, "fee_per_declaration": Decimal(fee), "service_fee_ratio": 1 - Decimal(ratio)}
-        for c, fee, ratio in bands
+        {
+            "band": "ABCDEFGH"[place],
+            "capacity": c,
+            "fee_per_declaration": Decimal(fee),
+            "service_fee_ratio": 1 - Decimal(ratio),
+        }
+        for place, (c, fee, ratio) in enumerate(bands)
     ]
 
 
@@ -186,4 +187,4 @@ def contract(target, setup, monthly=None):
     ids=["computed", "below band A", "target past capacity", "nothing is a statement", "stated"],
 )
 def test_the_service_fee(deal, bands, fee):
-    assert monthly_service_fee(deal, terms(*bands)) == fee
+    assert monthly_service_fee(deal, terms(*bands)).amount == fee

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from schemas.vocabulary import DEFERRAL_REASONS, FACTS, WITHDRAWAL_REASONS
+from schemas.facts import FOLDER
+from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
 from tests.builders import (
     COURSES,
     MENTOR,
@@ -199,7 +200,7 @@ def test_after_a_withdrawal_only_earlier_engagement_can_be_declared(at, expected
 
 
 def test_the_reasons_are_those_of_the_facts():
-    facts = pl.read_csv(FACTS / "withdrawal_deferral_reasons.csv")
+    facts = pl.read_csv(FOLDER / "withdrawal_deferral_reasons.csv")
     for action, reasons in (("defer", DEFERRAL_REASONS), ("withdraw", WITHDRAWAL_REASONS)):
         assert tuple(facts.filter(pl.col("action") == action)["reason"]) == reasons
 

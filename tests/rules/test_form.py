@@ -2,13 +2,13 @@
 
 import pytest
 
+from schemas.inbound.failure import FileFailure
 from schemas.inbound.names import kind_of, nearest_kind
 from schemas.inbound.reading import Limits, read_sheet, too_large
-from schemas.inbound.failure import FileFailure
 from tests.builders import DECLARATIONS, NOW, STRANGER, US, World, a_row, an_id, codes, judged, outcomes, sheet_of
-from schemas.submission import Submission
+from transforms.changes import act_of_file
 from transforms.judging import judge
-from transforms.receipts import told
+from transforms.receipts import portions
 
 HEADER = b"participant_id,course_identifier,declaration_type,declaration_date\n"
 ROW = b"a,b,c,d\n"
@@ -141,10 +141,10 @@ def test_ragged_rows_are_refused_alone_and_lose_nothing():
     good = ",".join(a_row().values()).encode()
     content = ",".join(a_row()).encode() + b"\na,b,c\n" + good + b"\n" + good + b",e,f\n"
     sheet = read_sheet(content, DECLARATIONS, Limits())
-    judgement = judge(sheet, DECLARATIONS, World().snapshot(), Submission("s", US, NOW, NOW.date()))
+    judgement = judge(sheet, DECLARATIONS, World().snapshot(), act_of_file("s", US, NOW))
     assert outcomes(judgement) == ["rejected", "accepted", "rejected"]
     assert codes(judgement, 1) == codes(judgement, 3) == ["FILE-008"]
-    assert next(told(sheet, judgement)).results["extra_cells"].to_list() == [None, None, "e,f"]
+    assert next(portions(judgement)).results["extra_cells"].to_list() == [None, None, "e,f"]
 
 
 def test_the_fifty_first_row_of_one_participant_is_refused():
@@ -199,7 +199,7 @@ def test_a_receipt_has_every_row_and_formulas_are_defused():
     rows = [a_row(your_reference="=cmd()"), a_row(participant_id=STRANGER, your_reference="-1")]
     judgement = judged(World(), *rows)
     sheet = sheet_of("declarations", *rows)
-    portion = next(told(sheet, judgement))
+    portion = next(portions(judgement))
     back = portion.rejected
     assert portion.results["outcome"].to_list() == ["accepted", "rejected"]
     assert portion.results["your_reference"].to_list() == ["'=cmd()", "'-1"]

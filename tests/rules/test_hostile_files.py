@@ -10,15 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.instants import london_day
-from schemas.inbound.reading import Limits, Sheet, read_sheet
 from schemas.inbound.failure import FileFailure
+from schemas.inbound.reading import Limits, Sheet, read_sheet
 from schemas.kinds import KINDS
 from tests.builders import NOW, US, World, a_row
 from tests.laws import tried
-from schemas.submission import Submission
+from transforms.changes import act_of_file
 from transforms.judging import judge
-from transforms.receipts import told
+from transforms.receipts import portions
 
 LIMITS = Limits(size_bytes=1 << 20, rows=500)
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -48,12 +47,12 @@ def taken_safely(content: bytes, kind: str) -> None:
     assert isinstance(sheet, Sheet) and 0 < sheet.values.height <= LIMITS.rows
     for note in sheet.notes:
         safe_to_show(note)
-    whose = Submission("20260101T000000Z-x-a", US, NOW, london_day(NOW))
+    whose = act_of_file("20260101T000000Z-x-a", US, NOW)
     judgement = judge(sheet, KINDS[kind], World().snapshot(), whose)
     assert judgement.verdicts["row_number"].to_list() == sheet.values["row_number"].to_list()
     for message in judgement.findings["message"]:
         safe_to_show(message)
-    for portion in told(sheet, judgement):
+    for portion in portions(judgement):
         for frame in (portion.results, portion.rejected):
             for column in frame.select("your_reference" if "your_reference" in frame.columns else []):
                 assert not any(FORMULA.match(cell) for cell in column.drop_nulls())

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.inbound.reading import Limits, read_sheet
 from schemas.inbound.failure import FileFailure
+from schemas.inbound.reading import Limits, read_sheet
 from schemas.inbound.unread import NO_CHECKSUM, refused_unread
 from schemas.kinds import KINDS
 from tests.builders import DECLARATIONS, TRN, US, World, a_row, a_training_row, codes, judged, outcomes, sheet_of
 from tests.laws import tried
-from transforms.receipts import told
+from transforms.changes import act_of_file
+from transforms.receipts import portions
 
 ROW = a_row(your_reference="")
 HEADER = ",".join(ROW)
@@ -127,7 +128,7 @@ def test_a_note_says_what_was_taken_for_what(change):
     rows = [ROW | {"evidence_held": "training-event-attended", "trn": TRN} | change]
     sheet = sheet_of("declarations", *rows)
     ((column, sent),) = change.items()
-    note = next(told(sheet, judged(World(), *rows))).results["notes"][0]
+    note = next(portions(judged(World(), *rows))).results["notes"][0]
     assert f"{column}: “{sent}” was taken as" in note
     assert f"{column}, line 2: “{sent}” was taken as" in sheet.notes[0]
 
@@ -353,11 +354,10 @@ def test_a_row_with_a_quote_in_its_middle_is_named_by_line_and_column():
     cells = list(row.values())
     content = f"{HEADER}\n{LINE}\n" + ",".join([*cells[:2], 'star"ted', *cells[3:]]) + "\n"
     from tests.builders import NOW
-    from schemas.submission import Submission
     from transforms.judging import judge
 
     sheet = read_sheet(content.encode(), DECLARATIONS, Limits())
-    judgement = judge(sheet, DECLARATIONS, World().snapshot(), Submission("s", US, NOW, NOW.date()))
+    judgement = judge(sheet, DECLARATIONS, World().snapshot(), act_of_file("s", US, NOW))
     assert outcomes(judgement) == ["accepted", "rejected"] and codes(judgement, 2) == ["FILE-008"]
     message = judgement.findings["message"][0]
     assert "On line 3" in message and "declaration_type" in message

@@ -40,14 +40,14 @@ def changed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("transforms/money/statements.py", "SERVICE_FEE_MONTHS = 29", "SERVICE_FEE_MONTHS = 30"),
+        ("transforms/money/service_fees.py", "SERVICE_FEE_MONTHS = 29", "SERVICE_FEE_MONTHS = 30"),
         ("transforms/money/statements.py", 'Fraction(statement["vat_rate"])', 'Fraction(statement["vat_rate"]) * 2'),
         ("transforms/money/pence.py", "Fraction(1, 2)", "Fraction(1, 3)"),
         ("transforms/money/banding.sql", "p.position BETWEEN l.first AND l.last", "p.position BETWEEN l.first AND l.last + 1"),
         ("transforms/money/breakdowns.py", ".then(\"type_micros\")", ".then(\"rate_micros\")"),
-        ("data/counting.py", "'awaiting_clawback', 'clawed_back'", "'clawed_back'"),
-        ("data/facts/fee_proportions.csv", "ecf,banded,ect+mentor,started,0.20", "ecf,banded,ect+mentor,started,0.25"),
-        ("data/casting.py", "pl.Decimal(14, 2)", "pl.Decimal(14, 1)"),
+        ("schemas/lifecycle.py", '("awaiting_clawback", "clawed_back")', '("clawed_back",)'),
+        ("schemas/facts/fee_proportions.csv", "ecf,banded,ect+mentor,started,0.20", "ecf,banded,ect+mentor,started,0.25"),
+        ("schemas/columns.py", "pl.Decimal(14, 2)", "pl.Decimal(14, 1)"),
     ],
     ids=lambda each: each if "/" in each else "",
 )  # fmt: skip
@@ -64,9 +64,9 @@ def test_whatever_can_change_a_figure_changes_the_calculation(changed, file, bef
         ("schemas/kinds/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
         ("schemas/inbound/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
         ("schemas/inbound/unread.py", "The checksum that lies beside", "The sum that lies beside"),
-        ("schemas/inbound/pieces.py", "The file is empty.", "There is nothing in the file."),
-        ("transforms/facts.py", 'pl.col("payments_frozen_at") <= now', 'pl.col("payments_frozen_at") < now'),
-        ("data/facts/evidence_types.csv", "self-study-material-completed", "self-study"),
+        ("schemas/inbound/looking.py", "The file is empty.", "There is nothing in the file."),
+        ("schemas/lifecycle.py", 'pl.col("payments_frozen_at") <= now', 'pl.col("payments_frozen_at") < now'),
+        ("schemas/facts/evidence_types.csv", "self-study-material-completed", "self-study"),
     ],
     ids=lambda each: each if "/" in each else "",
 )  # fmt: skip

@@ -2,10 +2,11 @@
 
 import polars as pl
 
+from schemas.columns import INSTANT
 from schemas.events import TRAINING_RESUMED
 from schemas.lifecycle import contains
 from schemas.needs import Snapshot
-from transforms.changes import INSTANT, Act, ChangeSet, events, instant, touched
+from transforms.changes import Act, ChangeSet, events, instant, touched
 from transforms.facts import ROLE, asked_before, trained, with_training
 from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 

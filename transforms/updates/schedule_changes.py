@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import polars as pl
 
+from schemas.columns import INSTANT
 from schemas.events import SCHEDULE_ASSIGNED, SCHEDULE_CHANGED, TRAINING_FINISHED
 from schemas.instants import day_in_london
 from schemas.lifecycle import has_ended, is_frozen
 from schemas.needs import Snapshot
 from schemas.vocabulary import SCHEDULE_IDENTIFIERS
-from transforms.changes import INSTANT, Act, ChangeSet, events, instant, touched
+from transforms.changes import Act, ChangeSet, events, instant, touched
 from transforms.facts import ROLE, asked_before, lower, trained, with_training
 from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 

@@ -1,0 +1,81 @@
+"""`ectx`, put together: the groups of its commands, and what they share."""
+
+import os
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from flows.errors import ExchangeError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="ECT file exchange.")
+records = typer.Typer(no_args_is_help=True, help="DfE's records, in and out.")
+provider = typer.Typer(no_args_is_help=True, help="Lead providers' mailboxes and keys.")
+key = typer.Typer(no_args_is_help=True, help="Public keys of a mailbox.")
+submission = typer.Typer(no_args_is_help=True, help="Files that wait to be judged, or could not be.")
+app.add_typer(submission, name="submission")
+app.add_typer(records, name="records")
+app.add_typer(provider, name="provider")
+provider.add_typer(key, name="key")
+
+AsOf = Annotated[str | None, typer.Option(help="Act as at this instant, for example 2026-01-10T09:30:00Z.")]
+
+
+def moment(as_of: str | None) -> datetime:
+    """The instant given, or now."""
+    from flows.clock import instant
+
+    return rehearsed(as_of) or instant()
+
+
+def rehearsed(as_of: str | None) -> datetime | None:
+    """The instant given, or None."""
+    from flows import clock
+
+    try:
+        return clock.rehearsed(as_of)
+    except ValueError as error:
+        raise typer.BadParameter(f"{as_of} is not an instant like 2026-01-10T09:30:00Z") from error
+
+
+def id_of(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is not an id") from error
+
+
+def through_prefect() -> bool:
+    """Whether a Prefect server is there to record the run. Without one a job needs none, and is quicker."""
+    from flows.service.services import api_of_running_service, prefect_environment
+    from flows.settings import Settings
+
+    settings = Settings()
+    api_url = api_of_running_service(settings)
+    if api_url is None:
+        return False
+    os.environ.update(prefect_environment(settings, api_url))
+    return True
+
+
+def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any], **arguments: Any) -> None:
+    """Do a job, through Prefect where it runs, and print its report. typed: the flow's arguments as a person types them;
+    arguments: the job's."""
+    from flows import jobs
+    from flows.installation import open_installation
+
+    at = rehearsed(as_of)
+    if through_prefect():
+        from flows import deployed
+
+        print(getattr(deployed, flow_name)(as_of=as_of, **typed))
+        return
+    job = getattr(jobs, job_name)
+    with open_installation() as installation:
+        done = job.does(installation, at, **arguments)
+    print(done.report)
+    if done.troubles:
+        code, advice = job.complaint
+        many = f"{len(done.troubles)} things went wrong:" if not advice else f"{len(done.troubles)} differences."
+        raise ExchangeError(code, many, advice or "; ".join(done.troubles))

@@ -1,0 +1,124 @@
+"""What `ectx` and Prefect both do: each job once, with what operators read of it and what it complains of.
+
+flows.deployed makes Prefect flows of them, flows.commands runs them in a terminal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flows.acts.authorise import authorise
+from flows.errors import ExchangeError
+from flows.installation import Installation
+from flows.rounds.intake import intake_round
+from flows.rounds.statements import statements_round
+from flows.upkeep.housekeeping import housekeeping
+from flows.upkeep.verify import verify
+from schemas.reports import HousekeepingRound, IntakeRound, StatementsRound, Verified
+from templates.operators import grouped, intake_report, keeping_report, statements_report, verify_report
+from templates.rendering import typed_pounds
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that operators read of a run: Markdown, under a key, with what it is."""
+
+    key: str
+    markdown: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job. told: the run's own report first. troubles: what went wrong, though all that could be done was."""
+
+    told: list[Told]
+    troubles: list[str]
+
+    @property
+    def report(self) -> str:
+        return self.told[0].markdown
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that comes by a schedule or by a person's asking.
+
+    does: (installation, the instant of a rehearsal or None, further arguments) → what came of it. complaint: the code and the
+    advice of the error that a run with troubles ends with.
+    """
+
+    name: str
+    description: str
+    does: Callable[..., Done]
+    complaint: tuple[str, str] = ("TROUBLE", "")
+
+
+def names_of(installation: Installation) -> dict[str, str]:
+    return {provider.lead_provider_id: provider.name for provider in installation.lead_providers()}
+
+
+def _intake_told(done: IntakeRound, names: dict[str, str], what: str) -> Told:
+    return Told("intake", intake_report(done, names), what)
+
+
+def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> Done:
+    done = intake_round(installation, as_of, **how)
+    return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles)
+
+
+def _statements(installation: Installation, as_of: datetime | None) -> Done:
+    done: StatementsRound = statements_round(installation, as_of)
+    names = names_of(installation)
+    told = [Told("statements", statements_report(done, names), "One statements round")]
+    if done.intake.outcomes:
+        told.append(_intake_told(done.intake, names, "Files judged first"))
+    return Done(told, [*grouped(done.held_back), *done.troubles, *done.intake.troubles])
+
+
+def _authorise(installation: Installation, as_of: datetime | None, statement_id: str, total: Decimal) -> Done:
+    statement, path = authorise(installation, statement_id.strip().lower(), total, installation.now(as_of))
+    name = statement.facts["lead_provider_name"]
+    paid = f"Paid: £{statement.total:,.2f}, VAT included, for {name}: {path}"
+    return Done([Told("authorised", paid, "One statement authorised")], [])
+
+
+def _verify(installation: Installation, as_of: datetime | None, statement_id: str | None = None) -> Done:
+    done: Verified = verify(installation, installation.now(as_of), statement_id)
+    return Done([Told("verify", verify_report(done), "Paid statements computed anew")], done.alarms)
+
+
+def _housekeeping(installation: Installation, as_of: datetime | None) -> Done:
+    done: HousekeepingRound = housekeeping(installation, installation.now(as_of))
+    report = keeping_report(done, names_of(installation))
+    return Done([Told("housekeeping", report, "Uploads and receipts removed for their age")], done.troubles)
+
+
+INTAKE = Job("intake", "Take and judge every waiting file, apply what is accepted, deliver receipts.", _intake)
+STATEMENTS = Job(
+    "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements
+)
+AUTHORISE = Job(
+    "authorise",
+    "Mark one payable statement paid, if it comes to what was last delivered and to the total typed.",
+    _authorise,
+)
+VERIFY = Job(
+    "verify",
+    "Compute paid statements anew: any figure that would not be as paid is an alarm.",
+    _verify,
+    ("NOT-AS-PAID", "What was paid stands: ask why records changed."),
+)
+HOUSEKEEPING = Job("housekeeping", "Remove uploads and receipts that have been kept long enough.", _housekeeping)
+
+
+def total_typed(total: str) -> Decimal:
+    """Pounds as a person types them. Raises ExchangeError (NO-TOTAL)."""
+    try:
+        return typed_pounds(total)
+    except ValueError:
+        raise ExchangeError(
+            "NO-TOTAL", "The total is not an amount of pounds.", "Type it as the statement has it: 1,234.50."
+        ) from None
