@@ -1,10 +1,13 @@
 """Files of a folder that is delivered: each whole or not there, listed with size and SHA-256."""
 
+import codecs
 import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from schemas.instants import rfc3339
 
@@ -23,6 +26,13 @@ def write(path: Path, content: bytes | str) -> None:
     unfinished = path.with_name(f".{path.name}.tmp")
     unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     unfinished.replace(path)
+
+
+def write_csv(path: Path, rows: pl.DataFrame, has_mark: bool = False) -> None:
+    """A table as CSV, with its header. has_mark: it begins with a byte-order mark, by which spreadsheets know UTF-8."""
+    with path.open("wb") as file:
+        file.write(codecs.BOM_UTF8 if has_mark else b"")
+        rows.write_csv(file)
 
 
 def digest(path: Path) -> str:

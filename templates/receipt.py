@@ -78,7 +78,7 @@ def _write_rows(folder: Path, judgement: Judgement, any_rejected: bool, received
     if not any_rejected:
         (folder / "rejected.csv").unlink()
     elif sum(each.height for each in first) <= ROWS_OF_A_WORKBOOK:
-        (folder / "rejected.xlsx").write_bytes(text_sheet("rejected", first[0].columns, first, received_at))
+        (folder / "rejected.xlsx").write_bytes(text_sheet("rejected", pl.concat(first), received_at))
 
 
 def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 import calendar
 from datetime import datetime
-from functools import cache
 from typing import Any
-
-from markupsafe import Markup
 
 from schemas.outbound.discrepancies import AGREED, TITLES
 from templates.charts import filling_chart, partners_chart, totals_chart
@@ -26,11 +23,6 @@ STATUS_WORDS = {
     "open": "Provisional: it changes as declarations arrive, until the deadline has passed.",
     "payable": "Final: awaiting authorisation for payment.",
     "paid": "Authorised for payment. These figures will not change.",
-}
-PARTNER_STATUS_WORDS = {
-    "open": "Provisional: it changes as declarations arrive, until the deadline has passed.",
-    "payable": "Final: DfE has yet to authorise the statement for payment.",
-    "paid": "DfE has authorised the statement for payment. These figures will not change.",
 }
 BASIS_WORDS = {
     True: "each declaration at the band it was placed in, oldest first.",
@@ -156,34 +148,3 @@ def _differences(statement: Statement) -> dict[str, Any]:
         "differing": statement.differing,
         "differing_count": differing,
     }
-
-
-def partner_page(
-    statement: Statement,
-    partner: dict[str, Any],
-    lines: list[dict[str, Any]],
-    rows: str,
-    file_name: str,
-    as_of: datetime,
-) -> str:
-    """The page to pass on to one delivery partner. rows: its declarations as rows of HTML, escaped already."""
-    facts = statement.facts
-    return page(
-        "delivery-partner.html",
-        facts=facts,
-        month=month_words(facts["year"], facts["month"]),
-        version=statement.version,
-        as_of=as_of,
-        status_words=PARTNER_STATUS_WORDS[facts["status"]],
-        partner=partner,
-        lines=lines,
-        section_words=SECTION_WORDS,
-        basis_words_for_partner=_partner_basis(statement.is_ordered),
-        rows=Markup(rows),  # made by templates.lines, which escapes every cell
-        file_name=file_name,
-    )
-
-
-@cache
-def _partner_basis(is_ordered: bool) -> str:
-    return f"The share counts {BASIS_WORDS[is_ordered]} Pence are shared so that the declarations add up to the share."

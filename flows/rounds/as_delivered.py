@@ -10,7 +10,6 @@ from schemas.outbound.files import SentFile
 from schemas.outbound.statements import DECLARATIONS, PARTNERS, STATEMENT
 from templates.folders import digest
 from transforms.money.computing import Computed
-from transforms.money.texts import csv_texts, header
 
 # The files whose figures are compared.
 COMPARED = (STATEMENT, DECLARATIONS, PARTNERS)
@@ -41,23 +40,21 @@ def compared(installation: Installation, version: Delivered, computed: Computed)
     manifest, own_rows = folder / "manifest.json", pl.col("statement_id") == version.statement_id
     if not manifest.is_file() or digest(manifest) != version.sha256:
         return Compared(["manifest.json is not the one that was delivered"])
-    own = {file.name: computed.tables[file.name].filter(own_rows) for file in COMPARED}
-    texts = csv_texts(own)
     different, moved_on = [], 0
     for file in COMPARED:
-        again = header(file.columns) + texts[file.name].get(version.statement_id, "")
-        what = _compared(folder / f"{file.name}.csv", again, own[file.name], file)
+        rows = computed.tables[file.name].filter(own_rows).select(file.columns)
+        what = _compared(folder / f"{file.name}.csv", rows, file)
         if what:
             different.append(what)
         moved_on += what is None
     return Compared(different, moved_on)
 
 
-def _compared(path: Path, again: str, rows: pl.DataFrame, file: SentFile) -> str | None:
+def _compared(path: Path, rows: pl.DataFrame, file: SentFile) -> str | None:
     """'' when the bytes are the same, None when only details differ, else what money differs."""
     if not path.is_file():
         return f"{path.name} is gone"
-    if path.read_bytes() == again.encode():
+    if path.read_bytes() == rows.write_csv().encode():
         return ""
     columns = [*file.key, *file.figures]
     before = pl.read_csv(path, infer_schema=False).select(columns)

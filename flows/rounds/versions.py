@@ -1,7 +1,6 @@
 """New versions of statements: what changed since the one before, their files, and the promise to deliver them."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +13,12 @@ from flows.rounds.previous import previous_tables, sums_of
 from flows.stamps import calculation, libraries
 from sftp.durable import on_disk
 from sftp.mailbox import MailboxError
-from templates.statement_files import LAST_FILE, Texts, kept_lines, texts_of, write_statement
+from templates.statement_files import LAST_FILE, kept_lines, write_statement
 from transforms.money.computing import Computed
+from transforms.money.parts import by_statement
 from transforms.money.statement import Changes, Statement
 from transforms.money.statement_tables import changes_table
 from transforms.money.version_changes import version_changes
-
-WRITERS = 2
 
 
 def write_versions(
@@ -32,16 +30,13 @@ def write_versions(
         return []
     tables = dict(computed.tables)
     changes, tables["changes"] = _changes(installation, provider, computed, changed)
-    texts = texts_of(tables, [statement.statement_id for statement in changed])
-
-    def written(each: Statement) -> Callable[[Connection], None]:
-        return _write_version(installation, provider, each, texts, changes.get(each.statement_id), now)
-
-    # Compressing spreadsheets and writing files leave Python free for the next statement's pages.
-    with ThreadPoolExecutor(WRITERS) as pool:
-        promises = list(pool.map(written, changed))
-    own = installation.outbox / provider.lead_provider_id
-    on_disk([own / each.path for each in changed], installation.outbox)
+    parts = {name: by_statement(rows) for name, rows in tables.items()}
+    promises = []
+    for each in changed:
+        own = {name: found.get(each.statement_id, tables[name].clear()) for name, found in parts.items()}
+        promises.append(_write_version(installation, provider, each, own, changes.get(each.statement_id), now))
+    outbox = installation.outbox / provider.lead_provider_id
+    on_disk([outbox / each.path for each in changed], installation.outbox)
     return promises
 
 
@@ -49,12 +44,12 @@ def _write_version(
     installation: Installation,
     provider: LeadProvider,
     statement: Statement,
-    texts: Texts,
+    tables: dict[str, pl.DataFrame],
     changes: Changes | None,
     now: datetime,
 ) -> Callable[[Connection], None]:
     folder = installation.outbox / provider.lead_provider_id / statement.path
-    sha256 = write_statement(folder, statement, texts, changes, now, _made_from(installation, statement))
+    sha256 = write_statement(folder, statement, tables, changes, now, _made_from(installation, statement))
     replaces = statement.previous.path if statement.previous else None
 
     def promise(connection: Connection) -> None:

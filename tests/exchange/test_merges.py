@@ -19,7 +19,7 @@ from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import put, receipts, results
 from tests.exchange.records import exported
 from tests.exchange.test_repeats import _OPEN_SCHOOLS
-from tests.exchange.test_updates import _ACTIVE, ask, training  # noqa: F401, F811 - fixtures
+from tests.exchange.test_updates import _ACTIVE, ask, training  # noqa: F401 - fixtures
 
 AT, LATER = instant(NOW), instant(NOW) + timedelta(days=1)
 MERGED_AT = "2026-12-14T22:00:00Z"
@@ -229,7 +229,12 @@ def test_without_a_word_of_a_merge_money_declared_is_not_lost(installation, prov
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
 def test_training_resumed_here_goes_on_under_the_successors_partnership(
-    installation, provider, ask, send, tmp_path, told
+    installation,
+    provider,
+    ask,  # noqa: F811
+    send,
+    tmp_path,
+    told,
 ):
     """DfE removes its own partnership with the school; the training period that a resumption opened pointed at it."""
     person = ask(_AT_SCHOOL).row(0, named=True)

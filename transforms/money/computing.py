@@ -8,15 +8,16 @@ from typing import Any
 import polars as pl
 
 from schemas.accounts import Accounts, Expectations
+from schemas.outbound.statements import DECLARATIONS, PARTNERS
 from schemas.outbound.versions import Version
 from transforms.money.breakdowns import Shares, differences, share
 from transforms.money.discrepancies import discrepancies
 from transforms.money.holding import DOES_NOT_ADD_UP, held_for_prices
 from transforms.money.overview import counts, differences_by_reason, filling, gross_overflow, partner_sums
+from transforms.money.parts import as_csv, by_statement
 from transforms.money.statement import ROWS_SHOWN, Rows, Statement
 from transforms.money.statement_tables import StatementTables, statement_tables
 from transforms.money.statements import Figures, compute_figures
-from transforms.money.texts import csv_lines, csv_texts, joined
 
 ByStatement = dict[str, Rows]
 
@@ -133,19 +134,16 @@ def _contents(tables: StatementTables) -> dict[str, str]:
     Not of its version's number; nor of advice, which names the next deadline and so changes with the calendar.
     """
     said = [
-        _joined(tables.lines.drop("version")),
-        *csv_texts({"declarations": tables.declarations, "delivery-partners": tables.partners}).values(),
-        _joined(tables.discrepancies.drop("what_to_do")),
+        by_statement(tables.lines.drop("version")),
+        {own: rows.select(DECLARATIONS.columns) for own, rows in by_statement(tables.declarations).items()},
+        {own: rows.select(PARTNERS.columns) for own, rows in by_statement(tables.partners).items()},
+        by_statement(tables.discrepancies.drop("what_to_do")),
     ]
     digests = {}
     for statement_id in said[0]:
-        text = "\0".join(part.get(statement_id, "") for part in said)
+        text = "\0".join(as_csv(part.get(statement_id)) for part in said)
         digests[statement_id] = hashlib.sha256(text.encode()).hexdigest()
     return digests
-
-
-def _joined(rows: pl.DataFrame) -> dict[str, str]:
-    return joined(rows, csv_lines(rows))
 
 
 def _earlier(
