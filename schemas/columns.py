@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from schemas.discrepancies import CODES
 from schemas.lifecycle import CLAWBACK_STATUSES, LINE_TYPES, PAYMENT_STATUSES, STATEMENT_STATUSES, STATES
-from schemas.outbound.discrepancies import CODES
 from schemas.vocabulary import (
     CHANGES,
     CONTRACT_TYPES,

@@ -4,7 +4,7 @@ import calendar
 from datetime import datetime
 from typing import Any
 
-from schemas.outbound.discrepancies import AGREED, TITLES
+from schemas.discrepancies import AGREED, TITLES
 from templates.charts import filling_chart, partners_chart, totals_chart
 from templates.rendering import page
 from transforms.money.explaining import explained

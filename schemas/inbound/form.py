@@ -3,7 +3,7 @@
 import polars as pl
 
 from schemas.columns import COLUMNS
-from schemas.inbound.damage import (
+from schemas.damage import (
     AS_TEXT,
     DATE_TURNED,
     DECIMAL,

@@ -6,7 +6,7 @@ They speak of a row joined to its records: transforms.updates.declarations says 
 import polars as pl
 
 from schemas import events
-from schemas.inbound.damage import DATE_TURNED, is_serial, is_shortened, serial_advice
+from schemas.damage import DATE_TURNED, is_serial, is_shortened, serial_advice
 from schemas.instants import was_skipped
 from schemas.kinds.kind import Kind, Memory, Owner, codes
 from schemas.kinds.shared import CHECK_THE_ID, SENT_PARTICIPANTS, TRAINING, everything_about, remembered

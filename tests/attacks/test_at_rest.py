@@ -50,7 +50,7 @@ def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
         command = [
             sys.executable,
             "-c",
-            "import os; os.umask(0o022); from flows.commands.cli import main; main()",
+            "import os; os.umask(0o022); from flows.commands.main import main; main()",
             *arguments,
         ]
         subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -210,7 +210,7 @@ def test_setup_gives_what_was_delivered_before_to_its_provider(tmp_path):
 
 def test_a_bad_setting_is_one_line(home):
     for name, value in (("ECTX_MAX_STORE_MEBIBYTES", "0"), ("ECTX_SFTP_PORT", "22000000")):
-        command = [sys.executable, "-c", "from flows.commands.cli import main; main()", "provider", "list"]
+        command = [sys.executable, "-c", "from flows.commands.main import main; main()", "provider", "list"]
         done = subprocess.run(
             command,
             env={**os.environ, "ECTX_HOME": str(home), name: value},
@@ -303,7 +303,7 @@ def test_a_refusal_in_somebody_elses_words_moves_no_cursor(home):
     command = [
         sys.executable,
         "-c",
-        "from flows.commands.cli import main; main()",
+        "from flows.commands.main import main; main()",
         "provider",
         "key",
         "list",

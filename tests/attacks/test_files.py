@@ -42,7 +42,7 @@ TALL = {
 # A process remembers as its own what the one that started it has used: so a small one stands between.
 MEASURE = """
 import resource, subprocess, sys
-command = [sys.executable, "-c", "from flows.commands.cli import main; main()", "intake"]
+command = [sys.executable, "-c", "from flows.commands.main import main; main()", "intake"]
 done = subprocess.run(command, stdout=subprocess.DEVNULL)
 print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
 """

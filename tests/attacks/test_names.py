@@ -131,7 +131,7 @@ def test_a_name_too_long_for_a_folder_is_refused_and_a_partners_is_cut(installat
 def test_who_has_left_the_records_can_be_seen_and_shut_out(
     installation, provider, tmp_path, sample, monkeypatch, capsys
 ):
-    from flows.commands.app import app
+    from flows.commands.main import app
 
     installation.accounts.add_key("gone-away", write_new_key(tmp_path / "id"))
     monkeypatch.setenv("ECTX_HOME", str(installation.settings.home))
@@ -142,7 +142,7 @@ def test_who_has_left_the_records_can_be_seen_and_shut_out(
 
 
 def test_a_key_that_opens_two_mailboxes_is_told(installation, tmp_path, monkeypatch, capsys):
-    from flows.commands.app import app
+    from flows.commands.main import app
 
     (tmp_path / "id.pub").write_text(write_new_key(tmp_path / "id"))
     monkeypatch.setenv("ECTX_HOME", str(installation.settings.home))

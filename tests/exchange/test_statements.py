@@ -18,6 +18,7 @@ from flows.settings import Settings
 from templates.folders import digest
 from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, box, pay, put
+from transforms.money import breakdowns
 
 AT = instant(NOW)
 ON_THE_DEADLINE, AFTER_IT = instant("2026-12-31T23:59:59Z"), instant("2027-01-01T00:00:00Z")
@@ -187,9 +188,7 @@ def test_a_service_statement_is_authorised_the_same_way(installation):
 
 
 def test_a_statement_that_does_not_add_up_stays_in_the_house(installation, provider, monkeypatch):
-    import flows.rounds.computing
-
-    honest = flows.rounds.computing.share
+    honest = breakdowns.share
 
     def short(declarations, ordered):
         shares = honest(declarations, ordered)
@@ -198,7 +197,7 @@ def test_a_statement_that_does_not_add_up_stays_in_the_house(installation, provi
         )
         return type(shares)(rigged, shares.declarations)
 
-    monkeypatch.setattr("transforms.money.breakdowns.share", short)
+    monkeypatch.setattr("transforms.money.computing.share", short)
     done = statements_round(installation, AT)
     assert len({line.split(":")[0] for line in done.held_back}) == 1
     assert done.held_back[0].split(":")[0] not in {made.statement_id for made in done.made}

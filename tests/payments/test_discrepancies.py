@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data.expectations import PARTNERS
 from schemas.accounts import Expectations
 from schemas.columns import INSTANT, MONEY
-from schemas.outbound.discrepancies import REASONS
+from schemas.discrepancies import REASONS
 from tests.laws import tried
 from tests.payments.accounts import PROVIDER, Account, Unit
 from tests.payments.test_laws import accounts

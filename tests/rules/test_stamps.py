@@ -62,7 +62,7 @@ def test_whatever_can_change_a_figure_changes_the_calculation(changed, file, bef
         ("schemas/kinds/declarations.py", "Give the participant's id.", "Give the id."),
         ("schemas/kinds/shared.py", "Check the id against", "Look for the id in"),
         ("schemas/kinds/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
-        ("schemas/inbound/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
+        ("schemas/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
         ("schemas/inbound/unread.py", "The checksum that lies beside", "The sum that lies beside"),
         ("schemas/inbound/looking.py", "The file is empty.", "There is nothing in the file."),
         ("schemas/lifecycle.py", 'pl.col("payments_frozen_at") <= now', 'pl.col("payments_frozen_at") < now'),

@@ -63,7 +63,8 @@ def compute(accounts: Accounts, expectations: Expectations, terms: Terms) -> Com
     shares = share(figures.declarations, ordered)
     wrong = _held_back(accounts, figures, shares, terms.again)
     different = discrepancies(accounts, figures, expectations, terms.today)
-    numbers = {key: last.version + (not terms.again) for key, last in terms.versions.items()}
+    step = 0 if terms.again else 1
+    numbers = {key: last.version + step for key, last in terms.versions.items()}
     tables = statement_tables(accounts, figures, shares, different, numbers)
     shown, contents = _shown(accounts, figures, shares, different, tables), _contents(tables)
     held, is_ordered = {each.statement_id for each in wrong}, set(ordered["statement_id"])

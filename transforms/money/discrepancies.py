@@ -1,17 +1,17 @@
 """Expected against due, declaration by declaration, and why they differ (transforms/README.md, Discrepancies).
 
-The reasons' words are in schemas.outbound.discrepancies; when each applies is `_applies` below. Whole pence throughout.
+The reasons' words are in schemas.discrepancies; when each applies is `_applies` below. Whole pence throughout.
 """
 
 from datetime import date
 
 import polars as pl
 
+from schemas import discrepancies as reasons
 from schemas.accounts import Accounts, Expectations
 from schemas.frames import joined
 from schemas.instants import day_in_london, long_day_text
 from schemas.lifecycle import PAID_FOR, is_taken_back, next_statements
-from schemas.outbound import discrepancies as reasons
 from schemas.rules import in_words
 from schemas.vocabulary import DECLARATION_TYPE
 from transforms.money.amounts import pounds_text, rate_text

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.tables
+from data.migrations.stored import INSTANT, MONEY
 
 revision = "0001"
 down_revision = None
@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("adjustment_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("statement_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("payment_type", sa.Text(), autoincrement=False, nullable=False),
-        sa.Column("amount", data.tables.Money(), autoincrement=False, nullable=False),
+        sa.Column("amount", MONEY, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("adjustment_id"),
     )
     op.create_index("ix_adjustments_statement_id", "adjustments", ["statement_id"], unique=False)
@@ -26,9 +26,9 @@ def upgrade() -> None:
         "band_terms",
         sa.Column("contract_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("band", sa.Text(), autoincrement=False, nullable=False),
-        sa.Column("fee_per_declaration", data.tables.Money(), autoincrement=False, nullable=False),
-        sa.Column("output_fee_ratio", data.tables.Money(), autoincrement=False, nullable=False),
-        sa.Column("service_fee_ratio", data.tables.Money(), autoincrement=False, nullable=False),
+        sa.Column("fee_per_declaration", MONEY, autoincrement=False, nullable=False),
+        sa.Column("output_fee_ratio", MONEY, autoincrement=False, nullable=False),
+        sa.Column("service_fee_ratio", MONEY, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("contract_id", "band"),
     )
     op.create_table(
@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("started_on", sa.Date(), autoincrement=False, nullable=False),
         sa.Column("finished_on", sa.Date(), autoincrement=False, nullable=False),
         sa.Column("enabled", sa.Boolean(), autoincrement=False, nullable=False),
-        sa.Column("payments_frozen_at", data.tables.Instant(), autoincrement=False, nullable=True),
+        sa.Column("payments_frozen_at", INSTANT, autoincrement=False, nullable=True),
         sa.Column("mentor_funding_enabled", sa.Boolean(), autoincrement=False, nullable=False),
         sa.Column("detailed_evidence_types_enabled", sa.Boolean(), autoincrement=False, nullable=False),
         sa.Column("uplift_fees_enabled", sa.Boolean(), autoincrement=False, nullable=False),
@@ -57,12 +57,12 @@ def upgrade() -> None:
         sa.Column("lead_provider_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("contract_period", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("contract_type", sa.Text(), autoincrement=False, nullable=False),
-        sa.Column("vat_rate", data.tables.Money(), autoincrement=False, nullable=False),
+        sa.Column("vat_rate", MONEY, autoincrement=False, nullable=False),
         sa.Column("recruitment_target", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("setup_fee", data.tables.Money(), autoincrement=False, nullable=False),
-        sa.Column("monthly_service_fee", data.tables.Money(), autoincrement=False, nullable=True),
-        sa.Column("uplift_fee_per_declaration", data.tables.Money(), autoincrement=False, nullable=True),
-        sa.Column("mentor_fee_per_declaration", data.tables.Money(), autoincrement=False, nullable=True),
+        sa.Column("setup_fee", MONEY, autoincrement=False, nullable=False),
+        sa.Column("monthly_service_fee", MONEY, autoincrement=False, nullable=True),
+        sa.Column("uplift_fee_per_declaration", MONEY, autoincrement=False, nullable=True),
+        sa.Column("mentor_fee_per_declaration", MONEY, autoincrement=False, nullable=True),
         sa.Column("mentor_recruitment_target", sa.Integer(), autoincrement=False, nullable=True),
         sa.PrimaryKeyConstraint("contract_id"),
     )
@@ -71,7 +71,7 @@ def upgrade() -> None:
         sa.Column("declaration_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("training_period_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("declaration_type", sa.Text(), autoincrement=False, nullable=False),
-        sa.Column("declaration_date", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("declaration_date", INSTANT, autoincrement=False, nullable=False),
         sa.Column("evidence_held", sa.Text(), autoincrement=False, nullable=True),
         sa.Column("delivery_partner_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("mentor_id", sa.String(length=36), autoincrement=False, nullable=True),
@@ -82,8 +82,8 @@ def upgrade() -> None:
         sa.Column("pupil_premium_uplift", sa.Boolean(), autoincrement=False, nullable=False),
         sa.Column("sparsity_uplift", sa.Boolean(), autoincrement=False, nullable=False),
         sa.Column("your_reference", sa.Text(), autoincrement=False, nullable=True),
-        sa.Column("created_at", data.tables.Instant(), autoincrement=False, nullable=False),
-        sa.Column("updated_at", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("created_at", INSTANT, autoincrement=False, nullable=False),
+        sa.Column("updated_at", INSTANT, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("declaration_id"),
     )
     op.create_index(
@@ -107,9 +107,9 @@ def upgrade() -> None:
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("last_file", sa.String(length=40), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("owed_since", data.tables.Instant(), nullable=False),
+        sa.Column("owed_since", INSTANT, nullable=False),
         sa.Column("replaces", sa.Text(), nullable=True),
-        sa.Column("delivered_at", data.tables.Instant(), nullable=True),
+        sa.Column("delivered_at", INSTANT, nullable=True),
         sa.Column("sequence", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("delivery_id"),
         sa.UniqueConstraint("lead_provider_id", "path", name="uq_deliveries_path"),
@@ -124,7 +124,7 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column("event_id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("happened_at", data.tables.Instant(), nullable=False),
+        sa.Column("happened_at", INSTANT, nullable=False),
         sa.Column("type", sa.String(length=60), nullable=False),
         sa.Column("author", sa.String(length=30), nullable=False),
         sa.Column("lead_provider_id", sa.String(length=36), nullable=True),
@@ -169,7 +169,7 @@ def upgrade() -> None:
         "participant_id_changes",
         sa.Column("from_participant_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("to_participant_id", sa.String(length=36), autoincrement=False, nullable=False),
-        sa.Column("changed_at", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("changed_at", INSTANT, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("from_participant_id", "to_participant_id", "changed_at"),
     )
     op.create_table(
@@ -179,8 +179,8 @@ def upgrade() -> None:
         sa.Column("full_name", sa.Text(), autoincrement=False, nullable=True),
         sa.Column("ect_training_record_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("mentor_training_record_id", sa.String(length=36), autoincrement=False, nullable=False),
-        sa.Column("ect_first_became_eligible_at", data.tables.Instant(), autoincrement=False, nullable=True),
-        sa.Column("mentor_first_became_eligible_at", data.tables.Instant(), autoincrement=False, nullable=True),
+        sa.Column("ect_first_became_eligible_at", INSTANT, autoincrement=False, nullable=True),
+        sa.Column("mentor_first_became_eligible_at", INSTANT, autoincrement=False, nullable=True),
         sa.Column("ect_payments_frozen_year", sa.Integer(), autoincrement=False, nullable=True),
         sa.Column("mentor_payments_frozen_year", sa.Integer(), autoincrement=False, nullable=True),
         sa.Column("mentor_funding_end_date", sa.Date(), autoincrement=False, nullable=True),
@@ -189,8 +189,8 @@ def upgrade() -> None:
         sa.Column("induction_start_date", sa.Date(), autoincrement=False, nullable=True),
         sa.Column("induction_end_date", sa.Date(), autoincrement=False, nullable=True),
         sa.Column("most_recent_induction_period_end_date", sa.Date(), autoincrement=False, nullable=True),
-        sa.Column("created_at", data.tables.Instant(), autoincrement=False, nullable=False),
-        sa.Column("updated_at", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("created_at", INSTANT, autoincrement=False, nullable=False),
+        sa.Column("updated_at", INSTANT, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("participant_id"),
     )
     op.create_table(
@@ -200,8 +200,8 @@ def upgrade() -> None:
         sa.Column("delivery_partner_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("school_id", sa.String(length=36), autoincrement=False, nullable=False),
         sa.Column("contract_period", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("created_at", data.tables.Instant(), autoincrement=False, nullable=False),
-        sa.Column("updated_at", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("created_at", INSTANT, autoincrement=False, nullable=False),
+        sa.Column("updated_at", INSTANT, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("partnership_id"),
     )
     op.create_index("ix_partnerships_school_id", "partnerships", ["school_id"], unique=False)
@@ -215,7 +215,7 @@ def upgrade() -> None:
     op.create_table(
         "records_imports",
         sa.Column("import_id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("imported_at", data.tables.Instant(), nullable=False),
+        sa.Column("imported_at", INSTANT, nullable=False),
         sa.Column("rows", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("import_id"),
     )
@@ -238,7 +238,7 @@ def upgrade() -> None:
         sa.Column("finished_on", sa.Date(), autoincrement=False, nullable=True),
         sa.Column("email", sa.Text(), autoincrement=False, nullable=True),
         sa.Column("working_pattern", sa.Text(), autoincrement=False, nullable=True),
-        sa.Column("created_at", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("created_at", INSTANT, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("school_period_id"),
     )
     op.create_index("ix_school_periods_participant_id", "school_periods", ["participant_id"], unique=False)
@@ -259,9 +259,9 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("content_sha256", sa.String(length=64), nullable=False),
-        sa.Column("as_of", data.tables.Instant(), nullable=False),
+        sa.Column("as_of", INSTANT, nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("total", data.tables.Money(), nullable=False),
+        sa.Column("total", MONEY, nullable=False),
         sa.Column("lines", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("statement_id", "version"),
     )
@@ -275,7 +275,7 @@ def upgrade() -> None:
         sa.Column("deadline_date", sa.Date(), autoincrement=False, nullable=False),
         sa.Column("payment_date", sa.Date(), autoincrement=False, nullable=False),
         sa.Column("status", sa.Text(), autoincrement=False, nullable=False),
-        sa.Column("marked_as_paid_at", data.tables.Instant(), autoincrement=False, nullable=True),
+        sa.Column("marked_as_paid_at", INSTANT, autoincrement=False, nullable=True),
         sa.PrimaryKeyConstraint("statement_id"),
     )
     op.create_index("ix_statements_contract_id", "statements", ["contract_id"], unique=False)
@@ -291,8 +291,8 @@ def upgrade() -> None:
         sa.Column("expected_sha256", sa.String(length=64), nullable=True),
         sa.Column("arrival", sa.Text(), nullable=False),
         sa.Column("removed", sa.Boolean(), nullable=False),
-        sa.Column("received_at", data.tables.Instant(), nullable=False),
-        sa.Column("processed_at", data.tables.Instant(), nullable=True),
+        sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("processed_at", INSTANT, nullable=True),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("duplicate_of", sa.String(length=80), nullable=True),
         sa.Column("rows_total", sa.Integer(), nullable=True),
@@ -316,11 +316,11 @@ def upgrade() -> None:
         sa.Column("schedule_identifier", sa.Text(), autoincrement=False, nullable=True),
         sa.Column("started_on", sa.Date(), autoincrement=False, nullable=False),
         sa.Column("finished_on", sa.Date(), autoincrement=False, nullable=True),
-        sa.Column("withdrawn_at", data.tables.Instant(), autoincrement=False, nullable=True),
+        sa.Column("withdrawn_at", INSTANT, autoincrement=False, nullable=True),
         sa.Column("withdrawal_reason", sa.Text(), autoincrement=False, nullable=True),
-        sa.Column("deferred_at", data.tables.Instant(), autoincrement=False, nullable=True),
+        sa.Column("deferred_at", INSTANT, autoincrement=False, nullable=True),
         sa.Column("deferral_reason", sa.Text(), autoincrement=False, nullable=True),
-        sa.Column("created_at", data.tables.Instant(), autoincrement=False, nullable=False),
+        sa.Column("created_at", INSTANT, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("training_period_id"),
     )
     op.create_index("ix_training_periods_partnership_id", "training_periods", ["partnership_id"], unique=False)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.tables
+from data.migrations.stored import INSTANT, MONEY
 
 revision = "0002"
 down_revision = "0001"
@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("participant_id", sa.String(length=36), nullable=False),
         sa.Column("participant_type", sa.String(length=10), nullable=False),
         sa.Column("declaration_type", sa.String(length=20), nullable=False),
-        sa.Column("expected_amount", data.tables.Money(), nullable=True),
+        sa.Column("expected_amount", MONEY, nullable=True),
         sa.Column("delivery_partner_id", sa.String(length=36), nullable=True),
         sa.Column("your_reference", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("submission_id", "row_number"),
@@ -41,8 +41,8 @@ def upgrade() -> None:
         sa.Column("record_id", sa.String(length=36), nullable=False),
         sa.Column("column_name", sa.String(length=40), nullable=False),
         sa.Column("before", sa.Text(), nullable=True),
-        sa.Column("changed_at", data.tables.Instant(), nullable=False),
-        sa.Column("seen_at", data.tables.Instant(), nullable=True),
+        sa.Column("changed_at", INSTANT, nullable=False),
+        sa.Column("seen_at", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("table_name", "record_id", "column_name"),
         sqlite_with_rowid=False,
     )

@@ -1,15 +1,23 @@
 """Mailboxes belong to lead providers' ids"""
 
+import re
+import unicodedata
+
 import sqlalchemy as sa
 from alembic import op
 
-import data.tables
-from schemas.slugs import RESERVED, slug
+from data.migrations.stored import INSTANT
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+
+_RESERVED = {
+    "to-dfe", "from-dfe", "taking", "uploading", "lost-found", "dfe", "ectx", "admin", "administrator", "root", "sftp",
+    "sshd", "daemon", "nobody", "all", "con", "prn", "aux", "nul",
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
+}  # fmt: skip
 
 
 def upgrade() -> None:
@@ -18,7 +26,7 @@ def upgrade() -> None:
         sa.Column("lead_provider_id", sa.String(length=36), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("since", data.tables.Instant(), nullable=True),
+        sa.Column("since", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("lead_provider_id"),
         sa.UniqueConstraint("slug", name="uq_mailboxes_slug"),
     )
@@ -29,13 +37,18 @@ def upgrade() -> None:
         sa.text("SELECT lead_provider_id, name FROM lead_providers ORDER BY lead_provider_id")
     )
     for provider, name in owners:
-        folder = slug(name)
-        if not folder or folder in RESERVED or folder in taken:
+        folder = _slug(name)
+        if not folder or folder in _RESERVED or folder in taken:
             folder = f"{folder}-{provider[:8]}".strip("-")
         taken.add(folder)
         rows.append({"lead_provider_id": provider, "slug": folder, "name": name, "since": None})
     if rows:
         op.bulk_insert(made, rows)
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 def downgrade() -> None:
