@@ -40,7 +40,7 @@ class Settled:
 def settle_due(connection: Connection, today: date, now: datetime, held_from: dict[str, date] | None = None) -> Settled:
     """Open statements whose deadline has passed become payable, their eligible declarations with them.
 
-    Output and service statements alike (ours: payments 13.7). held_from: lead provider id → the first deadline whose
+    Output and service statements alike (ours). held_from: lead provider id → the first deadline whose
     statements stay as they are, for not all that was received by then is judged.
     """
     query = (
@@ -120,8 +120,8 @@ def attach_eligible(database: Database, connection: Connection, today: date, now
     """Submitted declarations of participants who have become eligible in that role become eligible, on the open output
     statement of their lead provider and contract period with the earliest deadline not yet past.
 
-    Source: handbook, domain 6.3 and 7.1. Where there is no such statement the declaration stays submitted, to be told
-    to an operator (payments 10); in RECT the eligibility change fails with it.
+    Where there is no such statement the declaration stays submitted, to be told to an operator (data/README.md, Settling);
+    in RECT the eligibility change fails with it.
     """
     reader = database.reader(connection)
     found = typed(reader.frame(_SUBMITTED_AND_ELIGIBLE)).sort("declaration_id")

@@ -162,7 +162,7 @@ submissions = Table(
     Index("ix_submissions_status", "status"),
 )
 
-# Files seen in to-dfe and not claimed yet: since when each lay there whole (handbook: interface 1). `arrival` is its name,
+# Files seen in to-dfe and not claimed yet: since when each lay there whole. `arrival` is its name,
 # size and time of modification; `changed` its change time in microseconds, where the carrier tells it. See flows.rounds.looking.
 sightings = Table(
     "sightings",
@@ -247,7 +247,7 @@ paid_units = Table(
     _own("refunded"),
 )
 
-# The audit trail: one row a change, in the field's own event types (handbook: domain 6.6).
+# The audit trail: one row a change, in the field's own event types.
 events = Table(
     "events",
     metadata,

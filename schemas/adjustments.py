@@ -1,4 +1,4 @@
-"""The rules of an adjustment to a statement, ADJUST-001 to ADJUST-009 (ours; limits: handbook, payments 7).
+"""The rules of an adjustment to a statement, ADJUST-001 to ADJUST-009 (ours; limits: RECT app/models/statement/adjustment.rb).
 
 The file is DfE's own: one broken rule refuses it whole.
 """

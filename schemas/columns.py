@@ -297,10 +297,6 @@ def column(name: str, **special: object) -> Column:
     return replace(COLUMNS[name], **special)  # type: ignore[arg-type]
 
 
-def names_of_kind(*kinds: str) -> tuple[str, ...]:
-    return tuple(each.name for each in _COLUMNS if each.kind in kinds)
-
-
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
     """Give each column of text that is described here its type: Date, Datetime (UTC), Decimal(14, 2), Boolean, Int64."""
     return frame.with_columns([_cast(name) for name, dtype in frame.schema.items() if dtype == pl.String])

@@ -1,6 +1,6 @@
 """Why what is due differs from what was expected: the reasons, in the order in which the first that applies is given.
 
-Handbook: statements and extracts 15; interface 4. What decides each is in transforms.money.discrepancies; the words are here.
+transforms/README.md, Discrepancies. What decides each is in transforms.money.discrepancies; the words are here.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Dates and times as providers write them (handbook: rules 4.1). London where no zone is given."""
+"""Dates and times as providers write them (DECL-015). London where no zone is given."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo

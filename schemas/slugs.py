@@ -1,7 +1,6 @@
 """Names of people's making as names of folders and files: lead providers' mailboxes, delivery partners' files.
 
-A mailbox belongs to a lead provider's id from its first load on: who is renamed keeps it, nobody inherits another's
-(handbook: interface 1).
+A mailbox belongs to a lead provider's id from its first load on: who is renamed keeps it, nobody inherits another's.
 """
 
 import re

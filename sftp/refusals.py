@@ -1,6 +1,6 @@
 """`from-dfe/refused.csv`: which uploads were refused, when and why, for senders whose programs show no words of a server's.
 
-Columns: refused_at (RFC 3339), file_name, reason. The last 200 (handbook: interface 1). For machines and people alike, it
+Columns: refused_at (RFC 3339), file_name, reason. The last 200. For machines and people alike, it
 is plain text without a byte-order mark.
 """
 

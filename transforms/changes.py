@@ -99,7 +99,7 @@ def instant(moment: datetime) -> pl.Expr:
 
 
 def touched(rows: pl.DataFrame, act: Act) -> tuple[str, pl.DataFrame]:
-    """The update that moves `updated_at` of the participants of these rows (handbook: statements and extracts 11)."""
+    """The update that moves `updated_at` of the participants of these rows (ours: providers read what has changed since a day)."""
     people = rows.select("participant_id").drop_nulls().unique(maintain_order=True)
     return "participants", people.with_columns(instant(act.at).alias("updated_at"))
 

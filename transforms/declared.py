@@ -19,7 +19,7 @@ UNSEEN = "DfE holds a declaration that stands in its way. If you think that is w
 
 def live_declarations(snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, act: Act) -> pl.DataFrame:
     """Live declarations of anybody's, with the participant, role and lead provider of each, is_own, and is_visible: whether
-    this lead provider may see it (handbook: domain 12)."""
+    this lead provider may see it (ours: DfE's service misses one made during that period's last day)."""
     whose = periods.select("training_period_id", *ROLE, "lead_provider_id")
     until = latest(own).select(*ROLE, is_trained=pl.lit(True), trained_until="finished_on")
     declared = snapshot.declarations.filter(is_live()).join(whose, on="training_period_id", maintain_order="left")

@@ -87,7 +87,7 @@ def with_training(
 ) -> pl.DataFrame:
     """Add what with_participant adds, and T: the columns of `trained` (its contract period under the name
     training_contract_period, its schedule under that of `schedule`), training_status, today. Shared by status and
-    schedule updates (handbook: rules 3)."""
+    schedule updates (rules -001 to -005)."""
     own = confirmed(trained(snapshot), act.lead_provider_id)
     rows = with_participant(rows, snapshot, own)
     period = latest(own).rename({"contract_period": "training_contract_period", "schedule_identifier": schedule})
@@ -98,7 +98,7 @@ def with_training(
 
 def asked_before(rows: pl.DataFrame, snapshot: Snapshot, kind: str, *values: str) -> pl.DataFrame:
     """Add asked_before: an accepted row of this lead provider made T what it is, by an event of this kind that kept
-    the same values. Adds asked_at, its instant. (handbook: rules 1, Rows, repeats and order)"""
+    the same values. Adds asked_at, its instant. (schemas/README.md, How rows are judged)"""
     memory = snapshot.events.filter(pl.col("type") == kind)
     same = {f"_{name}": said(name) for name in values}
     memory = memory.select("training_period_id", asked_at="happened_at", asked_before=pl.lit(True), **same)

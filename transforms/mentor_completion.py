@@ -1,6 +1,6 @@
 """A mentor's `completed` ends their funded training; taking it back opens it again.
 
-Source: handbook, domain 7.6; RECT app/services/declarations/mentor_completion.rb.
+Source: RECT app/services/declarations/mentor_completion.rb.
 """
 
 from datetime import timedelta
@@ -107,7 +107,7 @@ def _ended(people: pl.DataFrame, act: Act) -> ChangeSet:
     after_start = pl.col("completed_at") > pl.col("started_on").cast(INSTANT)
     end = pl.when(after_start).then("completed_on").otherwise(pl.col("started_on") + pl.lit(ONE_DAY))
     people = people.with_columns(pl.when(runs_on).then(end).otherwise("finished_on").alias("new_end"))
-    # An end that DfE had recorded stays as it is (handbook: domain 7.6, ours).
+    # An end that DfE had recorded stays as it is (ours).
     people = people.with_columns(
         new_date=pl.when("is_dfes").then("mentor_funding_end_date").otherwise("completed_on"),
         new_reason=pl.when("is_dfes").then("mentor_funding_end_reason").otherwise(pl.lit(REASON)),

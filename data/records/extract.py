@@ -1,4 +1,4 @@
-"""DfE's records extract in and out: a folder with one CSV or Parquet file a table (handbook: interface 6)."""
+"""DfE's records extract in and out: a folder with one CSV or Parquet file a table."""
 
 import json
 from collections.abc import Iterable

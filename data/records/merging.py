@@ -1,4 +1,4 @@
-"""Schools that DfE merged away, and what was accepted here about them (handbook: domain 9, school_merges; interface 6).
+"""Schools that DfE merged away, and what was accepted here about them (data/README.md, A fresh extract).
 
 DfE's daily job removes a merged school and its partnerships, and points training at the successor's. A partnership made
 here moves with its school, or into the successor's where there is the same; the old id stays known. Where no merge is

@@ -5,11 +5,9 @@ import polars as pl
 from data.sample.contracts import SAMPLE_DAY, SAMPLE_NOW
 from data.sample.draws import draws, uuids, whole
 from schemas.columns import INSTANT
-from schemas.vocabulary import DECLARATION_TYPES
 
 # How likely a participant who made it to a milestone is to be declared for it.
 DECLARED = {"ect": 0.80, "mentor": 0.64}
-STANDARD_TYPES = DECLARATION_TYPES[:6]
 
 
 def declarations(

@@ -53,7 +53,7 @@ def sample_records(scale: float) -> dict[str, pl.DataFrame]:
 def _completed_mentors(
     participants: pl.DataFrame, made: pl.DataFrame, training_periods: pl.DataFrame, school_periods: pl.DataFrame
 ) -> pl.DataFrame:
-    """Mentors with a live completed declaration are done with their training (handbook: domain 7.6)."""
+    """Mentors with a live completed declaration are done with their training (transforms/mentor_completion.py)."""
     roles = training_periods.select("training_period_id", "school_period_id").join(
         school_periods.filter(participant_type="mentor").select("school_period_id", "participant_id"),
         on="school_period_id",

@@ -1,4 +1,4 @@
-"""`ectx`: the commands of interface section 7. Each opens the installation, does one thing, says what it did."""
+"""`ectx`: every command. Each opens the installation, does one thing, says what it did."""
 
 import io
 import logging

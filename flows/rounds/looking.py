@@ -1,4 +1,4 @@
-"""Looks at the mailboxes: which files have settled, and since when each lies there whole (handbook: interface 1).
+"""Looks at the mailboxes: which files have settled, and since when each lies there whole.
 
 That instant decides for which deadline a file counts, so it does not depend on when a round comes. It is written down
 before a file is taken, for taking it is a change, and it is told by the claim from then on.

@@ -1,4 +1,4 @@
-"""What lies in a mailbox and does not go on: told to its sender in from-dfe/waiting.csv (handbook: interface 1)."""
+"""What lies in a mailbox and does not go on: told to its sender in from-dfe/waiting.csv."""
 
 import csv
 import io

@@ -1,7 +1,7 @@
 """What a person or a spreadsheet plainly meant is taken, and told: cells as sent → cells as they are judged.
 
-Only what is beyond doubt. `declaration_date` is taken as it is written, but for a leading apostrophe (handbook: rules 4.1).
-Handbook: rules 2, interface (conventions); ours.
+Only what is beyond doubt. `declaration_date` is taken as it is written, but for a leading apostrophe (DECL-015).
+Ours; README.md, From a spreadsheet, says it to senders.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,6 @@ from schemas.inbound.patterns import MONEY, MONTH, TRN, YEAR
 from schemas.kinds import KINDS
 from schemas.showing import shown_column
 
-APOSTROPHES = ("'", "’")
 DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
 
 _MONTHS = (

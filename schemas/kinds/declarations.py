@@ -1,4 +1,4 @@
-"""The rules of a declaration, DECL-003 to DECL-025, in the order of evaluation (handbook: rules 4).
+"""The rules of a declaration, DECL-003 to DECL-025, in the order of evaluation.
 
 They speak of a row joined to its records: transforms.updates.declarations says what each column is.
 """

@@ -1,4 +1,4 @@
-"""The rules of a deferral, DEFER-001 to DEFER-012, in the order of evaluation (handbook: rules 3 and 6)."""
+"""The rules of a deferral, DEFER-001 to DEFER-012, in the order of evaluation."""
 
 import polars as pl
 

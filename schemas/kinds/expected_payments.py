@@ -1,4 +1,4 @@
-"""The rules of what a provider expects to be paid, EXPECT-001 to EXPECT-003 (handbook: rules 11a; ours).
+"""The rules of what a provider expects to be paid, EXPECT-001 to EXPECT-003 (ours).
 
 Nothing of the records is judged: any participant, role, month and type may be stated.
 """

@@ -1,4 +1,4 @@
-"""The rules of a correction of a partnership's delivery partner, PARTNERUPD-001 to -006 (handbook: rules 11)."""
+"""The rules of a correction of a partnership's delivery partner, PARTNERUPD-001 to -006."""
 
 import polars as pl
 

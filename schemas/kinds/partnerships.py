@@ -1,4 +1,4 @@
-"""The rules of a new partnership, PARTNER-001 to PARTNER-012, in the order of evaluation (handbook: rules 10)."""
+"""The rules of a new partnership, PARTNER-001 to PARTNER-012, in the order of evaluation."""
 
 import polars as pl
 

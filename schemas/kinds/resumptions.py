@@ -1,4 +1,4 @@
-"""The rules of a resumption, RESUME-001 to RESUME-011, in the order of evaluation (handbook: rules 3 and 8)."""
+"""The rules of a resumption, RESUME-001 to RESUME-011, in the order of evaluation."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""The rules of a schedule change, SCHED-001 to SCHED-020, in the order of evaluation (handbook: rules 3 and 9).
+"""The rules of a schedule change, SCHED-001 to SCHED-020, in the order of evaluation.
 
 Three groups, each stopping at its first failure: the schedule, the contract period, the participant. `target_*` columns
 are those of the contract period asked for, or T's own where none is: transforms.updates.schedule_changes says how.

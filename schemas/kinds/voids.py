@@ -1,4 +1,4 @@
-"""The rules of a void, VOID-002 to VOID-006, and of a clawback, CLAW-001 to CLAW-003 (handbook: rules 5).
+"""The rules of a void, VOID-002 to VOID-006, and of a clawback, CLAW-001 to CLAW-003.
 
 The sender does not choose: a paid declaration is clawed back, any other voided.
 """

@@ -1,4 +1,4 @@
-"""The rules of a withdrawal, WITHDRAW-001 to WITHDRAW-012, in the order of evaluation (handbook: rules 3 and 7)."""
+"""The rules of a withdrawal, WITHDRAW-001 to WITHDRAW-012, in the order of evaluation."""
 
 import polars as pl
 

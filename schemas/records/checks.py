@@ -145,7 +145,7 @@ def link_faults(table: Table, cells: pl.DataFrame, keys: dict[str, pl.Series]) -
 
 
 def sense_faults(table: Table, cells: pl.DataFrame) -> list[Fault]:
-    """Rows that contradict themselves (handbook: domain 6)."""
+    """Rows that contradict themselves."""
     rows = cells.with_row_index("row", 1)
     faults = []
     for broken, column, reason in _CONTRADICTIONS.get(table.name, ()):

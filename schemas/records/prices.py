@@ -1,6 +1,6 @@
 """What has no price, and what would be counted wrong: refused at the load, held back where it stands in the records.
 
-A statement must never say £0.00, or “over contract volume”, for a reason that is not it (handbook: payments 1, 2, 3, 6).
+A statement must never say £0.00, or “over contract volume”, for a reason that is not it.
 Only contracts with a statement not yet paid matter: what is paid is frozen. Frames as in schemas.records.tables, text or typed.
 """
 

@@ -1,4 +1,4 @@
-"""What one provider sends and holds stays out of what another is told (handbook: domain 12): only the outcome, the code
+"""What one provider sends and holds stays out of what another is told: only the outcome, the code
 and words that are always the same may hang on it."""
 
 import os

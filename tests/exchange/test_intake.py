@@ -1,4 +1,4 @@
-"""Files over a folder: taken once, judged, applied, receipted, whatever is sent (handbook: interface 1 to 3)."""
+"""Files over a folder: taken once, judged, applied, receipted, whatever is sent."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""DfE's extract in and out: to the byte, or not at all (handbook: interface 6)."""
+"""DfE's extract in and out: to the byte, or not at all."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Why what is due differs from what was expected: each reason, and the laws that hold for all (handbook: statements 15)."""
+"""Why what is due differs from what was expected: each reason, and the laws that hold for all."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

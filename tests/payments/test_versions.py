@@ -104,7 +104,7 @@ def test_over_volume_and_unrefunded_are_counted():
 
 
 def test_billing_beyond_all_bands_that_a_refund_makes_room_for_is_told():
-    """Handbook, payments 13.1: capacity 6; 6 billed, 2 refunded, 2 billed again, and now one more."""
+    """transforms/README.md, Bands: capacity 6; 6 billed, 2 refunded, 2 billed again, and now one more."""
     units = (STARTED,) * 6 + (Unit(1, "started", "clawback"),) * 2 + (Unit(2, "started"),) * 2 + (Unit(3, "started"),)
     account = Account(units=units, bands=((2, "900.00", "0.60"),) * 3, months=4)
     assert gross_overflow(account.accounts())["declaration_type"].to_list() == ["started"]

@@ -1,4 +1,4 @@
-"""The worked examples and published tables of the handbook (payments 3, 8, 11, 12, 13)."""
+"""The worked examples and tables that DfE published."""
 
 from datetime import date
 from decimal import Decimal
@@ -144,7 +144,7 @@ def test_statements_paid_on_one_day_ignore_each_other():
     assert counts_by_band(figures, "started") == {"A": 1}
 
 
-def test_the_handbooks_pence():
+def test_pence_by_the_largest_remainder():
     exact = [Fraction("119.40"), Fraction("234.96"), Fraction("-117.48"), Fraction(100), Fraction("57.8344827")]
     subtotal = sum(exact)
     vat, total = rounded(subtotal / 5), rounded(subtotal * Fraction(6, 5))

@@ -1,4 +1,4 @@
-"""Every DECL- rule, on both sides of its boundary (handbook: rules 4 and 12)."""
+"""Every DECL- rule, on both sides of its boundary."""
 
 from datetime import date, timedelta
 

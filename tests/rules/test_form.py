@@ -1,4 +1,4 @@
-"""FILE- rules: what a file, a row and a cell must look like (handbook: rules 2)."""
+"""FILE- rules: what a file, a row and a cell must look like."""
 
 import pytest
 

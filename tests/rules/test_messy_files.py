@@ -1,5 +1,5 @@
-"""What people, browsers and spreadsheets make of a file: taken with a note where it is plain, else named. Handbook: rules 2,
-interface (conventions); the kinds of damage are those that others have reported."""
+"""What people, browsers and spreadsheets make of a file: taken with a note where it is plain, else named. The
+kinds of damage are those that others have reported."""
 
 import hashlib
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A statement's money over delivery partners, on either basis, and down to each declaration (handbook: payments 16)."""
+"""A statement's money over delivery partners, on either basis, and down to each declaration (transforms/README.md, Breakdowns)."""
 
 from dataclasses import dataclass
 

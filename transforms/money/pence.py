@@ -1,4 +1,4 @@
-"""Exact amounts → pence that add up, by largest remainder (handbook: payments 8, Pence)."""
+"""Exact amounts → pence that add up, by largest remainder (transforms/README.md, Pence)."""
 
 import math
 from fractions import Fraction

@@ -11,7 +11,7 @@ from transforms.money.service_fees import ServiceFee
 Rows = list[dict[str, Any]]
 
 ROWS_SHOWN = 50  # of a long list, on a page
-# How long before its deadline an open statement is first delivered, though nothing is on it yet (interface 4).
+# How long before its deadline an open statement is first delivered, though nothing is on it yet.
 FIRST_DELIVERED = timedelta(days=62)
 
 
@@ -72,7 +72,7 @@ class Statement:
 
     def is_wanted(self, today: date) -> bool:
         """Whether it is time to deliver it: it was delivered before, is no longer open, something is on it or expected of
-        it, or its deadline is near (interface 4)."""
+        it, or its deadline is near."""
         is_bare = not (self.declarations or self.reasons or any(line["section"] == "adjustment" for line in self.lines))
         is_far = self.facts["deadline_date"] > today + FIRST_DELIVERED
         return self.previous is not None or self.facts["status"] != "open" or not (is_bare and is_far)

@@ -151,7 +151,7 @@ def _line(statement: dict[str, Any], number: int, pence: int, **facts: Any) -> d
 
 
 def vat_rate(statement: dict[str, Any]) -> Fraction:
-    """The contract's rate for a provider registered for VAT, else nothing (payments 7)."""
+    """The contract's rate for a provider registered for VAT, else nothing."""
     return Fraction(statement["vat_rate"]) if statement["vat_registered"] else Fraction()
 
 

@@ -1,6 +1,6 @@
 """Declarations: the records that a row speaks of, and what follows from an accepted one.
 
-Source: handbook, rules 4 and 4.4; RECT app/services/api/declarations/create.rb.
+Source: RECT app/services/api/declarations/create.rb, app/services/declarations/create.rb.
 """
 
 import polars as pl
@@ -17,7 +17,7 @@ from transforms.mentor_completion import completing, mentor_completion
 from transforms.rejected import rejected_declarations
 from transforms.update import ACCEPTED, DONE, Rejections, Update, note, verdicts
 
-# Declarations of contract periods from this year on must follow one another (handbook: rules 4.3).
+# Declarations of contract periods from this year on must follow one another (schemas/README.md, Declaration types).
 SEQUENCE_ENFORCED_FROM = 2025
 
 
@@ -106,7 +106,7 @@ def _with_evidence(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """asks_for_what_is_done: the live declaration is this provider's, of this instant, and of this row's evidence,
-    either as it would be kept or as an accepted row once said it (handbook: rules 1, Rows, repeats and order)."""
+    either as it would be kept or as an accepted row once said it (schemas/README.md, How rows are judged)."""
     sent = snapshot.events.filter((pl.col("type") == DECLARATION_CREATED) & pl.col("after").is_not_null()).select(
         live_declaration_id="declaration_id", evidence_sent=said("evidence_sent"), was_sent=pl.lit(True)
     )

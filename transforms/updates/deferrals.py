@@ -1,4 +1,4 @@
-"""Deferrals: training pauses today (handbook: rules 6; RECT app/services/api/teachers/defer.rb)."""
+"""Deferrals: training pauses today (RECT app/services/api/teachers/defer.rb)."""
 
 import polars as pl
 

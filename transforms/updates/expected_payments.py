@@ -1,4 +1,5 @@
-"""What a provider expects to be paid: kept as stated, month by month (handbook: rules 11a). The records do not change."""
+"""What a provider expects to be paid: kept as stated, month by month. The records do not change
+(transforms/README.md, What was expected)."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Corrections of a partnership's delivery partner (handbook: rules 11; RECT app/services/api/school_partnerships/update.rb)."""
+"""Corrections of a partnership's delivery partner (RECT app/services/api/school_partnerships/update.rb)."""
 
 import polars as pl
 

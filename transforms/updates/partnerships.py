@@ -1,6 +1,6 @@
 """Partnerships: school, lead provider and delivery partner for one contract period.
 
-Source: handbook, rules 10; RECT app/services/school_partnerships/create.rb, assign_training_periods.rb.
+Source: RECT app/services/school_partnerships/create.rb, assign_training_periods.rb.
 """
 
 import polars as pl

@@ -1,4 +1,4 @@
-"""Resumptions: training goes on from today, in a new period (handbook: rules 8; RECT app/services/api/teachers/resume.rb)."""
+"""Resumptions: training goes on from today, in a new period (RECT app/services/api/teachers/resume.rb)."""
 
 import polars as pl
 

@@ -1,6 +1,6 @@
 """Schedule changes, across contract periods too: T is edited in place, or split today.
 
-Source: handbook, rules 9; RECT app/services/api/teachers/change_schedule.rb, app/services/teachers/change_schedule.rb.
+Source: RECT app/services/api/teachers/change_schedule.rb, app/services/teachers/change_schedule.rb.
 """
 
 from datetime import timedelta

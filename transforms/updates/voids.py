@@ -1,4 +1,4 @@
-"""Voids, and clawbacks of what was paid (handbook: rules 5; RECT app/services/declarations/void.rb, clawback.rb)."""
+"""Voids, and clawbacks of what was paid (RECT app/services/declarations/void.rb, clawback.rb)."""
 
 import polars as pl
 
@@ -31,7 +31,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     )
     declared = snapshot.declarations.join(own, on="training_period_id").with_columns(is_your_declaration=pl.lit(True))
     rows = lower(rows, "declaration_id").join(declared, on="declaration_id", how="left", maintain_order="left")
-    # Money sent to a paid statement would never come back: it is frozen (handbook: rules CLAW-003, ours).
+    # Money sent to a paid statement would never come back: it is frozen (CLAW-003; ours).
     following = next_statements(snapshot, act.today, "open", "payable")
     rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
     rows = rows.with_columns(

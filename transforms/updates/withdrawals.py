@@ -1,4 +1,4 @@
-"""Withdrawals: training ends today (handbook: rules 7; RECT app/services/api/teachers/withdraw.rb)."""
+"""Withdrawals: training ends today (RECT app/services/api/teachers/withdraw.rb)."""
 
 import polars as pl
 
