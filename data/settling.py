@@ -22,6 +22,7 @@ from schemas.events import (
     STATEMENT_PAYABLE,
     SYSTEM,
 )
+from schemas.frames import joined
 from schemas.lifecycle import MOVES, next_statements
 from schemas.reports import Attached
 
@@ -129,7 +130,7 @@ def attach_eligible(database: Database, connection: Connection, today: date, now
         return Attached()
     whose = ["lead_provider_id", "contract_period"]
     following = next_statements(typed(reader.frame(_STATEMENTS)), today, "open").select(*whose, "statement_id")
-    placed = found.join(following, on=whose, how="left", maintain_order="left")
+    placed = joined(found, following, whose)
     moved = placed.filter(pl.col("statement_id").is_not_null())
     moment = pl.lit(now, INSTANT)
     change = moved.select(

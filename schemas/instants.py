@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from schemas.frames import holds
+
 _FORM = (
     r"^(?<day>[0-9]{4}-[0-9][0-9]-[0-9][0-9])[Tt](?<time>[0-9][0-9]:[0-9][0-9]:[0-9][0-9])(?:[.,](?<fraction>[0-9]+))?"
     r"(?<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?$"
@@ -63,7 +65,7 @@ def with_instants(values: pl.DataFrame) -> pl.DataFrame:
     values = values.with_columns(
         pl.when(usual).then(simple).alias("declared_at"), pl.lit(False).alias("is_last_nanosecond")
     )
-    unusual = values.select("row_number", "declaration_date").filter(text.is_not_null() & ~usual.fill_null(False))
+    unusual = values.select("row_number", "declaration_date").filter(text.is_not_null() & ~holds(usual))
     if unusual.height:
         values = values.update(_unusual(unusual), on="row_number")
     values = values.with_columns(_without_leap_second(pl.col("declared_at"), text).alias("declared_at"))
@@ -80,7 +82,7 @@ def was_skipped(text: pl.Expr) -> pl.Expr:
     whole = text.str.contains(r"^[0-9]{4}-[0-9][0-9]-[0-9][0-9][Tt][0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:[.,][0-9]+)?$")
     local = text.str.slice(0, 19).str.to_uppercase().str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
     there = local.dt.replace_time_zone(LONDON, ambiguous="earliest", non_existent="null")
-    return (whole & local.is_not_null() & there.is_null()).fill_null(False)
+    return holds(whole & local.is_not_null() & there.is_null())
 
 
 def _without_leap_second(instant: pl.Expr, text: pl.Expr) -> pl.Expr:
@@ -117,5 +119,5 @@ def _unusual(values: pl.DataFrame) -> pl.DataFrame:
     return parts.select(
         "row_number",
         "declared_at",
-        (last_second & pl.col("fraction").str.starts_with("999999999")).fill_null(False).alias("is_last_nanosecond"),
+        holds(last_second & pl.col("fraction").str.starts_with("999999999")).alias("is_last_nanosecond"),
     )

@@ -8,6 +8,8 @@ from datetime import date, datetime
 
 import polars as pl
 
+from schemas.frames import holds
+
 STATEMENT_STATUSES = ("open", "payable", "paid")
 PAYMENT_STATUSES = ("no_payment", "eligible", "payable", "paid", "voided")
 CLAWBACK_STATUSES = ("no_clawback", "awaiting_clawback", "clawed_back")
@@ -110,7 +112,7 @@ def has_ended(today: date) -> pl.Expr:
     over = pl.when(pl.col("participant_type") == "ect").then("induction_end_date").otherwise("mentor_funding_end_date")
     completed = over.is_not_null() & (pl.col("finished_on").is_null() | (over <= pl.col("finished_on")))
     stopped = pl.col("withdrawn_at").is_not_null() | pl.col("deferred_at").is_not_null()
-    past = (pl.col("finished_on") <= today).fill_null(False)
+    past = holds(pl.col("finished_on") <= today)
     return pl.when(stopped).then(past).otherwise(~completed & past)
 
 
@@ -121,4 +123,4 @@ def contains(day: date) -> pl.Expr:
 
 def is_frozen(now: datetime) -> pl.Expr:
     """Whether a contract period's payments have stopped."""
-    return (pl.col("payments_frozen_at") <= now).fill_null(False)
+    return holds(pl.col("payments_frozen_at") <= now)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandera.polars as pa
 import polars as pl
 
+from schemas.frames import holds
 from schemas.showing import shown_column
 
 ANY = "any"
@@ -51,7 +52,7 @@ def model(rules: Sequence[Rule]) -> pa.DataFrameSchema:
 
 
 def _kept(rule: Rule) -> pa.Check:
-    return pa.Check(lambda data: data.lazyframe.select(~rule.broken.fill_null(False)), name=rule.key)
+    return pa.Check(lambda data: data.lazyframe.select(~holds(rule.broken)), name=rule.key)
 
 
 def breaches(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[int, pl.Series]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.inbound.failure import FileFailure
+from schemas.inbound.repeats import UNDONE_SINCE
 
 CLAIMED, SET_ASIDE = "claimed", "set-aside"
 UNREAD = "0" * 64  # in place of the SHA-256 of a file that could not be read
@@ -45,6 +46,11 @@ class Outcome:
     rows: dict[str, int] = field(default_factory=lambda: dict(NO_ROWS))
     rule_counts: dict[str, int] = field(default_factory=dict)
     set_aside: str = ""
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it was sent before, and its rows are told what has undone them since."""
+        return set(self.rule_counts) == {UNDONE_SINCE.code}
 
     @property
     def status(self) -> str:

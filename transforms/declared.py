@@ -3,6 +3,7 @@
 import polars as pl
 
 from schemas.events import DECLARATION_AWAITING_CLAWBACK, DECLARATION_VOIDED
+from schemas.frames import holds, joined
 from schemas.instants import day_in_london, long_day_text
 from schemas.lifecycle import is_live, statement_month
 from schemas.needs import Snapshot
@@ -23,12 +24,12 @@ def live_declarations(snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFra
     whose = periods.select("training_period_id", *ROLE, "lead_provider_id")
     until = latest(own).select(*ROLE, is_trained=pl.lit(True), trained_until="finished_on")
     declared = snapshot.declarations.filter(is_live()).join(whose, on="training_period_id", maintain_order="left")
-    declared = declared.join(until, on=ROLE, how="left", maintain_order="left")
+    declared = joined(declared, until, ROLE)
     day = day_in_london(pl.col("declaration_date"))
     is_own = pl.col("lead_provider_id").eq_missing(pl.lit(act.lead_provider_id))
     in_time = pl.col("trained_until").is_null() | (day <= pl.col("trained_until"))
     return declared.with_columns(
-        is_own.alias("is_own"), (is_own | (pl.col("is_trained").fill_null(False) & in_time)).alias("is_visible")
+        is_own.alias("is_own"), (is_own | (holds(pl.col("is_trained")) & in_time)).alias("is_visible")
     )
 
 
@@ -53,7 +54,7 @@ def with_live(rows: pl.DataFrame, snapshot: Snapshot, live: pl.DataFrame) -> pl.
     )
     months = snapshot.statements.select(live_statement_id="statement_id", live_statement_month=statement_month())
     same = same.join(months, on="live_statement_id", how="left").with_columns(standing_words=_standing())
-    return rows.join(same, on=[*ROLE, "declaration_type"], how="left", maintain_order="left")
+    return joined(rows, same, [*ROLE, "declaration_type"])
 
 
 def _standing() -> pl.Expr:
@@ -98,7 +99,7 @@ def _with_nearest(rows: pl.DataFrame, sorted_pairs: pl.DataFrame, which: str, at
     """Add the first or last date among other declarations, and its type."""
     date, type_ = (getattr(pl.col(name), which)() for name in ("declaration_date", "declaration_type"))
     nearest = sorted_pairs.group_by("row_number", maintain_order=True).agg(date.alias(at), type_.alias(kind))
-    return rows.join(nearest, on="row_number", how="left", maintain_order="left")
+    return joined(rows, nearest, "row_number")
 
 
 def _dated(kind: str, at: str) -> pl.Expr:
@@ -121,7 +122,7 @@ def with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, a
         *ROLE, "declaration_type", day_in_london(pl.col("undone_at")).alias("undone_on"),
         undone=pl.when(was_voided).then(pl.lit("voided")).otherwise(pl.lit("taken back")), declared_at="declaration_date",
     )  # fmt: skip
-    return rows.join(last, on=[*ROLE, "declaration_type", "declared_at"], how="left", maintain_order="left")
+    return joined(rows, last, [*ROLE, "declaration_type", "declared_at"])
 
 
 def _place(column: str) -> pl.Expr:
@@ -140,4 +141,4 @@ def with_mentor(rows: pl.DataFrame, mentorships: pl.DataFrame) -> pl.DataFrame:
     pairs = pairs.with_columns(covers=covers, distance=pl.min_horizontal(to_start, to_end))
     pairs = pairs.sort(~pl.col("covers"), "distance", "started_on", "mentor_id")
     chosen = pairs.unique("row_number", keep="first", maintain_order=True).select("row_number", "mentor_id")
-    return rows.join(chosen, on="row_number", how="left", maintain_order="left")
+    return joined(rows, chosen, "row_number")

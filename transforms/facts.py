@@ -8,6 +8,7 @@ from datetime import date
 import polars as pl
 
 from schemas import lifecycle
+from schemas.frames import holds, joined
 from schemas.lifecycle import statement_month, training_status
 from schemas.needs import Snapshot
 from schemas.vocabulary import PARTICIPANT_TYPES
@@ -30,7 +31,7 @@ def trained(snapshot: Snapshot) -> pl.DataFrame:
         "partnership_id", "lead_provider_id", "delivery_partner_id", "contract_period"
     )
     periods = snapshot.training_periods.join(spells, on="school_period_id", maintain_order="left")
-    periods = periods.join(partnerships, on="partnership_id", how="left", maintain_order="left")
+    periods = joined(periods, partnerships, "partnership_id")
     return periods.with_columns(pl.coalesce("contract_period", "expression_of_interest_contract_period"))
 
 
@@ -77,9 +78,9 @@ def with_participant(rows: pl.DataFrame, snapshot: Snapshot, own: pl.DataFrame) 
         participant_id="from_participant_id", merged_into="to_participant_id"
     ).join(yours, left_on="merged_into", right_on="participant_id", how="semi")
     merged = merged.unique("participant_id", keep="last", maintain_order=True)
-    rows = rows.join(people, on="participant_id", how="left", maintain_order="left")
-    rows = rows.join(merged, on="participant_id", how="left", maintain_order="left")
-    return rows.with_columns(pl.col("is_your_participant").fill_null(False))
+    rows = joined(rows, people, "participant_id")
+    rows = joined(rows, merged, "participant_id")
+    return rows.with_columns(holds(pl.col("is_your_participant")))
 
 
 def with_training(
@@ -92,7 +93,7 @@ def with_training(
     rows = with_participant(rows, snapshot, own)
     period = latest(own).rename({"contract_period": "training_contract_period", "schedule_identifier": schedule})
     period = period.with_columns(training_status().alias("training_status"))
-    rows = rows.join(period, on=ROLE, how="left", maintain_order="left")
+    rows = joined(rows, period, ROLE)
     return rows.with_columns(pl.lit(act.today).alias("today"))
 
 
@@ -105,5 +106,5 @@ def asked_before(rows: pl.DataFrame, snapshot: Snapshot, kind: str, *values: str
     keys = ["training_period_id", *same]
     memory = memory.sort("asked_at").unique(keys, keep="last", maintain_order=True)
     rows = rows.with_columns([pl.col(name).cast(pl.String).alias(f"_{name}") for name in values])
-    rows = rows.join(memory, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    return rows.drop(list(same)).with_columns(pl.col("asked_before").fill_null(False))
+    rows = joined(rows, memory, keys, nulls_equal=True)
+    return rows.drop(list(same)).with_columns(holds(pl.col("asked_before")))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from schemas.frames import joined
 from schemas.inbound.form import form_rules, with_owners
 from schemas.inbound.reading import Sheet
 from schemas.kinds.kind import Kind, Owner
@@ -94,37 +95,37 @@ class _Judged:
 def _judge_portion(rows: pl.DataFrame, kind: Kind, update: Update, snapshot: Snapshot, act: Act) -> _Judged:
     """Judge rows by the records as they are. Of each owner, those up to the first that is accepted are answered: what
     comes after it has to see its effects."""
-    joined = update.facts(rows, snapshot, act)
-    broken = findings((*form_rules(kind), *kind.rules), joined, rows.select(kind.columns))
-    done = _already_done(joined, broken, kind)
+    seen = update.facts(rows, snapshot, act)
+    broken = findings((*form_rules(kind), *kind.rules), seen, rows.select(kind.columns))
+    done = _already_done(seen, broken, kind)
     broken = broken.join(done, on="row_number", how="anti", maintain_order="left")
-    joined = up_to_the_first_accepted(_with_outcome(joined, broken, done, act))
-    broken = broken.join(joined.select("row_number"), on="row_number", how="semi", maintain_order="left")
-    changes = update.effects(joined.filter(ACCEPTED), snapshot, act)
-    refused = joined.filter(pl.col("outcome") == "rejected")
+    seen = up_to_the_first_accepted(_with_outcome(seen, broken, done, act))
+    broken = broken.join(seen.select("row_number"), on="row_number", how="semi", maintain_order="left")
+    changes = update.effects(seen.filter(ACCEPTED), snapshot, act)
+    refused = seen.filter(pl.col("outcome") == "rejected")
     kept = update.rejections.rows(refused, broken, snapshot, act) if update.rejections else pl.DataFrame()
-    answered = update.answers(joined, act).select(list(VERDICTS))
-    return _Judged(joined.select("row_number", "owner", "earlier_rows", "outcome"), answered, broken, changes, kept)
+    answered = update.answers(seen, act).select(list(VERDICTS))
+    return _Judged(seen.select("row_number", "owner", "earlier_rows", "outcome"), answered, broken, changes, kept)
 
 
-def _already_done(joined: pl.DataFrame, broken: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+def _already_done(seen: pl.DataFrame, broken: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """row_number of rows whose form and ids are in order and that ask for what an earlier one brought about."""
-    if "asks_for_what_is_done" not in joined.columns:
-        return joined.select("row_number").clear()
+    if "asks_for_what_is_done" not in seen.columns:
+        return seen.select("row_number").clear()
     barred = broken.filter(pl.col("code").is_in(kind.told_done_by) | pl.col("code").str.starts_with("FILE-"))
-    done = joined.filter(pl.col("asks_for_what_is_done")).select("row_number")
+    done = seen.filter(pl.col("asks_for_what_is_done")).select("row_number")
     return done.join(barred, on="row_number", how="anti")
 
 
-def _with_outcome(joined: pl.DataFrame, broken: pl.DataFrame, done: pl.DataFrame, act: Act) -> pl.DataFrame:
+def _with_outcome(seen: pl.DataFrame, broken: pl.DataFrame, done: pl.DataFrame, act: Act) -> pl.DataFrame:
     """Add outcome and, for accepted rows, new_id: the id of the record that the row may make."""
     rejected = broken.select("row_number").unique().with_columns(outcome=pl.lit("rejected"))
     named = pl.concat([rejected, done.with_columns(outcome=pl.lit("already-done"))])
-    joined = joined.join(named, on="row_number", how="left", maintain_order="left")
-    joined = joined.with_columns(pl.col("outcome").fill_null("accepted"))
-    accepted = joined.filter(pl.col("outcome") == "accepted").select("row_number")
+    seen = joined(seen, named, "row_number")
+    seen = seen.with_columns(pl.col("outcome").fill_null("accepted"))
+    accepted = seen.filter(pl.col("outcome") == "accepted").select("row_number")
     ids = accepted.with_columns(new_ids(act, accepted["row_number"]))
-    return joined.join(ids, on="row_number", how="left", maintain_order="left")
+    return joined(seen, ids, "row_number")
 
 
 def _only_those_of(rows: pl.DataFrame, kind: Kind, snapshot: Snapshot) -> Snapshot:

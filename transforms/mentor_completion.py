@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.columns import INSTANT
 from schemas.events import COMPLETION_CHANGED
+from schemas.frames import holds, joined
 from schemas.instants import day_in_london
 from schemas.lifecycle import is_live
 from schemas.needs import Snapshot
@@ -36,14 +37,14 @@ def mentor_completion(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> Chang
         return ChangeSet()
     people = rows.select("row_number", "participant_id", "participant_type", "declaration_id", "new_id")
     people = people.join(snapshot.participants.select("participant_id", *_ENDED), on="participant_id")
-    people = people.join(latest_completed(snapshot), on="participant_id", how="left", maintain_order="left")
+    people = joined(people, latest_completed(snapshot), "participant_id")
     own = confirmed(trained(snapshot), act.lead_provider_id)
     last = latest(own).filter(pl.col("participant_type") == "mentor").select(
         "participant_id", "training_period_id", "school_period_id", "school_period_finished_on", "partnership_id",
         "schedule_identifier", "started_on", "finished_on",
     )  # fmt: skip
-    people = people.join(last, on="participant_id", how="left", maintain_order="left")
-    people = people.join(_before(snapshot), on="declaration_id", how="left", maintain_order="left")
+    people = joined(people, last, "participant_id")
+    people = joined(people, _before(snapshot), "declaration_id")
     live = _live_completed(snapshot)["declaration_id"]
     people = people.with_columns(stands=pl.col("declaration_id").is_in(live.implode()))
     found = pl.col("completed_at").is_not_null()
@@ -181,4 +182,4 @@ def _reopened(people: pl.DataFrame, act: Act) -> ChangeSet:
 
 def is_closed(act: Act) -> pl.Expr:
     """Whether a training period is not still open after today."""
-    return (pl.col("finished_on") <= act.today).fill_null(False)
+    return holds(pl.col("finished_on") <= act.today)

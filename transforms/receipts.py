@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.frames import holds, joined, marked
 from schemas.inbound.meant import row_notes
 from schemas.inbound.names import IGNORED_COLUMNS, TO_PUT_RIGHT
 from schemas.inbound.patterns import MONTH, YEAR
@@ -35,13 +36,12 @@ def portions(judgement: Judgement) -> Iterator[Portion]:
     for start in range(0, verdicts.height, rows_at_once):
         portion = slice(start, start + rows_at_once)
         said = _said(judgement.found.of_rows(start + 1, start + rows_at_once))
-        rows = sheet.values[portion].select("row_number", "line_number").join(
-            verdicts[portion], on="row_number", how="left", maintain_order="left"
-        ).join(said, on="row_number", how="left", maintain_order="left")  # fmt: skip
+        rows = joined(sheet.values[portion].select("row_number", "line_number"), verdicts[portion], "row_number")
+        rows = joined(rows, said, "row_number")
         meant = sheet.meant.filter(pl.col("row_number").is_between(start + 1, start + rows_at_once))
         if meant.height:
             notes = row_notes(meant, sheet.sent, sheet.values)
-            rows = rows.join(notes, on="row_number", how="left", maintain_order="left").with_columns(
+            rows = joined(rows, notes, "row_number").with_columns(
                 notes=pl.concat_str("taken_as", "notes", separator=" ", ignore_nulls=True).replace("", None)
             )
         results = pl.concat([rows.select(RESULT_COLUMNS), as_sent[portion]], how="horizontal")
@@ -73,10 +73,9 @@ def _goes_back(sheet: Sheet, verdicts: pl.DataFrame) -> pl.Series:
     whose = sheet.values.select("statement_month", "contract_period")
     wrong = whose.filter(rejected).unique()
     in_order = pl.col("statement_month").str.contains(MONTH) & pl.col("contract_period").str.contains(YEAR)
-    if not wrong.select(in_order.fill_null(False)).to_series().all():
+    if not wrong.select(holds(in_order)).to_series().all():
         return pl.Series([True]).new_from_index(0, rejected.len())
-    marked = whose.join(wrong.with_columns(goes=pl.lit(True)), on=whose.columns, how="left", maintain_order="left")
-    return marked["goes"].fill_null(False)
+    return marked(whose, wrong, "goes", whose.columns)["goes"]
 
 
 def _said(findings: pl.DataFrame) -> pl.DataFrame:
@@ -105,9 +104,7 @@ def _as_sent(sheet: Sheet, *taken: str) -> pl.DataFrame:
     columns = [pl.col(str(place)).alias(name) for place, name in enumerate(names) if name]
     cells = sheet.cells.select(columns)
     if sheet.extra.height:
-        numbered = sheet.values.select("row_number").join(
-            sheet.extra, on="row_number", how="left", maintain_order="left"
-        )
+        numbered = joined(sheet.values.select("row_number"), sheet.extra, "row_number")
         cells = cells.with_columns(numbered[TO_PUT_RIGHT])
     return cells
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from schemas.events import DFE_STAFF, LEAD_PROVIDER, UNDID
+from schemas.frames import joined
 from schemas.inbound.form import with_owners
 from schemas.inbound.reading import Sheet
 from schemas.inbound.repeats import UNDONE_SINCE, UNKNOWN_CAUSE
@@ -67,11 +68,11 @@ def judge_again(sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act, first: F
     rows = with_survivors(sheet.values, snapshot).with_columns(is_undone=~stands)
     verdicts, found = [pl.DataFrame(schema=VERDICTS)], Findings()
     for portion in rows.iter_slices(rows_at_once(rows)):
-        joined = update.facts(portion, snapshot, act)
+        seen = update.facts(portion, snapshot, act)
         outcome = pl.when("is_undone").then(pl.lit("rejected")).otherwise(pl.lit("already-done"))
-        joined = joined.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
-        verdicts.append(update.answers(joined, act).select(list(VERDICTS)))
-        undone = _with_causes(joined, first)
+        seen = seen.with_columns(outcome.alias("outcome"), pl.lit(None, pl.String).alias("new_id"))
+        verdicts.append(update.answers(seen, act).select(list(VERDICTS)))
+        undone = _with_causes(seen, first)
         found.add(findings([UNDONE_SINCE], undone, undone.select("is_undone")))
     return Judgement(sheet, pl.concat(verdicts), found, ChangeSet(), pl.DataFrame())
 
@@ -91,7 +92,7 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
     own = {name: pl.col(name) if name in rows.columns else pl.lit(None, dtype) for name, dtype in
            (("undone", pl.String), ("undone_on", pl.Date))}  # fmt: skip
     rows = rows.select("row_number", "line_number", "is_undone", **own)
-    rows = rows.join(first.causes, on="row_number", how="left", maintain_order="left")
+    rows = joined(rows, first.causes, "row_number")
     day = long_day_text(day_in_london(pl.col("happened_at")))
     place = pl.coalesce(pl.format("line {}", "by_line_number"), pl.format("row {}", "by_row_number"))
     by_file = pl.format(

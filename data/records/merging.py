@@ -18,6 +18,7 @@ from data.records.survivors import survivors
 from data.tables import events, own_changes, partnership_moves
 from schemas.columns import INSTANT
 from schemas.events import PARTNERSHIP_MOVED, SYSTEM
+from schemas.frames import joined
 from schemas.records.tables import RECORDS
 from schemas.reports import Reconciled
 
@@ -134,7 +135,7 @@ def _with_successors(gone: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame
     place = ["lead_provider_id", "contract_period", "to_school"]
     for name, key in (("any_id", place), ("same_id", [*place, "delivery_partner_id"])):
         newest = others.unique(key, keep="last", maintain_order=True).select(*key, pl.col("other").alias(name))
-        gone = gone.join(newest, on=key, how="left", maintain_order="left")
+        gone = joined(gone, newest, key)
     return gone
 
 
@@ -191,7 +192,7 @@ def _house(
 
 def _led(rows: pl.DataFrame, folds: pl.DataFrame, led: pl.DataFrame) -> pl.DataFrame:
     """Training under the partnerships that it goes on under."""
-    rows = rows.join(folds, on="partnership_id", how="left", maintain_order="left")
+    rows = joined(rows, folds, "partnership_id")
     rows = rows.with_columns(partnership_id=pl.coalesce("to", "partnership_id")).drop("to")
     return rows.update(led.rename({"to": "partnership_id"}), on="training_period_id", include_nulls=True)
 

@@ -5,6 +5,7 @@ import polars as pl
 from data.sample.contracts import SAMPLE_DAY, SAMPLE_NOW
 from data.sample.draws import draws, uuids, whole
 from schemas.columns import INSTANT
+from schemas.frames import holds
 
 # How likely a participant who made it to a milestone is to be declared for it.
 DECLARED = {"ect": 0.80, "mentor": 0.64}
@@ -50,8 +51,8 @@ def declarations(
         "clawback_status",
         "payment_statement_id",
         "clawback_statement_id",
-        (earns & pl.col("pupil_premium_uplift").fill_null(False)).alias("pupil_premium_uplift"),
-        (earns & pl.col("sparsity_uplift").fill_null(False)).alias("sparsity_uplift"),
+        (earns & holds(pl.col("pupil_premium_uplift"))).alias("pupil_premium_uplift"),
+        (earns & holds(pl.col("sparsity_uplift"))).alias("sparsity_uplift"),
         pl.lit(None, pl.String).alias("your_reference"),
         "created_at",
         pl.col("created_at").alias("updated_at"),

@@ -9,6 +9,7 @@ from data.sample import contracts as money
 from data.sample import people
 from data.sample.declarations import declarations
 from schemas.facts import contract_periods, milestones
+from schemas.frames import joined
 from schemas.lifecycle import is_live
 from schemas.records.tables import RECORDS
 
@@ -60,9 +61,9 @@ def _completed_mentors(
     )
     done = made.filter(is_live() & (pl.col("declaration_type") == "completed")).join(roles, on="training_period_id")
     ended = done.group_by("participant_id").agg(pl.col("declaration_date").max().dt.date().alias("ended"))
-    joined = participants.join(ended, on="participant_id", how="left", maintain_order="left")
+    people = joined(participants, ended, "participant_id")
     reason = pl.when(pl.col("ended").is_not_null()).then(pl.lit("completed_declaration_received"))
-    return joined.with_columns(mentor_funding_end_date="ended", mentor_funding_end_reason=reason).drop("ended")
+    return people.with_columns(mentor_funding_end_date="ended", mentor_funding_end_reason=reason).drop("ended")
 
 
 def _merged(participants: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,7 @@ import polars as pl
 from data.sample.contracts import SAMPLE_DAY
 from data.sample.draws import draws, uuids, whole
 from schemas.columns import INSTANT
+from schemas.frames import joined
 
 ECTS_A_YEAR, MENTORS_A_YEAR = 34_000, 26_000
 FIRST = (
@@ -93,13 +94,11 @@ def _participant_ids(people: pl.DataFrame) -> pl.Series:
     returning = (
         (pl.col("contract_period") == 2024) & (pl.col("participant_type") == "mentor") & (pl.col("number") % 20 == 0)
     )
-    joined = numbered.join(
-        early.select("number", before="participant_id"), on="number", how="left", maintain_order="left"
-    )
+    people = joined(numbered, early.select("number", before="participant_id"), "number")
     chosen = (
         pl.when(returning & pl.col("before").is_not_null()).then(pl.col("before")).otherwise(pl.col("participant_id"))
     )
-    return joined.select(chosen.alias("participant_id")).to_series()
+    return people.select(chosen.alias("participant_id")).to_series()
 
 
 def _family(size: int) -> pl.Series:

@@ -16,6 +16,7 @@ from flows.installation import Installation
 from schemas.adjustments import KIND
 from schemas.columns import INSTANT
 from schemas.events import ADJUSTMENT_ADDED, DFE_STAFF
+from schemas.frames import joined
 from schemas.inbound.failure import FileFailure
 from schemas.inbound.form import form_rules, with_owners
 from schemas.inbound.reading import Sheet, read_sheet
@@ -70,7 +71,7 @@ def add_adjustments(installation: Installation, path: Path, now: datetime) -> Ad
 def _judged(reader: Reader, sheet: Sheet, sha256: str) -> pl.DataFrame:
     """The rows with their statements, pounds (Decimal), adjustment_id, was_there. The same file makes the same ids."""
     rows = with_owners(KIND, sheet.values).with_columns(pl.col("statement_id").str.to_lowercase())
-    rows = rows.join(reader.frame(_STATEMENTS), on="statement_id", how="left", maintain_order="left")
+    rows = joined(rows, reader.frame(_STATEMENTS), "statement_id")
     pounds = pl.col("amount").cast(pl.Decimal(14, 2), strict=False)
     ids = [str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sha256} {number}")) for number in rows["row_number"]]
     rows = rows.with_columns(pounds.alias("pounds"), pl.Series("adjustment_id", ids, dtype=pl.String))

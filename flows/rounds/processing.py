@@ -18,6 +18,7 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.rounds.receipts import UNREADABLE_NOTE, receipt_path, write_receipt
 from flows.stamps import libraries, rule_set
+from schemas.frames import joined
 from schemas.inbound.failure import FileFailure
 from schemas.inbound.reading import Sheet, read_sheet
 from schemas.inbound.unread import refused_unread
@@ -68,7 +69,7 @@ def _with_lines(happened: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
     if happened.is_empty():
         return happened
     lines = sheet.values.select("row_number", "line_number")
-    return happened.join(lines, on="row_number", how="left", maintain_order="left")
+    return joined(happened, lines, "row_number")
 
 
 def promise_receipt(

@@ -11,6 +11,7 @@ import polars as pl
 
 from schemas.adjustments import KIND as ADJUSTMENTS
 from schemas.columns import COLUMNS
+from schemas.frames import holds, joined
 from schemas.inbound.patterns import MONEY, MONTH, TRN, YEAR
 from schemas.kinds import KINDS
 from schemas.showing import shown_column
@@ -179,7 +180,7 @@ def taken(values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _taken(values: pl.DataFrame, name: str, way: _Way) -> tuple[pl.DataFrame, pl.DataFrame]:
     none = pl.DataFrame(schema=MEANT)
-    looks = values.select(way.looks(pl.col(name)).fill_null(False)).to_series()
+    looks = values.select(holds(way.looks(pl.col(name)))).to_series()
     if not looks.any():
         return values, none
     # In one piece: groups of a pattern go wrong in Polars where a column is in several.
@@ -191,7 +192,7 @@ def _taken(values: pl.DataFrame, name: str, way: _Way) -> tuple[pl.DataFrame, pl
     if found.is_empty():
         return values, none
     cells = found.select("row_number", pl.col("meant").alias("_meant"))
-    values = values.join(cells, on="row_number", how="left", maintain_order="left")
+    values = joined(values, cells, "row_number")
     is_meant = pl.col("_meant").is_not_null()
     values = values.with_columns(pl.when(is_meant).then(pl.col("_meant").replace("", None)).otherwise(name).alias(name))
     told = found.select("row_number", pl.lit(name, _COLUMNS).alias("column"), pl.lit(way.why, _WHYS).alias("why"))

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from schemas.frames import joined
 from schemas.inbound.failure import FileFailure as FileFailure
 from schemas.inbound.header import diagnosis
 from schemas.inbound.looking import Seen, look_through
@@ -248,7 +249,7 @@ def _odd_quote(raw: Part, header: list[str], kind: Kind) -> pl.Series:
     )
     odd = odd.join(names, on="place", how="left").with_columns(pl.col("odd_quote").fill_null("beyond the header"))
     numbers = pl.DataFrame({"row_number": pl.int_range(1, rows + 1, dtype=pl.Int64, eager=True)})
-    return numbers.join(odd, on="row_number", how="left", maintain_order="left")["odd_quote"]
+    return joined(numbers, odd, "row_number")["odd_quote"]
 
 
 def _value(cells: pl.Series) -> pl.Series:

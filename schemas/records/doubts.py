@@ -9,6 +9,7 @@ from datetime import date
 import polars as pl
 
 from schemas.columns import parse_instant
+from schemas.frames import holds
 from schemas.instants import day_in_london
 from schemas.lifecycle import HELD_ON, PAID_FOR, TAKEN_BACK, Side, is_live
 
@@ -79,7 +80,7 @@ def _overlapping(periods: pl.DataFrame) -> list[str]:
         earlier=pl.col("training_period_id").shift(1).over(ROLE),
         earlier_end=pl.col("end").cum_max().shift(1).over(ROLE),
     )
-    found = rows.filter((pl.col("started_on") < pl.col("earlier_end")).fill_null(False))
+    found = rows.filter(holds(pl.col("started_on") < pl.col("earlier_end")))
     found = found.filter(pl.col("end") > pl.col("started_on"))
     return [
         f"{row['participant_type']} {row['participant_id']}: {row['earlier']} and {row['training_period_id']}"
@@ -111,7 +112,7 @@ def _misplaced(declared: pl.DataFrame, tables: dict[str, pl.DataFrame], side: Si
         (pl.col(side.status) == word) & pl.col("statement_status").is_in(HELD_ON[word]) for word in side.statuses
     )
     same = (pl.col("owner") == pl.col("lead_provider_id")) & (pl.col("period") == pl.col("contract_period"))
-    wrong = rows.filter(~fitting | ~same.fill_null(False) | (pl.col("fee_type") != "output")).sort("declaration_id")
+    wrong = rows.filter(~fitting | ~holds(same) | (pl.col("fee_type") != "output")).sort("declaration_id")
     return [
         f"{row['declaration_id']} ({row[side.status]}) on {row[side.link]} ({row['statement_status']}, {row['fee_type']})"
         for row in wrong.iter_rows(named=True)

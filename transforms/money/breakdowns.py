@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.frames import holds, joined
 from schemas.vocabulary import DECLARATION_TYPE
 from transforms.money.amounts import MICROS_IN_A_PENNY
 from transforms.money.pence import shared_pence_by_group
@@ -27,11 +28,11 @@ def share(declarations: pl.DataFrame, ordered: pl.DataFrame) -> Shares:
     declarations: as in transforms.money.statements.Figures. ordered: statement_id of the statements whose lead provider asked
     for the ordered basis; all others are blended: every unit within volume counts at the type's average rate.
     """
-    paid = declarations.filter("is_priced").join(
-        ordered.select("statement_id", is_ordered=pl.lit(True)), on="statement_id", how="left", maintain_order="left"
+    paid = joined(
+        declarations.filter("is_priced"), ordered.select("statement_id", is_ordered=pl.lit(True)), "statement_id"
     )
     within = pl.col("band").is_not_null() | (pl.col("rate_micros") != 0)
-    paid = paid.with_columns(pl.col("is_ordered").fill_null(False), within.alias("is_within")).with_columns(
+    paid = paid.with_columns(holds(pl.col("is_ordered")), within.alias("is_within")).with_columns(
         pl.col("rate_micros").sum().over(TYPE).alias("type_micros"),
         pl.col("is_within").sum().cast(pl.Int64).over(TYPE).alias("type_units"),
     )
@@ -54,10 +55,7 @@ def share(declarations: pl.DataFrame, ordered: pl.DataFrame) -> Shares:
     partners = partners.with_columns(pl.col("own").sum().over(TYPE).alias("total"))
     order = ["delivery_partner_name", "delivery_partner_id"]
     partners = partners.with_columns(shared_pence_by_group(partners, TYPE, order).alias("pence"))
-    shares = paid.join(
-        partners.select(*PARTNER, pl.col("pence").alias("total")), on=PARTNER, how="left", nulls_equal=True,
-        maintain_order="left",
-    )  # fmt: skip
+    shares = joined(paid, partners.select(*PARTNER, pl.col("pence").alias("total")), PARTNER, nulls_equal=True)  # fmt: skip
     oldest_first = ["declaration_date", "created_at", "declaration_id"]
     shares = shares.with_columns(
         shared_pence_by_group(shares, PARTNER, oldest_first).alias("share_pence"),

@@ -9,7 +9,7 @@ import polars as pl
 
 from schemas import discrepancies as reasons
 from schemas.accounts import Accounts, Expectations
-from schemas.frames import joined
+from schemas.frames import holds, joined
 from schemas.instants import day_in_london, long_day_text
 from schemas.lifecycle import PAID_FOR, is_taken_back, next_statements
 from schemas.rules import in_words
@@ -62,7 +62,7 @@ def _both_sides(statements: pl.DataFrame, declarations: pl.DataFrame, expected: 
     held = _due(declarations.join(terms, on="statement_id"))
     rows = sent.join(held, on=KEY, how="full", coalesce=True)
     rows = rows.join(terms.drop("lead_provider_id"), on="statement_id", how="left").with_columns(
-        pl.col("is_expected", "is_billable", "is_refund", "is_over").fill_null(False),
+        holds(pl.col("is_expected", "is_billable", "is_refund", "is_over")),
         pl.col("due_pence").fill_null(0),
     )
     none_sent = pl.when("is_expected").then("sent_pence").otherwise(0)
@@ -75,7 +75,7 @@ def _both_sides(statements: pl.DataFrame, declarations: pl.DataFrame, expected: 
 def _due(declarations: pl.DataFrame) -> pl.DataFrame:
     """What the statements hold for each key: their billable and refundable declarations together."""
     billable, refund = pl.col("line_type") == "output", pl.col("line_type") == "clawback"
-    over = billable & (pl.col("nothing_because") == "over-volume").fill_null(False)
+    over = billable & holds(pl.col("nothing_because") == "over-volume")
     rows = declarations.filter(billable | refund).sort("line_type", "declaration_id", descending=[True, False])
     return rows.group_by(KEY, maintain_order=True).agg(
         (pl.col("pence") + pl.col("uplift_pence")).sum().alias("due_pence"),
@@ -97,13 +97,13 @@ def _with_people(rows: pl.DataFrame, trained: pl.DataFrame, merges: pl.DataFrame
     """is_yours, the name and TRN of those who are, and merged_into where that record is yours."""
     yours = trained.rename({"trn": "known_trn", "full_name": "known_name"}).with_columns(is_yours=pl.lit(True))
     whose = ["lead_provider_id", "participant_id"]
-    rows = rows.join(yours, on=whose, how="left", maintain_order="left").with_columns(
-        pl.col("is_yours").fill_null(False),
+    rows = joined(rows, yours, whose).with_columns(
+        holds(pl.col("is_yours")),
         trn=pl.coalesce("trn", "known_trn"),
         full_name=pl.coalesce("full_name", "known_name"),
     )
     kept = merges.join(trained, left_on="merged_into", right_on="participant_id")
-    return rows.join(kept.select(*whose, "merged_into"), on=whose, how="left", maintain_order="left")
+    return joined(rows, kept.select(*whose, "merged_into"), whose)
 
 
 def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
@@ -118,20 +118,20 @@ def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFra
         pl.col("payment_statement_id").filter(taken_back).last().alias("paid_before_id"),
         pl.col("clawback_statement_id").filter(taken_back).last().alias("taken_back_statement_id"),
     )
-    rows = rows.join(held, on=DECLARED, how="left", maintain_order="left").with_columns(
+    rows = joined(rows, held, DECLARED).with_columns(
         paid_statement_id=pl.coalesce("paid_statement_id", "paid_before_id"),
         declaration_id=pl.coalesce("declaration_id", "newest_id"),
     )
     for link, words in (("live", "live_on"), ("paid", "paid_on"), ("taken_back", "taken_back_on")):
         names = named.select(pl.col("statement_id").alias(f"{link}_statement_id"), _statement_words().alias(words))
-        rows = rows.join(names, on=f"{link}_statement_id", how="left", maintain_order="left")
+        rows = joined(rows, names, f"{link}_statement_id")
     return rows
 
 
 def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
     """expected_partner_name, and partner_words: what made the delivery partner another one, as far as the records show."""
     key = ["lead_provider_id", "participant_id", "participant_type", "expected_partner_id"]
-    rows = rows.join(partners, on=key, how="left", maintain_order="left").with_columns(
+    rows = joined(rows, partners, key).with_columns(
         pl.col("expected_partner_name").fill_null("the delivery partner you name"),
         day_in_london(pl.col("corrected_at")).alias("corrected_on"),
     )
@@ -142,9 +142,9 @@ def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFr
     declared_later = pl.col("due_created_at") >= pl.col("corrected_at")
     left = pl.col("trained_until").is_not_null() & (pl.col("trained_at") != pl.col("due_school"))
     words = (
-        pl.when((from_expected & declared_later).fill_null(False)).then(in_words(reasons.CORRECTED_BEFORE, rows))
-        .when((to_expected & ~declared_later).fill_null(False)).then(in_words(reasons.CORRECTED_AFTER, rows))
-        .when((left & (pl.col("trained_until") <= pl.col("due_created_at").dt.date())).fill_null(False))
+        pl.when(holds(from_expected & declared_later)).then(in_words(reasons.CORRECTED_BEFORE, rows))
+        .when(holds(to_expected & ~declared_later)).then(in_words(reasons.CORRECTED_AFTER, rows))
+        .when(holds(left & (pl.col("trained_until") <= pl.col("due_created_at").dt.date())))
         .then(in_words(reasons.MOVED_SCHOOL, rows))
         .otherwise(pl.lit(reasons.SIMPLY_ANOTHER))
     )  # fmt: skip
@@ -193,9 +193,9 @@ def _words() -> dict[str, pl.Expr]:
 def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
     """When each reason applies; the first that does is given."""
     expected, billable = pl.col("is_expected"), pl.col("is_billable")
-    differs = (pl.col("difference_pence") != 0).fill_null(False)
-    by_more_than_a_penny = (pl.col("difference_pence").abs() > 1).fill_null(False)
-    other_partner = (pl.col("expected_partner_id") != pl.col("due_partner_id")).fill_null(False)
+    differs = holds(pl.col("difference_pence") != 0)
+    by_more_than_a_penny = holds(pl.col("difference_pence").abs() > 1)
+    other_partner = holds(pl.col("expected_partner_id") != pl.col("due_partner_id"))
     both = expected & IS_THERE
     return (
         (reasons.UNKNOWN, expected & ~IS_THERE & ~pl.col("is_yours")),
@@ -217,9 +217,7 @@ def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
 
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with their reasons in words."""
-    place = pl.coalesce(
-        [pl.when(applies.fill_null(False)).then(pl.lit(place)) for place, (_, applies) in enumerate(_applies())]
-    )
+    place = pl.coalesce([pl.when(holds(applies)).then(pl.lit(place)) for place, (_, applies) in enumerate(_applies())])
     told = []
     for key, part in rows.with_columns(place.alias("place")).partition_by("place", as_dict=True).items():
         reason = _applies()[key[0]][0]

@@ -6,6 +6,7 @@ Why a row that has no statement is compared with another one: transforms/README.
 import polars as pl
 
 from schemas.accounts import Expectations
+from schemas.frames import holds, joined
 from schemas.lifecycle import statement_month
 
 MONTH = ["lead_provider_id", "contract_period", "statement_month"]
@@ -61,7 +62,7 @@ def _compared_with(stated: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     )
     pairs = stated.join(output, on="lead_provider_id")
     is_own = (pl.col("its_month") == pl.col("statement_month")) & (pl.col("its_period") == pl.col("contract_period"))
-    is_able = (pl.col("status") != "paid") | (pl.col("marked_as_paid_at") > pl.col("received_at")).fill_null(False)
+    is_able = (pl.col("status") != "paid") | holds(pl.col("marked_as_paid_at") > pl.col("received_at"))
     pairs = pairs.with_columns(is_own=is_own, is_able=is_able).with_columns(
         has_own=(pl.col("is_own")).any().over(MONTH)
     )
@@ -88,17 +89,15 @@ def _months(name: str) -> pl.Expr:
 
 def _not_corrected_since(rows: pl.DataFrame, lists: pl.DataFrame) -> pl.DataFrame:
     """Without rows stated for months that have no statement, where a later list states the same declaration for one that has."""
-    numbered = rows.join(
-        lists.select("submission_id", "number").unique(), on="submission_id", how="left", maintain_order="left"
-    )
+    numbered = joined(rows, lists.select("submission_id", "number").unique(), "submission_id")
     placed = (
         numbered.filter(pl.col("misplaced_words").is_null())
         .group_by(DECLARED)
         .agg(pl.col("number").max().alias("later"))
     )
-    numbered = numbered.join(placed, on=DECLARED, how="left", maintain_order="left")
+    numbered = joined(numbered, placed, DECLARED)
     is_corrected = pl.col("misplaced_words").is_not_null() & (pl.col("later") > pl.col("number"))
-    return numbered.filter(~is_corrected.fill_null(False)).drop("number", "later")
+    return numbered.filter(~holds(is_corrected)).drop("number", "later")
 
 
 def _each_once(rows: pl.DataFrame) -> pl.DataFrame:

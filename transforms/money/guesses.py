@@ -4,6 +4,7 @@ from itertools import product
 
 import polars as pl
 
+from schemas.frames import holds
 from transforms.money.amounts import MICROS_IN_A_PENNY
 
 KEY = ["statement_id", "lead_provider_id", "participant_id", "participant_type", "declaration_type"]
@@ -17,7 +18,7 @@ def guesses(rows: pl.DataFrame, statements: pl.DataFrame, prices: pl.DataFrame) 
     and guess (a sentence), for those where one of these, or several together, come to the expected amount.
     """
     asked = rows.filter(
-        (pl.col("difference_pence").abs() > 1).fill_null(False) & pl.col("is_billable") & pl.col("is_expected")
+        holds(pl.col("difference_pence").abs() > 1) & pl.col("is_billable") & pl.col("is_expected")
     ).select(*KEY, "contract_type", "expected_pence", "uplift_pence", pl.col("band").alias("used_band"))
     together = pl.col("contract_type") == "ecf"
     asked = asked.with_columns(pl.when(together).then(pl.lit("all")).otherwise("participant_type").alias("counted_as"))

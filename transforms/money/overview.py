@@ -3,6 +3,7 @@
 import polars as pl
 
 from schemas.accounts import Accounts
+from schemas.frames import holds
 from schemas.vocabulary import DECLARATION_TYPE
 
 ORDER = pl.col("declaration_type").cast(DECLARATION_TYPE)
@@ -10,12 +11,12 @@ ORDER = pl.col("declaration_type").cast(DECLARATION_TYPE)
 
 def over_volume() -> pl.Expr:
     """A billable declaration beyond the last band: it is listed, and worth nothing."""
-    return (pl.col("nothing_because") == "over-volume").fill_null(False)
+    return holds(pl.col("nothing_because") == "over-volume")
 
 
 def unrefunded() -> pl.Expr:
     """A refund that finds nothing left to give back: it is listed, and takes nothing (transforms/README.md, Bands)."""
-    return (pl.col("nothing_because") == "nothing-left").fill_null(False)
+    return holds(pl.col("nothing_because") == "nothing-left")
 
 
 def counts(declarations: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ import polars as pl
 
 from schemas.accounts import Accounts
 from schemas.facts import fee_proportions
+from schemas.frames import joined
 
 _HERE = Path(__file__).parent
 BANDING, PRICES = ((_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("banding", "prices"))
@@ -43,7 +44,7 @@ def priced(accounts: Accounts) -> tuple[pl.DataFrame, pl.DataFrame]:
         placed = connection.sql(f"SELECT * EXCLUDE (unit_fee), {_MICROS} FROM ({BANDING})").to_arrow_table()
         prices = connection.sql(f"SELECT * EXCLUDE (unit_fee), {_MICROS} FROM prices").to_arrow_table()
     worth = pl.DataFrame(pl.from_arrow(placed)).cast({"row": pl.UInt32})
-    rows = declarations.join(worth, on="row", how="left", maintain_order="left")
+    rows = joined(declarations, worth, "row")
     sign = pl.when(pl.col("line_type") == "clawback").then(-1).otherwise(1)
     signed = rows.with_columns((pl.col("unit_micros") * sign).alias("rate_micros")).drop("row", "unit_micros")
     return signed, pl.DataFrame(pl.from_arrow(prices))

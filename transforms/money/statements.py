@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from schemas.accounts import Accounts
+from schemas.frames import joined
 from schemas.vocabulary import DECLARATION_TYPE
 from transforms.money.amounts import MICROS_IN_A_PENNY
 from transforms.money.pence import rounded, shared_pence, shared_pence_by_group
@@ -80,7 +81,7 @@ def _with_roles_and_uplifts(worth: pl.DataFrame, wanted: pl.DataFrame) -> pl.Dat
     """role (null under `ecf`), uplift_pence (signed; 0 where none is earned or given back), is_priced."""
     fee = (pl.col("uplift_fee_per_declaration").fill_null(0) * 100).cast(pl.Int64).alias("uplift_fee_pence")
     terms = wanted.select("statement_id", "contract_type", fee)
-    worth = worth.join(terms, on="statement_id", how="left", maintain_order="left")
+    worth = joined(worth, terms, "statement_id")
     flagged = pl.col("pupil_premium_uplift") | pl.col("sparsity_uplift")
     sign = (
         pl.when(pl.col("line_type") == "clawback").then(-1).when(pl.col("line_type") == "output").then(1).otherwise(0)
@@ -161,7 +162,7 @@ def _with_pence(worth: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         "statement_id", "section", pl.col("participant_type").alias("role"), "declaration_type", "band",
         pl.col("pence").alias("total"),
     )  # fmt: skip
-    paid = worth.filter("is_priced").join(whole, on=LINE_KEY, how="left", nulls_equal=True, maintain_order="left")
+    paid = joined(worth.filter("is_priced"), whole, LINE_KEY, nulls_equal=True)
     paid = paid.with_columns(numerator=pl.col("rate_micros"), denominator=pl.lit(MICROS_IN_A_PENNY, pl.Int64))
     order = ["declaration_date", "created_at", "declaration_id"]
     paid = paid.with_columns(shared_pence_by_group(paid, LINE_KEY, order).alias("pence"))

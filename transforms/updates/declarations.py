@@ -7,6 +7,7 @@ import polars as pl
 
 from schemas.events import DECLARATION_CREATED
 from schemas.facts import evidence_matrix
+from schemas.frames import holds, joined
 from schemas.instants import with_instants
 from schemas.lifecycle import contains, is_frozen, training_status
 from schemas.needs import Snapshot
@@ -48,7 +49,7 @@ def _with_lost_zeros(rows: pl.DataFrame) -> pl.DataFrame:
     """A TRN whose zeros in front a spreadsheet has dropped, by the record of this provider's own participant: short_trn is
     then what was sent, and trn the record's."""
     is_short = pl.col("is_your_participant") & pl.col("trn").str.contains(r"^[0-9]{1,6}$")
-    is_short = (is_short & (pl.col("trn").str.zfill(7) == pl.col("held_trn"))).fill_null(False)
+    is_short = holds(is_short & (pl.col("trn").str.zfill(7) == pl.col("held_trn")))
     short = pl.when(is_short).then("trn").alias("short_trn")
     return rows.with_columns(short, pl.when(is_short).then("held_trn").otherwise("trn").alias("trn"))
 
@@ -60,30 +61,28 @@ def _with_training(
         *ROLE, "training_period_id", "school_period_id", "school_id", "partnership_id", "delivery_partner_id",
         "contract_period", "schedule_identifier", "withdrawn_at", training_status().alias("training_status"),
     )  # fmt: skip
-    rows = rows.join(period, on=ROLE, how="left", maintain_order="left")
+    rows = joined(rows, period, ROLE)
     partners = snapshot.delivery_partners.select("delivery_partner_id", delivery_partner_name="name")
-    rows = rows.join(partners, on="delivery_partner_id", how="left", maintain_order="left")
+    rows = joined(rows, partners, "delivery_partner_id")
     flags = snapshot.contract_periods.select(
         "contract_period", "mentor_funding_enabled", "detailed_evidence_types_enabled", "uplift_fees_enabled"
     )
-    rows = rows.join(flags, on="contract_period", how="left", maintain_order="left")
+    rows = joined(rows, flags, "contract_period")
     milestones = snapshot.milestones.rename({"start_date": "milestone_start", "milestone_date": "milestone_end"})
-    rows = rows.join(
-        milestones, on=["contract_period", "schedule_identifier", "declaration_type"], how="left", maintain_order="left"
-    )
+    rows = joined(rows, milestones, ["contract_period", "schedule_identifier", "declaration_type"])
     following = next_statements(snapshot, act.today, "open")
-    rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
+    rows = joined(rows, following, "contract_period")
     frozen = snapshot.contract_periods.filter(is_frozen(act.at))
     in_frozen = periods.filter(contains(act.today)).join(frozen, on="contract_period", how="semi")
     in_frozen = in_frozen.select(*ROLE, is_in_frozen_contract_period=pl.lit(True)).unique(ROLE)
-    rows = rows.join(in_frozen, on=ROLE, how="left", maintain_order="left")
+    rows = joined(rows, in_frozen, ROLE)
     eligible_at = pl.when(pl.col("participant_type") == "ect").then("ect_first_became_eligible_at").otherwise(
         "mentor_first_became_eligible_at"
     )  # fmt: skip
     return rows.with_columns(
         (eligible_at.is_not_null() & pl.col("participant_type").is_not_null()).alias("is_fundable"),
-        (pl.col("training_status") == "withdrawn").fill_null(False).alias("is_withdrawn"),
-        (pl.col("contract_period") >= SEQUENCE_ENFORCED_FROM).fill_null(False).alias("sequence_is_enforced"),
+        holds(pl.col("training_status") == "withdrawn").alias("is_withdrawn"),
+        holds(pl.col("contract_period") >= SEQUENCE_ENFORCED_FROM).alias("sequence_is_enforced"),
     )
 
 
@@ -97,9 +96,9 @@ def _with_evidence(rows: pl.DataFrame) -> pl.DataFrame:
     one = evidence_matrix().filter(pl.col("evidence_type").is_not_null()).select(
         *triple, evidence_held="evidence_type", evidence_is_allowed=pl.lit(True)
     )  # fmt: skip
-    rows = rows.join(allowed, on=triple, how="left", maintain_order="left")
-    rows = rows.join(one, on=[*triple, "evidence_held"], how="left", maintain_order="left")
-    return rows.with_columns(pl.col("evidence_is_dropped", "evidence_is_allowed").fill_null(False)).with_columns(
+    rows = joined(rows, allowed, triple)
+    rows = joined(rows, one, [*triple, "evidence_held"])
+    return rows.with_columns(holds(pl.col("evidence_is_dropped", "evidence_is_allowed"))).with_columns(
         pl.when(~pl.col("evidence_is_dropped")).then("evidence_held").alias("evidence_stored")
     )
 
@@ -110,9 +109,9 @@ def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.D
     sent = snapshot.events.filter((pl.col("type") == DECLARATION_CREATED) & pl.col("after").is_not_null()).select(
         live_declaration_id="declaration_id", evidence_sent=said("evidence_sent"), was_sent=pl.lit(True)
     )
-    rows = rows.join(sent.unique("live_declaration_id"), on="live_declaration_id", how="left", maintain_order="left")
+    rows = joined(rows, sent.unique("live_declaration_id"), "live_declaration_id")
     same_evidence = pl.col("live_evidence").eq_missing(pl.col("evidence_stored")) | (
-        pl.col("was_sent").fill_null(False) & pl.col("evidence_sent").eq_missing(pl.col("evidence_held"))
+        holds(pl.col("was_sent")) & pl.col("evidence_sent").eq_missing(pl.col("evidence_held"))
     )
     done = (
         (pl.col("live_lead_provider_id") == act.lead_provider_id)
@@ -121,7 +120,7 @@ def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.D
         & pl.col("trn_agrees")
         & same_evidence
     )
-    return rows.with_columns(done.fill_null(False).alias("asks_for_what_is_done"))
+    return rows.with_columns(holds(done).alias("asks_for_what_is_done"))
 
 
 def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:
@@ -143,7 +142,7 @@ def _declarations(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.Da
     years = snapshot.school_contract_periods.select(
         "school_id", "contract_period", "pupil_premium_uplift", "sparsity_uplift"
     )
-    rows = accepted.join(years, on=["school_id", "contract_period"], how="left", maintain_order="left")
+    rows = joined(accepted, years, ["school_id", "contract_period"])
     rows = with_mentor(rows, snapshot.mentorships)
     earns = (pl.col("declaration_type") == "started") & pl.col("uplift_fees_enabled")
     return rows.select(
@@ -158,8 +157,8 @@ def _declarations(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.Da
         pl.lit("no_clawback").alias("clawback_status"),
         pl.when("is_fundable").then("next_statement_id").alias("payment_statement_id"),
         pl.lit(None, pl.String).alias("clawback_statement_id"),
-        (earns & pl.col("pupil_premium_uplift").fill_null(False)).alias("pupil_premium_uplift"),
-        (earns & pl.col("sparsity_uplift").fill_null(False)).alias("sparsity_uplift"),
+        (earns & holds(pl.col("pupil_premium_uplift"))).alias("pupil_premium_uplift"),
+        (earns & holds(pl.col("sparsity_uplift"))).alias("sparsity_uplift"),
         "your_reference",
         instant(act.at).alias("created_at"),
         instant(act.at).alias("updated_at"),

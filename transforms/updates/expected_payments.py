@@ -3,6 +3,7 @@
 
 import polars as pl
 
+from schemas.frames import holds, joined
 from schemas.lifecycle import statement_month
 from schemas.needs import Snapshot
 from schemas.vocabulary import PARTICIPANT_TYPES
@@ -26,11 +27,9 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, _act: Act) -> pl.DataFrame:
     )
     stated = snapshot.expected_payments.select(_KEY).rename({"contract_period": "year"}).unique()
     stated = stated.with_columns(is_stated_above=pl.lit(True))
-    rows = rows.join(stated, on=_KEY_OF_ROW, how="left", maintain_order="left")
-    rows = rows.join(
-        _nowhere(rows, snapshot).drop("is_missing"), on=["year", "statement_month"], how="left", maintain_order="left"
-    )
-    return rows.with_columns(pl.col("is_stated_above").fill_null(False))
+    rows = joined(rows, stated, _KEY_OF_ROW)
+    rows = joined(rows, _nowhere(rows, snapshot).drop("is_missing"), ["year", "statement_month"])
+    return rows.with_columns(holds(pl.col("is_stated_above")))
 
 
 def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
@@ -43,7 +42,7 @@ def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     others = (
         output.sort("year").group_by("statement_month").agg(pl.col("year").unique(maintain_order=True).alias("years"))
     )
-    joined = named.join(output, on=["year", "statement_month"], how="left").join(
+    beside = named.join(output, on=["year", "statement_month"], how="left").join(
         others, on="statement_month", how="left"
     )
     meant = pl.format(" You may mean {}.", pl.col("years").list.eval(pl.element().cast(pl.String)).list.join(", "))
@@ -57,7 +56,7 @@ def _nowhere(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     )
     words = pl.when(pl.col("status").is_null()).then(none).when(pl.col("status") == "paid").then(paid)
     is_missing = pl.col("status").is_null()
-    return joined.select("year", "statement_month", words.alias("nowhere_words"), is_missing=is_missing).filter(
+    return beside.select("year", "statement_month", words.alias("nowhere_words"), is_missing=is_missing).filter(
         pl.col("nowhere_words").is_not_null()
     )
 
@@ -112,7 +111,7 @@ def of_the_file(changes: ChangeSet, rejected: pl.DataFrame, snapshot: Snapshot) 
     before = snapshot.stated_before.join(months, on=place, how="semi")
     gone = before.join(kept, on=_KEY, how="anti").join(turned_away, on=_KEY, how="anti").group_by(place).len("gone")
     counted = before.group_by(place).len("stood").join(gone, on=place).join(months, on=place).sort(place)
-    counted = counted.join(turned_away.group_by(place).len("wrong"), on=place, how="left", maintain_order="left")
+    counted = joined(counted, turned_away.group_by(place).len("wrong"), place)
     told += [
         f"For {month}, contract period {period}, you had stated {_declarations(stood)}. This file states {rows:,}"
         f"{f', {_rows(wrong)} more were rejected,' if wrong else ''} and leaves out {left:,} of those: they are on your list no "

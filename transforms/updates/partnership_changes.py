@@ -3,6 +3,7 @@
 import polars as pl
 
 from schemas.events import PARTNERSHIP_UPDATED
+from schemas.frames import holds, joined
 from schemas.needs import Snapshot
 from transforms.changes import Act, ChangeSet, events, instant, said, touched
 from transforms.facts import lower
@@ -13,9 +14,7 @@ from transforms.updates.partnerships import with_delivery_partner
 def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
     """The partnership's school and contract period, where the partnership is known; else the id as sent."""
     known = snapshot.partnerships.select("partnership_id", place=pl.format("{} {}", "school_id", "contract_period"))
-    named = rows.select(pl.col("partnership_id").str.to_lowercase()).join(
-        known, on="partnership_id", how="left", maintain_order="left"
-    )
+    named = joined(rows.select(pl.col("partnership_id").str.to_lowercase()), known, "partnership_id")
     return named.select(pl.coalesce("place", "partnership_id")).to_series()
 
 
@@ -27,25 +26,23 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
         "partnership_id", "school_id", "contract_period", present_partner="delivery_partner_id",
         is_your_partnership=pl.lit(True),
     )  # fmt: skip
-    rows = rows.join(present, on="partnership_id", how="left", maintain_order="left")
+    rows = joined(rows, present, "partnership_id")
     yours = own.select(moved_into="partnership_id")
     moved = snapshot.partnership_moves.select(partnership_id="from_partnership_id", moved_into="to_partnership_id")
-    rows = rows.join(
-        moved.join(yours, on="moved_into", how="semi"), on="partnership_id", how="left", maintain_order="left"
-    )
-    rows = rows.with_columns(pl.col("is_your_partnership").fill_null(False))
+    rows = joined(rows, moved.join(yours, on="moved_into", how="semi"), "partnership_id")
+    rows = rows.with_columns(holds(pl.col("is_your_partnership")))
     names = snapshot.delivery_partners.select(present_partner="delivery_partner_id", present_name="name")
-    rows = rows.join(names, on="present_partner", how="left", maintain_order="left")
+    rows = joined(rows, names, "present_partner")
     rows = with_delivery_partner(rows, snapshot, "contract_period")
     place = ["school_id", "contract_period", "delivery_partner_id"]
     same = own.sort("created_at", "partnership_id").select(*place, same_partnership_id="partnership_id")
-    rows = rows.join(same.unique(place, keep="first", maintain_order=True), on=place, how="left", maintain_order="left")
+    rows = joined(rows, same.unique(place, keep="first", maintain_order=True), place)
     asked = snapshot.events.filter(pl.col("type") == PARTNERSHIP_UPDATED).select(
         "partnership_id", delivery_partner_id=said("delivery_partner_id"), asked_before=pl.lit(True)
     )
-    rows = rows.join(asked.unique(), on=["partnership_id", "delivery_partner_id"], how="left", maintain_order="left")
+    rows = joined(rows, asked.unique(), ["partnership_id", "delivery_partner_id"])
     stands = pl.col("present_partner") == pl.col("delivery_partner_id")
-    return rows.with_columns((pl.col("asked_before") & stands).fill_null(False).alias("asks_for_what_is_done"))
+    return rows.with_columns(holds(pl.col("asked_before") & stands).alias("asks_for_what_is_done"))
 
 
 def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:

@@ -6,6 +6,7 @@ Source: RECT app/services/school_partnerships/create.rb, assign_training_periods
 import polars as pl
 
 from schemas.events import PARTNERSHIP_CREATED, TRAINING_ASSIGNED
+from schemas.frames import holds, joined
 from schemas.inbound.patterns import URN, YEAR
 from schemas.needs import Snapshot
 from transforms.changes import Act, ChangeSet, events, instant, said, touched
@@ -28,9 +29,9 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     periods = snapshot.contract_periods.select("enabled", year="contract_period", period_started_on="started_on")
     schools = snapshot.schools.select("school_id", "eligible", school_urn="urn")
     choices = snapshot.school_contract_periods.select("school_id", "induction_programme_choice", year="contract_period")
-    rows = rows.join(periods, on="year", how="left", maintain_order="left")
-    rows = rows.join(schools, on="school_urn", how="left", maintain_order="left")
-    rows = rows.join(choices, on=["school_id", "year"], how="left", maintain_order="left")
+    rows = joined(rows, periods, "year")
+    rows = joined(rows, schools, "school_urn")
+    rows = joined(rows, choices, ["school_id", "year"])
     rows = with_delivery_partner(rows, snapshot, "year")
     return _with_existing(rows, snapshot, act)
 
@@ -42,9 +43,9 @@ def with_delivery_partner(rows: pl.DataFrame, snapshot: Snapshot, year: str) -> 
     pairs = snapshot.provider_delivery_partners.select(
         "delivery_partner_id", pl.col("contract_period").alias(year), is_paired=pl.lit(True)
     )
-    rows = rows.join(partners, on="delivery_partner_id", how="left", maintain_order="left")
-    rows = rows.join(pairs, on=["delivery_partner_id", year], how="left", maintain_order="left")
-    return rows.with_columns(pl.col("is_paired").fill_null(False))
+    rows = joined(rows, partners, "delivery_partner_id")
+    rows = joined(rows, pairs, ["delivery_partner_id", year])
+    return rows.with_columns(holds(pl.col("is_paired")))
 
 
 def _with_existing(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
@@ -59,18 +60,16 @@ def _with_existing(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataF
         present_partner="delivery_partner_id",
     )  # fmt: skip
     first = existing.unique(["school_id", "year"], keep="first", maintain_order=True)
-    rows = rows.join(
-        first.drop("asked_partner", "present_partner"), on=["school_id", "year"], how="left", maintain_order="left"
-    )
+    rows = joined(rows, first.drop("asked_partner", "present_partner"), ["school_id", "year"])
     same = existing.filter(pl.col("asked_partner") == pl.col("present_partner")).select(
         "school_id", "year", delivery_partner_id="present_partner", standing_partnership_id="existing_partnership_id"
     )
     same = same.unique(["school_id", "year", "delivery_partner_id"], keep="first", maintain_order=True)
-    rows = rows.join(same, on=["school_id", "year", "delivery_partner_id"], how="left", maintain_order="left")
+    rows = joined(rows, same, ["school_id", "year", "delivery_partner_id"])
     waiting = _waiting(snapshot, act).group_by("school_id", "year").agg(
         pl.col("participant_id").n_unique().alias("waiting")
     )  # fmt: skip
-    rows = rows.join(waiting, on=["school_id", "year"], how="left", maintain_order="left")
+    rows = joined(rows, waiting, ["school_id", "year"])
     return rows.with_columns(pl.col("standing_partnership_id").is_not_null().alias("asks_for_what_is_done"))
 
 

@@ -4,6 +4,7 @@ import polars as pl
 
 from schemas.columns import INSTANT
 from schemas.events import TRAINING_RESUMED
+from schemas.frames import holds, marked
 from schemas.lifecycle import contains
 from schemas.needs import Snapshot
 from transforms.changes import Act, ChangeSet, events, instant, touched
@@ -20,10 +21,10 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     elsewhere = rows.join(elsewhere, on="school_period_id").filter(
         pl.col("other_period_id") != pl.col("training_period_id")
     )
-    rows = _marked(rows, elsewhere, "is_training_elsewhere")
-    rows = _marked(rows, _overlapping(rows, periods), "would_overlap")
+    rows = marked(rows, elsewhere, "is_training_elsewhere")
+    rows = marked(rows, _overlapping(rows, periods), "would_overlap")
     rows = asked_before(rows, snapshot, TRAINING_RESUMED)
-    stands = (pl.col("training_status") == "active").fill_null(False)
+    stands = holds(pl.col("training_status") == "active")
     return rows.with_columns((pl.col("asked_before") & stands).alias("asks_for_what_is_done"))
 
 
@@ -31,16 +32,9 @@ def _overlapping(rows: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
     """Rows whose new period, from today until the end of T's time at the school, meets other training of the role."""
     others = periods.select(*ROLE, other_start="started_on", other_end="finished_on")
     pairs = rows.select("row_number", *ROLE, "school_period_finished_on", "today").join(others, on=ROLE)
-    ends_before = (pl.col("other_end") < pl.col("today")).fill_null(False)
-    starts_after = (pl.col("other_start") > pl.col("school_period_finished_on")).fill_null(False)
+    ends_before = holds(pl.col("other_end") < pl.col("today"))
+    starts_after = holds(pl.col("other_start") > pl.col("school_period_finished_on"))
     return pairs.filter(~ends_before & ~starts_after)
-
-
-def _marked(rows: pl.DataFrame, chosen: pl.DataFrame, name: str) -> pl.DataFrame:
-    marks = chosen.select("row_number", pl.lit(True).alias(name)).unique("row_number")
-    return rows.join(marks, on="row_number", how="left", maintain_order="left").with_columns(
-        pl.col(name).fill_null(False)
-    )
 
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:

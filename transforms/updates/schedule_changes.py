@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.columns import INSTANT
 from schemas.events import SCHEDULE_ASSIGNED, SCHEDULE_CHANGED, TRAINING_FINISHED
+from schemas.frames import holds, joined, marked
 from schemas.instants import day_in_london
 from schemas.lifecycle import has_ended, is_frozen
 from schemas.needs import Snapshot
@@ -31,7 +32,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     on_it = (pl.col("schedule_identifier") == pl.col("present_schedule_identifier")) & (
         pl.col("contract_period").is_null() | (pl.col("target_contract_period") == pl.col("training_contract_period"))
     )
-    return rows.with_columns((pl.col("asked_before") & on_it.fill_null(False)).alias("asks_for_what_is_done"))
+    return rows.with_columns((pl.col("asked_before") & holds(on_it)).alias("asks_for_what_is_done"))
 
 
 def _with_target(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
@@ -42,22 +43,18 @@ def _with_target(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFra
         target_contract_period="contract_period", target_is_frozen=is_frozen(act.at)
     )
     rows = rows.with_columns(wanted.alias("wanted"))
-    rows = rows.join(
-        targets.with_columns(wanted="target_contract_period"), on="wanted", how="left", maintain_order="left"
-    ).drop("wanted")
+    rows = joined(rows, targets.with_columns(wanted="target_contract_period"), "wanted").drop("wanted")
     schedules = snapshot.milestones.select(
         "schedule_identifier", target_contract_period="contract_period", target_has_schedule=pl.lit(True)
     ).unique()
-    rows = rows.join(schedules, on=["target_contract_period", "schedule_identifier"], how="left", maintain_order="left")
+    rows = joined(rows, schedules, ["target_contract_period", "schedule_identifier"])
     own = snapshot.contract_periods.select(
         training_contract_period="contract_period", is_in_frozen_contract_period=is_frozen(act.at)
     )
-    rows = rows.join(own, on="training_contract_period", how="left", maintain_order="left")
+    rows = joined(rows, own, "training_contract_period")
     return rows.with_columns(
-        pl.col("target_has_schedule", "target_is_frozen", "is_in_frozen_contract_period").fill_null(False),
-        (pl.col("target_contract_period") != pl.col("training_contract_period"))
-        .fill_null(False)
-        .alias("is_other_contract_period"),
+        holds(pl.col("target_has_schedule", "target_is_frozen", "is_in_frozen_contract_period")),
+        holds(pl.col("target_contract_period") != pl.col("training_contract_period")).alias("is_other_contract_period"),
     )
 
 
@@ -75,7 +72,7 @@ def _with_target_partnership(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -
     pairs = pairs.join(others, on=["school_id", "target_contract_period"])
     pairs = pairs.sort(pl.col("other_partner") == pl.col("delivery_partner_id"), "created_at", "other_id")
     chosen = pairs.unique("row_number", keep="last", maintain_order=True).select("row_number", "other_id")
-    rows = rows.join(chosen, on="row_number", how="left", maintain_order="left")
+    rows = joined(rows, chosen, "row_number")
     there = pl.when("is_other_contract_period").then("other_id").otherwise("partnership_id")
     return rows.with_columns(there.alias("target_partnership_id"))
 
@@ -83,17 +80,17 @@ def _with_target_partnership(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -
 def _with_participant_facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     """frozen_year, is_completed, moves_to_reduced, has_ended, trains_later, is_in_place."""
     starts = trained(snapshot).group_by(ROLE).agg(pl.col("started_on").max().alias("last_start"))
-    rows = rows.join(starts, on=ROLE, how="left", maintain_order="left")
+    rows = joined(rows, starts, ROLE)
     ect = pl.col("participant_type") == "ect"
     reduced = [name for name in SCHEDULE_IDENTIFIERS if name.startswith("ecf-reduced-")]
     completed_on = pl.when(ect).then("induction_end_date").otherwise("mentor_funding_end_date")
     rows = rows.with_columns(
         pl.when(ect).then("ect_payments_frozen_year").otherwise("mentor_payments_frozen_year").alias("frozen_year"),
         (completed_on.is_not_null() & pl.col("training_period_id").is_not_null()).alias("is_completed"),
-        (ect & pl.col("schedule_identifier").is_in(reduced)).fill_null(False).alias("moves_to_reduced"),
+        holds(ect & pl.col("schedule_identifier").is_in(reduced)).alias("moves_to_reduced"),
         has_ended(act.today).alias("has_ended"),
-        (pl.col("last_start") > pl.col("started_on")).fill_null(False).alias("trains_later"),
-        (pl.col("started_on") >= act.today).fill_null(False).alias("starts_from_today"),
+        holds(pl.col("last_start") > pl.col("started_on")).alias("trains_later"),
+        holds(pl.col("started_on") >= act.today).alias("starts_from_today"),
     )
     in_place = pl.col("starts_from_today") | (pl.col("is_completed") & pl.col("moves_to_reduced"))
     return rows.with_columns(in_place.alias("is_in_place"))
@@ -110,12 +107,10 @@ def _with_declarations(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
         snapshot.milestones, on=["contract_period", "schedule_identifier", "declaration_type"], how="left"
     )
     day = day_in_london(pl.col("declaration_date"))
-    outside = ((day < pl.col("start_date")) | (day > pl.col("milestone_date"))).fill_null(False)
+    outside = holds((day < pl.col("start_date")) | (day > pl.col("milestone_date")))
     bound = pl.col("payment_statement_id").is_not_null() | pl.col("clawback_statement_id").is_not_null()
     barred = (pl.col("starts_from_today") & outside) | (pl.col("is_other_contract_period") & bound)
-    marks = pairs.filter(barred).select("row_number", declarations_stand_in_the_way=pl.lit(True)).unique()
-    rows = rows.join(marks, on="row_number", how="left", maintain_order="left")
-    return rows.with_columns(pl.col("declarations_stand_in_the_way").fill_null(False))
+    return marked(rows, pairs.filter(barred), "declarations_stand_in_the_way")
 
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:

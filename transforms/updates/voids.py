@@ -3,6 +3,7 @@
 import polars as pl
 
 from schemas.events import DECLARATION_AWAITING_CLAWBACK, DECLARATION_VOIDED
+from schemas.frames import holds, joined, marked
 from schemas.lifecycle import is_live, is_taken_back, statement_month
 from schemas.needs import Snapshot
 from transforms.changes import Act, ChangeSet, events, instant, with_effects
@@ -17,8 +18,10 @@ def owner(rows: pl.DataFrame, snapshot: Snapshot) -> pl.Series:
     whose = snapshot.declarations.join(snapshot.training_periods, on="training_period_id").join(
         spells, on="school_period_id"
     )
-    named = rows.select(pl.col("declaration_id").str.to_lowercase()).join(
-        whose.select("declaration_id", "participant_id"), on="declaration_id", how="left", maintain_order="left"
+    named = joined(
+        rows.select(pl.col("declaration_id").str.to_lowercase()),
+        whose.select("declaration_id", "participant_id"),
+        "declaration_id",
     )
     return named.select(pl.coalesce("participant_id", "declaration_id")).to_series()
 
@@ -30,18 +33,18 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
         "training_period_id", *ROLE, "lead_provider_id", "contract_period"
     )
     declared = snapshot.declarations.join(own, on="training_period_id").with_columns(is_your_declaration=pl.lit(True))
-    rows = lower(rows, "declaration_id").join(declared, on="declaration_id", how="left", maintain_order="left")
+    rows = joined(lower(rows, "declaration_id"), declared, "declaration_id")
     # Money sent to a paid statement would never come back: it is frozen (CLAW-003; ours).
     following = next_statements(snapshot, act.today, "open", "payable")
-    rows = rows.join(following, on="contract_period", how="left", maintain_order="left")
+    rows = joined(rows, following, "contract_period")
     rows = rows.with_columns(
-        pl.col("is_your_declaration").fill_null(False), (pl.col("payment_status") == "paid").alias("is_paid")
+        holds(pl.col("is_your_declaration")), (pl.col("payment_status") == "paid").alias("is_paid")
     )
     # Whoever took it back: the row asks for just what stands.
     stands = (pl.col("payment_status") == "voided") | is_taken_back()
-    rows = rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
+    rows = rows.with_columns(holds(stands).alias("asks_for_what_is_done"))
     months = snapshot.statements.select(clawback_statement_id="statement_id", clawback_month=statement_month())
-    rows = rows.join(months, on="clawback_statement_id", how="left", maintain_order="left")
+    rows = joined(rows, months, "clawback_statement_id")
     rows = _with_others(rows, snapshot)
     return _with_reopening(rows, snapshot, act)
 
@@ -55,13 +58,7 @@ def _with_others(rows: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     pairs = rows.select("row_number", *ROLE, "declaration_type", "declaration_id").join(
         others, on=[*ROLE, "declaration_type"]
     )
-    marks = (
-        pairs.filter(pl.col("other_id") != pl.col("declaration_id"))
-        .select("row_number", has_another=pl.lit(True))
-        .unique()
-    )
-    rows = rows.join(marks, on="row_number", how="left", maintain_order="left")
-    return rows.with_columns(pl.col("has_another").fill_null(False))
+    return marked(rows, pairs.filter(pl.col("other_id") != pl.col("declaration_id")), "has_another")
 
 
 def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
@@ -72,17 +69,15 @@ def _with_reopening(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.Data
         "participant_id", "school_period_finished_on", reopens_on=pl.col("finished_on") + pl.lit(ONE_DAY)
     )  # fmt: skip
     reopening = completing(rows).select("row_number", "participant_id").join(closed, on="participant_id")
-    too_late = (pl.col("reopens_on") > pl.col("school_period_finished_on")).fill_null(False)
+    too_late = holds(pl.col("reopens_on") > pl.col("school_period_finished_on"))
     others = periods.select("participant_id", other_start="started_on", other_end="finished_on")
     pairs = reopening.join(others, on="participant_id")
-    ends_before = (pl.col("other_end") < pl.col("reopens_on")).fill_null(False)
-    starts_after = (pl.col("other_start") > pl.col("school_period_finished_on")).fill_null(False)
+    ends_before = holds(pl.col("other_end") < pl.col("reopens_on"))
+    starts_after = holds(pl.col("other_start") > pl.col("school_period_finished_on"))
     overlapping = pairs.filter(~ends_before & ~starts_after).select("row_number")
-    barred = pl.concat([reopening.filter(too_late).select("row_number"), overlapping]).unique()
-    rows = rows.join(
-        reopening.select("row_number", "reopens_on"), on="row_number", how="left", maintain_order="left"
-    ).join(barred.with_columns(cannot_reopen=pl.lit(True)), on="row_number", how="left", maintain_order="left")
-    return rows.with_columns(pl.col("cannot_reopen").fill_null(False))
+    barred = pl.concat([reopening.filter(too_late).select("row_number"), overlapping])
+    rows = joined(rows, reopening.select("row_number", "reopens_on"), "row_number")
+    return marked(rows, barred, "cannot_reopen")
 
 
 def effects(accepted: pl.DataFrame, snapshot: Snapshot, act: Act) -> ChangeSet:

@@ -3,6 +3,7 @@
 import polars as pl
 
 from schemas.events import TRAINING_WITHDRAWN
+from schemas.frames import holds
 from schemas.needs import Snapshot
 from transforms.changes import Act, ChangeSet, events, instant, touched
 from transforms.facts import asked_before, lower, with_training
@@ -16,7 +17,7 @@ def facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
     is_withdrawn = pl.col("training_status") == "withdrawn"
     asked = pl.col("asked_before") & (pl.col("asked_at") == pl.col("withdrawn_at"))
     stands = is_withdrawn & (asked | (pl.col("reason") == pl.col("withdrawal_reason")))
-    return rows.with_columns(stands.fill_null(False).alias("asks_for_what_is_done"))
+    return rows.with_columns(holds(stands).alias("asks_for_what_is_done"))
 
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:
