@@ -104,6 +104,30 @@ def touched(rows: pl.DataFrame, act: Act) -> tuple[str, pl.DataFrame]:
     return "participants", people.with_columns(instant(act.at).alias("updated_at"))
 
 
+def new_training(rows: pl.DataFrame, act: Act, started_on: pl.Expr, finished_on: str, partnership: str) -> pl.DataFrame:
+    """Rows of training_periods: each row's training, whose id is `new_id`, goes on at the same school, on the row's schedule.
+
+    finished_on, partnership: the columns that say until when, and with which partnership.
+    """
+    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, INSTANT)
+    return rows.select(
+        pl.col("new_id").alias("training_period_id"),
+        "school_period_id",
+        pl.lit("provider_led").alias("training_programme"),
+        pl.col(partnership).alias("partnership_id"),
+        nothing.alias("expression_of_interest_lead_provider_id"),
+        pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
+        "schedule_identifier",
+        started_on.alias("started_on"),
+        pl.col(finished_on).alias("finished_on"),
+        no_instant.alias("withdrawn_at"),
+        nothing.alias("withdrawal_reason"),
+        no_instant.alias("deferred_at"),
+        nothing.alias("deferral_reason"),
+        instant(act.at).alias("created_at"),
+    )
+
+
 def new_ids(act: Act, row_numbers: pl.Series) -> pl.Series:
     """A UUID (version 8) a row, for the record it may make: the instant of the act, then a digest of it and of the row.
 

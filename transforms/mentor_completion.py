@@ -13,7 +13,7 @@ from schemas.frames import holds, joined
 from schemas.instants import day_in_london
 from schemas.lifecycle import is_live
 from schemas.needs import Snapshot
-from transforms.changes import Act, ChangeSet, events, instant, said
+from transforms.changes import Act, ChangeSet, events, instant, new_training, said
 from transforms.facts import confirmed, latest, trained
 
 REASON = "completed_declaration_received"
@@ -151,23 +151,7 @@ def _reopened(people: pl.DataFrame, act: Act) -> ChangeSet:
         instant(act.at).alias("updated_at"),
     )
     closed = people.filter(is_closed(act)).with_columns(opens_on=pl.col("finished_on") + pl.lit(ONE_DAY))
-    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, INSTANT)
-    opened = closed.select(
-        pl.col("new_id").alias("training_period_id"),
-        "school_period_id",
-        pl.lit("provider_led").alias("training_programme"),
-        "partnership_id",
-        nothing.alias("expression_of_interest_lead_provider_id"),
-        pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
-        "schedule_identifier",
-        pl.col("opens_on").alias("started_on"),
-        pl.col("school_period_finished_on").alias("finished_on"),
-        no_instant.alias("withdrawn_at"),
-        nothing.alias("withdrawal_reason"),
-        no_instant.alias("deferred_at"),
-        nothing.alias("deferral_reason"),
-        instant(act.at).alias("created_at"),
-    )
+    opened = new_training(closed, act, pl.col("opens_on"), "school_period_finished_on", "partnership_id")
     was = pl.col("mentor_funding_end_date").is_not_null() | is_closed(act)
     told = people.filter(was).with_columns(
         pl.when(is_closed(act)).then("new_id").otherwise("training_period_id").alias("training_period_id")

@@ -2,12 +2,11 @@
 
 import polars as pl
 
-from schemas.columns import INSTANT
 from schemas.events import TRAINING_RESUMED
 from schemas.frames import holds, marked
 from schemas.lifecycle import contains
 from schemas.needs import Snapshot
-from transforms.changes import Act, ChangeSet, events, instant, touched
+from transforms.changes import Act, ChangeSet, events, new_training, touched
 from transforms.facts import ROLE, asked_before, trained, with_training
 from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
@@ -39,24 +38,7 @@ def _overlapping(rows: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
 
 def effects(accepted: pl.DataFrame, _snapshot: Snapshot, act: Act) -> ChangeSet:
     """T is left as it is; a new period starts today, with the same partnership and schedule."""
-    now, nothing = instant(act.at), pl.lit(None, pl.String)
-    no_instant = pl.lit(None, INSTANT)
-    opened = accepted.select(
-        pl.col("new_id").alias("training_period_id"),
-        "school_period_id",
-        pl.lit("provider_led").alias("training_programme"),
-        "partnership_id",
-        nothing.alias("expression_of_interest_lead_provider_id"),
-        pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
-        "schedule_identifier",
-        pl.col("today").alias("started_on"),
-        pl.col("school_period_finished_on").alias("finished_on"),
-        no_instant.alias("withdrawn_at"),
-        nothing.alias("withdrawal_reason"),
-        no_instant.alias("deferred_at"),
-        nothing.alias("deferral_reason"),
-        now.alias("created_at"),
-    )
+    opened = new_training(accepted, act, pl.col("today"), "school_period_finished_on", "partnership_id")
     rows = accepted.with_columns(left_period="training_period_id", training_period_id="new_id")
     before = {"training_period_id": pl.col("left_period"), "training_status": pl.col("training_status")}
     after = {"started_on": pl.col("today"), "finished_on": pl.col("school_period_finished_on")}

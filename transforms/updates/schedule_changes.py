@@ -7,14 +7,13 @@ from datetime import timedelta
 
 import polars as pl
 
-from schemas.columns import INSTANT
 from schemas.events import SCHEDULE_ASSIGNED, SCHEDULE_CHANGED, TRAINING_FINISHED
 from schemas.frames import holds, joined, marked
 from schemas.instants import day_in_london
 from schemas.lifecycle import has_ended, is_frozen
 from schemas.needs import Snapshot
 from schemas.vocabulary import SCHEDULE_IDENTIFIERS
-from transforms.changes import Act, ChangeSet, events, instant, touched
+from transforms.changes import Act, ChangeSet, events, new_training, touched
 from transforms.facts import ROLE, asked_before, lower, trained, with_training
 from transforms.update import ACCEPTED, DONE, Update, note, verdicts
 
@@ -175,28 +174,12 @@ def _split(rows: pl.DataFrame, act: Act) -> ChangeSet:
     """T ends yesterday, unless it ended before; a new period runs from today to T's old end or the end of the time at
     the school, whichever comes first of those not past."""
     yesterday = pl.lit(act.today - ONE_DAY)
-    nothing, no_instant = pl.lit(None, pl.String), pl.lit(None, INSTANT)
     ahead = [pl.when(pl.col(end) >= act.today).then(end) for end in ("finished_on", "school_period_finished_on")]
     rows = rows.with_columns(
         left_ends_on=pl.min_horizontal("finished_on", yesterday), new_ends_on=pl.min_horizontal(*ahead)
     )
     ended = rows.select("training_period_id", finished_on="left_ends_on")
-    opened = rows.select(
-        pl.col("new_id").alias("training_period_id"),
-        "school_period_id",
-        pl.lit("provider_led").alias("training_programme"),
-        pl.col("target_partnership_id").alias("partnership_id"),
-        nothing.alias("expression_of_interest_lead_provider_id"),
-        pl.lit(None, pl.Int64).alias("expression_of_interest_contract_period"),
-        "schedule_identifier",
-        pl.lit(act.today).alias("started_on"),
-        pl.col("new_ends_on").alias("finished_on"),
-        no_instant.alias("withdrawn_at"),
-        nothing.alias("withdrawal_reason"),
-        no_instant.alias("deferred_at"),
-        nothing.alias("deferral_reason"),
-        instant(act.at).alias("created_at"),
-    )
+    opened = new_training(rows, act, pl.lit(act.today), "new_ends_on", "target_partnership_id")
     new = rows.with_columns(training_period_id="new_id")
     happened = pl.concat(
         [
