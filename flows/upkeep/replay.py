@@ -38,7 +38,7 @@ from flows.rounds.claiming import is_kept
 from flows.rounds.processing import process
 from flows.rounds.trying import set_aside
 from flows.settings import Settings
-from schemas.columns import INSTANT
+from schemas.columns import INSTANT, typed
 from schemas.events import (
     ADJUSTMENT_ADDED,
     DECLARATION_AWAITING_CLAWBACK,
@@ -242,13 +242,13 @@ def _rows(database: Database, table: Table) -> list[dict[str, Any]]:
 
 
 def _counted(database: Database, table: Table) -> pl.DataFrame:
-    """A table's rows as text, whatever the database, and how often each is there (column `len`)."""
+    """A table's rows, whatever the database, and how often each is there (column `len`)."""
     kept = [f'"{column.name}"' for column in table.c if column.name not in _UNCOMPARED]
     left_out = ", ".join(f"'{name}'" for name in sorted(_OF_TRIES))
     of_tries = f" WHERE type NOT IN ({left_out})" if table is events else ""
     with database.read() as reader:
         rows = reader.frame(f"SELECT {', '.join(kept)} FROM {table.name}{of_tries}")
-    return rows.group_by(pl.all()).len()
+    return typed(rows).group_by(pl.all()).len()
 
 
 def _differing(ours: pl.DataFrame, theirs: pl.DataFrame) -> tuple[int, int]:
