@@ -102,6 +102,8 @@ class Installation:
         return box
 
     def _connect(self) -> SftpService:
+        if not self.settings.mailboxes.startswith("sftp://"):
+            raise MailboxError("ECTX_MAILBOXES begins with neither file:// nor sftp://: correct it.")
         key, hosts = self.settings.sftp_key, self.settings.sftp_known_hosts
         if key is None or hosts is None:
             raise MailboxError("Mailboxes over SFTP need ECTX_SFTP_KEY and ECTX_SFTP_KNOWN_HOSTS.")

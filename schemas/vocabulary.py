@@ -45,6 +45,17 @@ SECTIONS = (*OF_DECLARATIONS, "service-fee", "adjustment", "vat", "total")
 CHANGES = ("added", "removed", "changed")
 
 
+def _demand_evidence() -> None:
+    """Whatever the contract period, it is said which evidence goes with an ECT's declaration of every type."""
+    said = {
+        (row["regime"], row["declaration_type"])
+        for row in rows_of("evidence_types")
+        if row["participant_type"] == "ect"
+    }
+    if lacking := set(product(("simple", "detailed"), DECLARATION_TYPES)) - said:
+        raise ValueError(f"schemas/facts/evidence_types.csv says no evidence for {lacking}")
+
+
 def _demand_a_price() -> None:
     """Every declaration type has a proportion under every type of contract: a new one without is refused at once."""
     banded = [row for row in rows_of("fee_proportions") if row["calculator"] == "banded"]
@@ -53,4 +64,5 @@ def _demand_a_price() -> None:
         raise ValueError(f"schemas/facts/fee_proportions.csv has no proportion for {lacking}")
 
 
+_demand_evidence()
 _demand_a_price()

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from schemas.columns import COLUMNS
 from schemas.frames import joined
 from schemas.inbound.failure import FileFailure as FileFailure
 from schemas.inbound.header import diagnosis
@@ -21,7 +22,6 @@ from schemas.showing import STARTS_A_FORMULA, shown
 
 EXTRA = pl.DataFrame(schema={"row_number": pl.Int64, "extra_cells": pl.String})
 WINDOWS_NOTE = "The file was in Windows-1252, not UTF-8; we have read it as such. Please save it as CSV UTF-8."
-FREE_TEXT = "your_reference"
 START_BYTES = 64 << 10
 MARKS_NAMED = 5
 ROWS_AT_ONCE = 50_000  # of a column that is cleaned
@@ -237,7 +237,7 @@ def _odd_quote(raw: Part, header: list[str], kind: Kind) -> pl.Series:
     free = [
         place
         for place, name in enumerate(header)
-        if column_name(name) not in kind.columns or column_name(name) == FREE_TEXT
+        if column_name(name) not in kind.columns or COLUMNS[column_name(name)].is_free_text
     ]
     found = raw.quotes.group_by("row_number").agg(
         pl.col("count").sum(), pl.col("place").first(), pl.col("place").is_in(free).all().alias("is_free")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.columns import COLUMNS
+from schemas.events import EVENTS
 from schemas.needs import Need
 from schemas.rules import Rule
 
@@ -53,8 +54,9 @@ class Kind:
     def __post_init__(self) -> None:
         unknown = [name for name in (*self.columns, self.owner) if name not in COLUMNS]
         unruled = self.told_done_by - {rule.code for rule in self.rules}
-        if unknown or unruled or self.owner not in self.columns:
-            raise ValueError(f"{self.name}: {unknown or unruled or self.owner} is described nowhere")
+        unheard = [each for each in (self.memory.types if self.memory else ()) if each not in EVENTS]
+        if unknown or unruled or unheard or self.owner not in self.columns:
+            raise ValueError(f"{self.name}: {unknown or unruled or unheard or self.owner} is described nowhere")
 
     @property
     def named_by(self) -> tuple[str, ...]:

@@ -78,12 +78,17 @@ PARTNERS = SentFile(
     key=("delivery_partner_id", "section", "participant_type", "declaration_type"),
 )
 
-# What a delivery partner may see: everything but the lead provider's own prices. The shape of every file in delivery-partners/.
-_LEAVES_OUT = ("band", "rate", "amount")
+# What a delivery partner may see: not the lead provider's own prices, and no new column before it is named here. The shape of
+# every file in delivery-partners/.
+_FOR_PARTNERS = {
+    "line_type", "declaration_id", "participant_id", "trn", "full_name", "participant_type", "declaration_type",
+    "declaration_date", "created_at", "state", "evidence_held", "schedule_identifier", "mentor_id", "school_urn", "school_name",
+    "delivery_partner_id", "delivery_partner_name", "uplift_amount", "share_rate", "share_amount", "your_reference",
+}  # fmt: skip
 PARTNER = SentFile(
     "delivery-partner",
     "One delivery partner's declarations",
-    tuple(each for each in DECLARATIONS.sent if each.column.name not in _LEAVES_OUT),
+    tuple(each for each in DECLARATIONS.sent if each.column.name in _FOR_PARTNERS),
 )
 
 DISCREPANCIES = SentFile(

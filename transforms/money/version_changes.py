@@ -2,14 +2,21 @@
 
 import polars as pl
 
+from schemas.outbound.statements import DECLARATIONS
 from schemas.vocabulary import OF_DECLARATIONS
 
-# What is told of a declaration when it differs. A state that only follows its statement's (eligible, payable, paid) does
-# not count; nor does the partners' average rate, which every new declaration moves for all others.
-TOLD = (
+# What is told of a declaration when it differs: the first of these first, then every other column but those that say which
+# declaration it is, follow from another, or are money (told in figures). A state that only follows its statement's
+# (eligible, payable, paid) does not count; nor does the partners' average rate, which every new declaration moves for all.
+_FIRST = (
     "line_type", "state", "declaration_date", "evidence_held", "trn", "full_name", "schedule_identifier", "school_urn",
     "delivery_partner_name", "band", "rate", "your_reference",
 )  # fmt: skip
+_UNTOLD = {
+    "declaration_id", "participant_id", "participant_type", "declaration_type", "created_at", "mentor_id", "school_name",
+    "delivery_partner_id", "amount", "uplift_amount", "share_rate", "share_amount",
+}  # fmt: skip
+TOLD = (*_FIRST, *(name for name in DECLARATIONS.columns if name not in _UNTOLD.union(_FIRST)))
 CHANGES = {
     **dict.fromkeys(("statement_id", "change", "section", "declaration_id", "participant_id", "participant_type"), pl.String),
     **dict.fromkeys(("declaration_type", "delivery_partner_name"), pl.String),
