@@ -13,15 +13,14 @@ from prefect.schedules import Cron, Interval
 
 from flows import jobs
 from flows.clock import LONDON, instant, rehearsed
-from flows.errors import ExchangeError
 from flows.installation import open_installation
-from flows.jobs import Job
+from flows.jobs import Job, Troubled
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
 from schemas.instants import LONDON as LONDON_NAME
 
 
-def _flow_of(job: Job, is_named: bool = True) -> dict[str, Any]:
+def _flow_of(job: Job) -> dict[str, Any]:
     named = {"flow_run_name": lambda: f"{job.name} {instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"}
     return {"name": job.name, "description": job.description, **named}
 
@@ -34,7 +33,7 @@ def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
     for told in done.told:
         create_markdown_artifact(told.markdown, key=told.key, description=told.what)
     if done.troubles:
-        raise ExchangeError("TROUBLE", f"{len(done.troubles)} things went wrong.", "The run's artifact lists them.")
+        raise Troubled(done)
     return done.report
 
 

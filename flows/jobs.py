@@ -17,6 +17,7 @@ from flows.rounds.statements import statements_round
 from flows.upkeep.housekeeping import housekeeping
 from flows.upkeep.verify import verify
 from schemas.reports import HousekeepingRound, IntakeRound, StatementsRound, Verified
+from schemas.showing import in_markdown
 from templates.operators import grouped, intake_report, keeping_report, statements_report, verify_report
 from templates.rendering import typed_pounds
 
@@ -32,14 +33,16 @@ class Told:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a job. told: the run's own report first. troubles: what went wrong, though all that could be done was."""
+    """What came of a job. told: the run's own report first. troubles: what went wrong, though all that could be done was.
+    said: what a person at a terminal is told, if not the report."""
 
     told: list[Told]
     troubles: list[str]
+    said: str = ""
 
     @property
     def report(self) -> str:
-        return self.told[0].markdown
+        return self.said or self.told[0].markdown
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,20 @@ class Job:
     description: str
     does: Callable[..., Done]
     complaint: tuple[str, str] = ("TROUBLE", "")
+
+    def error(self, troubles: list[str]) -> ExchangeError:
+        """What a run with troubles ends with, for a person at a terminal."""
+        code, advice = self.complaint
+        many = f"{len(troubles)} differences." if advice else f"{len(troubles)} things went wrong:"
+        return ExchangeError(code, many, advice or "; ".join(troubles))
+
+
+class Troubled(ExchangeError):
+    """A run under Prefect that did what it could, and is red so that somebody looks."""
+
+    def __init__(self, done: Done) -> None:
+        self.done = done
+        super().__init__("TROUBLE", f"{len(done.troubles)} things went wrong.", "The run's artifact lists them.")
 
 
 def names_of(installation: Installation) -> dict[str, str]:
@@ -81,8 +98,9 @@ def _statements(installation: Installation, as_of: datetime | None) -> Done:
 def _authorise(installation: Installation, as_of: datetime | None, statement_id: str, total: Decimal) -> Done:
     statement, path = authorise(installation, statement_id.strip().lower(), total, installation.now(as_of))
     name = statement.facts["lead_provider_name"]
-    paid = f"Paid: £{statement.total:,.2f}, VAT included, for {name}: {path}"
-    return Done([Told("authorised", paid, "One statement authorised")], [])
+    total_paid = f"£{statement.total:,.2f}, VAT included, for"
+    told = f"Statement {statement.statement_id} is paid: {total_paid} {in_markdown(name)}. Delivered as `{path}`."
+    return Done([Told("authorised", told, "One statement authorised")], [], f"Paid: {total_paid} {name}: {path}")
 
 
 def _verify(installation: Installation, as_of: datetime | None, statement_id: str | None = None) -> Done:

@@ -81,6 +81,7 @@ class Book:
         if kind == "instant":
             write = sheet.write_datetime
             cells = cells.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ") if cells.dtype == pl.String else cells
+            cells = cells.dt.truncate("1s")  # as the text files have it; a spreadsheet would round up
         elif style is not None:
             write, cells = sheet.write_number, cells.cast(_EXACT) if cells.dtype == pl.String else cells
         for row, value in enumerate(cells.to_list(), top):

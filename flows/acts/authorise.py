@@ -25,7 +25,7 @@ def authorise(installation: Installation, statement_id: str, total: Decimal, now
     version said that was delivered, figure by figure, and to that total.
     Raises ExchangeError: NO-STATEMENT, NOT-PAYABLE, NOT-DELIVERED, NOT-AS-DELIVERED, NOT-THE-TOTAL, NO-PRICE,
     DOES-NOT-ADD-UP. Then nothing is changed.
-    Ours : service statements, and outputs that carry only fees, are authorised the same way.
+    Ours: service statements, and outputs that carry only fees, are authorised the same way.
     """
     with installation.database.only_one("statements") as ours:
         if not ours:

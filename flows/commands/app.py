@@ -1,13 +1,12 @@
 """`ectx`, put together: the groups of its commands, and what they share."""
 
+import logging
 import os
 import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-
-from flows.errors import ExchangeError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="ECT file exchange.")
 records = typer.Typer(no_args_is_help=True, help="DfE's records, in and out.")
@@ -56,7 +55,14 @@ def through_prefect() -> bool:
     if api_url is None:
         return False
     os.environ.update(prefect_environment(settings, api_url))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_for_people)
     return True
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """What a run logs of itself is for its page: a person at a terminal is told in words, once."""
+    return not record.name.startswith(("prefect.flow_runs", "prefect.task_runs", "EventsWorker"))
 
 
 def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any], **arguments: Any) -> None:
@@ -65,17 +71,18 @@ def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any],
     from flows import jobs
     from flows.installation import open_installation
 
-    at = rehearsed(as_of)
+    at, job = rehearsed(as_of), getattr(jobs, job_name)
     if through_prefect():
         from flows import deployed
 
-        print(getattr(deployed, flow_name)(as_of=as_of, **typed))
-        return
-    job = getattr(jobs, job_name)
-    with open_installation() as installation:
-        done = job.does(installation, at, **arguments)
+        try:
+            print(getattr(deployed, flow_name)(as_of=as_of, **typed))
+            return
+        except jobs.Troubled as error:
+            done = error.done
+    else:
+        with open_installation() as installation:
+            done = job.does(installation, at, **arguments)
     print(done.report)
     if done.troubles:
-        code, advice = job.complaint
-        many = f"{len(done.troubles)} things went wrong:" if not advice else f"{len(done.troubles)} differences."
-        raise ExchangeError(code, many, advice or "; ".join(done.troubles))
+        raise job.error(done.troubles)

@@ -47,7 +47,8 @@ def environment(home: Path, ui_port: int, sftp_port: int) -> dict[str, str]:
     }  # fmt: skip
 
 
-SERVE = [str(Path(sys.executable).parent / "ectx"), "serve"]
+ECTX = [str(Path(sys.executable).parent / "ectx")]
+SERVE = [*ECTX, "serve"]
 
 
 def serving(settings: dict[str, str], output) -> tuple[subprocess.Popen[str], list[str]]:
@@ -109,6 +110,17 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
                 == "rejected"
             )
 
+        # A command that goes through Prefect answers a person as it does without: in words, and in one line where it could not.
+        told = _ectx(settings, "verify")
+        assert (told.returncode, told.stdout, told.stderr) == (
+            0,
+            "0 paid statements computed anew: 0 not as paid.\n",
+            "",
+        )
+        wrong = _ectx(settings, "authorise", "99999999-0000-4000-8000-000000000000", "--total", "5.00")
+        assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (1, "", 1)
+        assert wrong.stderr.startswith("ectx: NO-STATEMENT")
+
         # The SFTP server dies: it is started again on the port that is held, and who comes meanwhile is served.
         for pid in children(process.pid):
             if b"sftp.server" in _command(pid):
@@ -131,6 +143,11 @@ def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_
     finally:
         process.kill()
     _nothing_personal(people, [*(home / "logs").iterdir(), *(home / "prefect").rglob("*"), tmp_path / "stderr.txt"])
+
+
+def _ectx(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    quiet = settings | {"ECTX_LOG_LEVEL": "WARNING"}
+    return subprocess.run([*ECTX, *arguments], env=quiet, capture_output=True, text=True, check=False, timeout=120)
 
 
 def _command(pid: int) -> bytes:
