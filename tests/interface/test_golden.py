@@ -11,6 +11,8 @@ from tests.interface.golden import GIVEN, broken_promises, made_in
 from tests.postgresql import postgresql
 
 RESULTS = "mailboxes/ash-teaching/from-dfe/receipts/20251210T100000Z-declarations-561996/results.csv"
+REJECTED = RESULTS.replace("results", "rejected")
+RECEIPT = RESULTS.replace("results.csv", "receipt.json")
 STATEMENT = "mailboxes/ash-teaching/from-dfe/statements/2025/2026-01/v02-payable"
 
 
@@ -71,6 +73,10 @@ def as_number(path: Path) -> None:
     path.write_text(json.dumps(told), encoding="utf-8")
 
 
+def of_something_else(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "0" * 64}), encoding="utf-8")
+
+
 def fewer(path: Path) -> None:
     told = json.loads(path.read_text())
     path.write_text(
@@ -85,6 +91,8 @@ BREAKING = {
     "a byte-order mark is taken away": (
         RESULTS, lambda path: path.write_text(read(path).write_csv(), encoding="utf-8"), "byte-order mark",
     ),
+    "a rule is not named": (REJECTED, with_cell("errors", "Something is wrong."), "row 1, errors"),
+    "a sender's digest is another": (RECEIPT, of_something_else, "sha256: "),
     "a file is taken away": (f"{STATEMENT}/delivery-partners.csv", Path.unlink, "is not given any more"),
     "a figure changes": (f"{STATEMENT}/manifest.json", as_number, "control_totals.amount.total"),
     "a page leaves a figure out": (f"{STATEMENT}/statement.html.json", fewer, "does not show"),
