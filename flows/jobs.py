@@ -74,6 +74,7 @@ class Troubled(ExchangeError):
 
 
 def names_of(installation: Installation) -> dict[str, str]:
+    """lead_provider_id → name, for reports."""
     return {provider.lead_provider_id: provider.name for provider in installation.lead_providers()}
 
 

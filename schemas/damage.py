@@ -42,6 +42,7 @@ def serial_words(text: pl.Expr) -> pl.Expr:
 
 
 def serial_advice(text: pl.Expr) -> pl.Expr:
+    """What to do about a date that a spreadsheet turned into a number (days since 1899-12-30), with the date that it would be."""
     return pl.format(
         "This is a date as a spreadsheet keeps it, as a number: it would be {}. "
         + AS_TEXT

@@ -50,6 +50,7 @@ def _month(event: Values) -> str:
 
 
 def role_words(event: Values) -> str:
+    """An event's role, for people."""
     return {"ect": "ECT", "mentor": "mentor"}.get(event["participant_type"] or "", "unknown role")
 
 

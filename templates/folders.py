@@ -13,6 +13,7 @@ from schemas.instants import rfc3339
 
 
 def as_json(value: dict[str, Any]) -> bytes:
+    """A JSON file of ours: UTF-8, indented by two, a line break at its end."""
     return (json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n").encode()
 
 

@@ -34,6 +34,7 @@ ROLE_PREFIX = {"ect": "", "mentor": "mentors, ", None: ""}
 
 
 def month_words(year: int, month: int) -> str:
+    """A statement's month, for people: January 2027."""
     return f"{calendar.month_name[month]} {year}"
 
 

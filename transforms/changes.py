@@ -95,6 +95,7 @@ def said(name: str, column: str = "after") -> pl.Expr:
 
 
 def instant(moment: datetime) -> pl.Expr:
+    """An instant in a column of them (UTC, microseconds)."""
     return pl.lit(moment, INSTANT)
 
 

@@ -65,6 +65,7 @@ def remember_all(installation: Installation) -> None:
 
 
 def microseconds(seconds: float) -> int:
+    """Seconds as whole microseconds, cut."""
     return int(seconds * 1_000_000)
 
 

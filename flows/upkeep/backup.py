@@ -210,6 +210,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
+    """What a copy says of itself. Raises ExchangeError where the folder holds no whole one."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         is_whole = manifest["form"] < FORM or manifest["files_sha256"] == digest(folder / LISTING)

@@ -82,6 +82,7 @@ class Seen:
 
 
 def empty() -> FileFailure:
+    """Rule FILE-004, of a file with nothing in it."""
     return FileFailure("FILE-004", "The file is empty.", "Add a header line and at least one row.")
 
 
@@ -178,6 +179,7 @@ class _Look:
 
 
 def too_long(line: int) -> FileFailure:
+    """Rule FILE-005, of a line that is too long; FILE-007 where it is the first. line: from 1."""
     most = f"{LINE_CHARACTERS:,} characters"
     if line == 1:
         advice = (

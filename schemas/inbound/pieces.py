@@ -53,6 +53,7 @@ QUOTES = {"row": pl.Int64, "place": pl.Int64, "count": pl.Int64}
 
 
 def too_many_cells() -> FileFailure:
+    """Rule FILE-005, of cells."""
     message = f"The file has more than {MAX_CELLS:,} cells, empty ones too."
     advice = "Take out the columns and commas that are not needed, or split the file."
     return FileFailure("FILE-005", message, advice)

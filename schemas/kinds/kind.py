@@ -70,4 +70,5 @@ class Kind:
 
 
 def codes(family: str, *numbers: int) -> frozenset[str]:
+    """Rule codes: FAMILY-001 and so on."""
     return frozenset(f"{family}-{number:03}" for number in numbers)
