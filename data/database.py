@@ -42,6 +42,8 @@ SQLITE_PRAGMAS = (
     "automatic_index=OFF",  # ours are there; one made for a single question costs more than the question
 )
 
+SPARING = ("cache_size=-16384", "mmap_size=0")
+
 
 class Database:
     """The records and the ledger, behind one address: `sqlite:///PATH` or `postgresql://…`."""
@@ -108,13 +110,26 @@ class Database:
                 connection.info.pop("writer", None)
 
     @contextmanager
-    def read(self) -> Iterator["Reader"]:
-        """A reader of one consistent state of the database."""
+    def read(self, is_sparing: bool = False) -> Iterator["Reader"]:
+        """A reader of one consistent state of the database. is_sparing: whole tables are read, once: what is read is not kept
+        in memory."""
         with self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield Reader(connection, self.is_sqlite)
+            elif is_sparing:
+                self._set(connection, SPARING)
+            try:
+                with connection.begin():
+                    yield Reader(connection, self.is_sqlite)
+            finally:
+                if self.is_sqlite and is_sparing:
+                    self._set(connection, SQLITE_PRAGMAS)
+
+    @staticmethod
+    def _set(connection: Connection, pragmas: tuple[str, ...]) -> None:
+        raw: Any = connection.connection.driver_connection
+        for pragma in pragmas:
+            raw.execute(f"PRAGMA {pragma}").close()
 
     def reader(self, connection: Connection) -> "Reader":
         """A reader inside a transaction that is open: it sees what the transaction has done."""

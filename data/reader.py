@@ -8,7 +8,7 @@ be fetched.
 import io
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,9 @@ LENT_AT_ONCE = 50_000  # ids, so that a million of them need not be spelled out 
 ROWS_AT_ONCE = 50_000
 
 
+BYTES_AT_ONCE = 16 << 20
+
+
 class Reader:
     """Long answers as frames, and room for lists of ids to join them with."""
 
@@ -43,6 +46,12 @@ class Reader:
         with self.lending(**lent):
             return self._sqlite_frame(sql, parameters) if self._is_sqlite else self._postgres_frame(sql, parameters)
 
+    def long_frame(self, sql: str, shaped: Callable[[pl.DataFrame], pl.DataFrame], **lent: pl.Series) -> pl.DataFrame:
+        """The same for answers of a million rows, a piece at a time: `shaped` makes of each what is kept of it."""
+        with self.lending(**lent):
+            pieces = self._sqlite_pieces(sql) if self._is_sqlite else self._postgres_pieces(sql)
+            return pl.concat([shaped(piece) for piece in pieces])
+
     @contextmanager
     def lending(self, **lent: pl.Series) -> Iterator[None]:
         """Lists of ids, lent to all questions that are asked meanwhile."""
@@ -53,27 +62,49 @@ class Reader:
             self._raw.cursor().execute(f"DROP TABLE {name}")
 
     def _sqlite_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
-        columns = [name for name, *_ in self._raw.execute(f"SELECT * FROM ({sql}) LIMIT 0", parameters).description]
-        form = CELL_END.join(["%s"] * len(columns))
-        cells = ", ".join(f'"{name}"' for name in columns)
-        line = f"printf('{form}', {cells})"
+        columns, line = self._sqlite_line(sql, parameters)
         try:
             whole = f"SELECT CAST(group_concat({line}, '{ROW_END}') AS BLOB) FROM ({sql})"
             text = self._raw.execute(whole, parameters).fetchone()[0]
         except (sqlite3.DataError, sqlite3.OperationalError) as error:
             if "too big" not in str(error):
-                raise
-            return self._in_pieces(f"SELECT {line} FROM ({sql})", parameters, columns)
+                raise  # beyond what SQLite holds in one value (a thousand million bytes)
+            return pl.concat(list(self._sqlite_pieces(sql, parameters)))
         return _parsed(text, columns)
 
-    def _in_pieces(self, sql: str, parameters: tuple[Any, ...], columns: list[str]) -> pl.DataFrame:
-        """For answers beyond what SQLite holds in one value (a thousand million bytes)."""
-        cursor, pieces = self._raw.execute(sql, parameters), []
+    def _sqlite_line(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[str], str]:
+        """The answer's columns, and a row of it as one text."""
+        columns = [name for name, *_ in self._raw.execute(f"SELECT * FROM ({sql}) LIMIT 0", parameters).description]
+        form = CELL_END.join(["%s"] * len(columns))
+        cells = ", ".join(f'"{name}"' for name in columns)
+        return columns, f"printf('{form}', {cells})"
+
+    def _sqlite_pieces(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[pl.DataFrame]:
+        columns, line = self._sqlite_line(sql, parameters)
+        cursor = self._raw.execute(f"SELECT {line} FROM ({sql})", parameters)
+        rows = cursor.fetchmany(ROWS_AT_ONCE)
+        yield _parsed(ROW_END.join(text for (text,) in rows).encode() if rows else None, columns)
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
-            pieces.append(_parsed(ROW_END.join(line for (line,) in rows).encode(), columns))
-        return pl.concat(pieces)
+            yield _parsed(ROW_END.join(text for (text,) in rows).encode(), columns)
 
     def _postgres_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
+        pieces = list(self._postgres_text(sql, parameters))
+        return _read(b"".join(text for _, text in pieces), pieces[0][0])
+
+    def _postgres_pieces(self, sql: str) -> Iterator[pl.DataFrame]:
+        held: list[bytes] = []
+        columns: list[str] = []
+        size = 0
+        for columns, piece in self._postgres_text(sql, ()):  # noqa: B007, of the last piece, too
+            held.append(piece)
+            size += len(piece)
+            if size > BYTES_AT_ONCE:  # a piece of psycopg's is a whole row
+                yield _read(b"".join(held), columns)
+                held, size = [], 0
+        yield _read(b"".join(held), columns)
+
+    def _postgres_text(self, sql: str, parameters: tuple[Any, ...]) -> Iterator[tuple[list[str], bytes]]:
+        """(columns, some of the rows as CSV); at least once."""
         from psycopg.sql import SQL, Literal
 
         pieces = sql.split("?")
@@ -83,11 +114,10 @@ class Reader:
         with self._raw.cursor() as cursor:
             cursor.execute(SQL("SELECT * FROM ({}) AS answer LIMIT 0").format(query))
             columns = [column.name for column in cursor.description]
+            yield columns, b""
             with cursor.copy(SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)) as copy:
-                text = b"".join(bytes(piece) for piece in copy)
-        if not text:
-            return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-        return pl.read_csv(io.BytesIO(text), has_header=False, new_columns=columns, infer_schema=False)
+                for some in copy:
+                    yield columns, bytes(some)
 
     def lend(self, name: str, ids: pl.Series) -> None:
         """Put ids in a temporary table `name` of one column, `id`, for statements that are no questions."""
@@ -104,6 +134,12 @@ class Reader:
         # Without it SQLite takes the list for a million rows, and reads a whole index first to spare itself look-ups.
         cursor.execute(f"ANALYZE {name}")
         cursor.close()
+
+
+def _read(text: bytes, columns: list[str]) -> pl.DataFrame:
+    if not text:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return pl.read_csv(io.BytesIO(text), has_header=False, new_columns=columns, infer_schema=False)
 
 
 def _parsed(text: bytes | None, columns: list[str]) -> pl.DataFrame:

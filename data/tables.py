@@ -327,6 +327,31 @@ rejected_declarations = Table(
     _own("line_number?"),
 )
 
+# The extracts that were made for each lead provider, numbered from 1: the full set's manifest by its SHA-256, and the folder of its
+# change set (none with the first). `rows` is JSON: by file, rows, new, changed, removed. See flows.rounds.extracts.
+extract_sets = Table(
+    "extract_sets",
+    metadata,
+    _own("lead_provider_id", key=True),
+    _own("number", key=True),
+    _own("as_of"),
+    _own("sha256"),
+    _own("path?"),
+    _own("rows"),
+    _own("purged_at?"),  # when its change set was removed for its age
+)
+
+# Extracts that lead providers asked for by a file. `number` is that of the set that answered; empty until one does.
+extract_requests = Table(
+    "extract_requests",
+    metadata,
+    _own("submission_id", key=True),
+    _own("row_number", key=True),
+    _own("lead_provider_id", index=True),
+    _own("received_at"),
+    _own("number?"),
+)
+
 # Partnerships made here that went over into another one when their school was merged: the old id stays known.
 partnership_moves = Table(
     "partnership_moves",

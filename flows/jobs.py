@@ -12,13 +12,21 @@ from typing import Any
 from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
 from flows.installation import Installation
+from flows.rounds.extracts import extracts_round
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.upkeep.housekeeping import housekeeping
 from flows.upkeep.verify import verify
-from schemas.reports import HousekeepingRound, IntakeRound, StatementsRound, Verified
+from schemas.reports import ExtractsRound, HousekeepingRound, IntakeRound, StatementsRound, Verified
 from schemas.showing import in_markdown
-from templates.operators import grouped, intake_report, keeping_report, statements_report, verify_report
+from templates.operators import (
+    extracts_report,
+    grouped,
+    intake_report,
+    keeping_report,
+    statements_report,
+    verify_report,
+)
 from templates.rendering import typed_pounds
 
 
@@ -96,6 +104,14 @@ def _statements(installation: Installation, as_of: datetime | None) -> Done:
     return Done(told, [*grouped(done.held_back), *done.troubles, *done.intake.troubles])
 
 
+def _extracts(installation: Installation, as_of: datetime | None, provider: str | None = None) -> Done:
+    chosen = None if provider is None else [installation.lead_provider(provider)]
+    done: ExtractsRound = extracts_round(installation, as_of, chosen)
+    told = Told("extracts", extracts_report(done, names_of(installation)), "One round of extracts")
+    busy = ["somebody else makes extracts now; run this one again after it"] if done.is_busy else []
+    return Done([told], [*busy, *done.troubles])
+
+
 def _authorise(installation: Installation, as_of: datetime | None, statement_id: str, total: Decimal) -> Done:
     statement, path = authorise(installation, statement_id.strip().lower(), total, installation.now(as_of))
     name = statement.facts["lead_provider_name"]
@@ -119,6 +135,7 @@ INTAKE = Job("intake", "Take and judge every waiting file, apply what is accepte
 STATEMENTS = Job(
     "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements
 )
+EXTRACTS = Job("extracts", "Deliver DfE's records as each lead provider may see them, and what changed.", _extracts)
 AUTHORISE = Job(
     "authorise",
     "Mark one payable statement paid, if it comes to what was last delivered and to the total typed.",

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     housekeeping_cron: str = Field(
         default="30 2 * * *", description="When `ectx serve` removes what is older (London time)."
     )
+    extracts_cron: str = Field(default="0 4 * * *", description="When `ectx serve` makes extracts (London time).")
+    keep_changes_days: int = Field(
+        default=90, ge=1, description="Days that change sets of extracts are kept: they hold personal data."
+    )
     ordered_shares: str = Field(
         default="",
         description="Slugs of lead providers (comma between) whose delivery partners' shares go by the ordered rule.",

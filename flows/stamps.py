@@ -27,6 +27,8 @@ FIGURES = (
 ANSWERS = ("transforms.judging", "schemas.inbound.reading", "schemas.inbound.unread", "data.snapshots")
 # CPython 3.11 cannot parse in two threads at once: "AST constructor recursion depth mismatch".
 _PARSING = threading.Lock()
+# Where it is decided who and what is in an extract.
+SHOWN = ("transforms.extracts.making", "transforms.extracts.changed", "data.holdings")
 LIBRARIES = ("duckdb", "pandera", "polars")
 
 
@@ -40,6 +42,12 @@ def calculation() -> str:
 def rule_set() -> str:
     """A short digest of every rule in force: condition, message, advice, and the facts that they speak of."""
     return _digest(ANSWERS, (".csv",))
+
+
+@cache
+def extracts() -> str:
+    """A short digest of everything that decides who and what is in an extract."""
+    return _digest(SHOWN, ())
 
 
 @cache

@@ -35,6 +35,11 @@ def rfc3339_text(column: pl.Expr) -> pl.Expr:
     return pl.when(has_fraction).then(pl.concat_str(whole, fraction, pl.lit("Z"))).otherwise(whole + "Z")
 
 
+def as_rfc3339(text: pl.Expr) -> pl.Expr:
+    """An instant as a database writes it (RFC 3339, or PostgreSQL's own `2025-11-03 09:30:00+00`) → RFC 3339."""
+    return text.str.replace(" ", "T", literal=True).str.replace("+00", "Z", literal=True)
+
+
 def in_london(moment: datetime) -> str:
     """An instant as people in England write it: `3 November 2026 at 09:30`."""
     local = moment.astimezone(ZoneInfo(LONDON))

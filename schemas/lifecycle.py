@@ -17,6 +17,12 @@ VOIDABLE_STATUSES = ("no_payment", "eligible", "payable")
 # A declaration's state as providers see it.
 STATES = ("submitted", "eligible", "payable", "paid", "voided", "awaiting-clawback", "clawed-back")
 
+TRAINING_STATUSES = ("active", "deferred", "withdrawn")
+# Where a participant is in a lead provider's latest training of the role.
+PARTICIPANT_STATUSES = ("joining", "active", "leaving", "left")
+TRANSFER_TYPES = ("new_school", "new_provider", "unknown")
+TRANSFER_STATUSES = ("incomplete", "complete")
+
 
 @dataclass(frozen=True)
 class Side:
@@ -104,16 +110,23 @@ def training_status() -> pl.Expr:
     )  # fmt: skip
 
 
-def has_ended(today: date) -> pl.Expr:
-    """Participant status `left`, rather than joining, active or leaving.
+def participant_status(today: date) -> pl.Expr:
+    """Joining, active, leaving or left, of a lead provider's latest training; the first that holds. On the last day itself it is
+    `left` already. Source: RECT app/services/api/training_periods/teacher_status.rb.
 
     Needs the columns of a training period, participant_type, induction_end_date, mentor_funding_end_date.
     """
     over = pl.when(pl.col("participant_type") == "ect").then("induction_end_date").otherwise("mentor_funding_end_date")
     completed = over.is_not_null() & (pl.col("finished_on").is_null() | (over <= pl.col("finished_on")))
     stopped = pl.col("withdrawn_at").is_not_null() | pl.col("deferred_at").is_not_null()
-    past = holds(pl.col("finished_on") <= today)
-    return pl.when(stopped).then(past).otherwise(~completed & past)
+    ending = pl.when(pl.col("finished_on") > today).then(pl.lit("leaving")).otherwise(pl.lit("left"))
+    return (
+        pl.when(stopped).then(ending)
+        .when(completed).then(pl.lit("active"))
+        .when(pl.col("finished_on").is_not_null()).then(ending)
+        .when(pl.col("started_on") > today).then(pl.lit("joining"))
+        .otherwise(pl.lit("active"))
+    )  # fmt: skip
 
 
 def contains(day: date) -> pl.Expr:

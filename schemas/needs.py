@@ -54,6 +54,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "type", "happened_at", "participant_id", "declaration_id", "training_period_id", "partnership_id", "submission_id",
         "before", "after",
     ),
+    "extract_requests": ("received_at",),
+    "extract_sets": ("number", "as_of"),
     "expected_payments": (
         "statement_month", "contract_period", "participant_id", "participant_type", "declaration_type",
     ),
@@ -98,7 +100,8 @@ class Snapshot:
     training_periods, declarations: any lead provider's, of the participants named. mentorships: mentor_id is the
     mentor's participant id. participant_id_changes: to_participant_id is the surviving record's, at the end
     of any chain. provider_delivery_partners, statements: this lead provider's alone. events: of accepted
-    rows of this lead provider, the memory of what was asked for before. expected_payments: of this very file.
+    rows of this lead provider, the memory of what was asked for before. extract_requests, extract_sets: what this lead provider
+    asked for before, and was given. expected_payments: of this very file.
     stated_before: the rows that stand for the months that the file names.
     """
 
@@ -118,6 +121,8 @@ class Snapshot:
     provider_delivery_partners: pl.DataFrame
     statements: pl.DataFrame
     events: pl.DataFrame
+    extract_requests: pl.DataFrame
+    extract_sets: pl.DataFrame
     expected_payments: pl.DataFrame
     stated_before: pl.DataFrame
 

@@ -123,12 +123,36 @@ class StatementsRound:
     nowhere: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
+@dataclass(frozen=True)
+class ExtractMade:
+    """What became of one lead provider's extract. counts: by file, rows, new, changed, removed. delivered: a set was made,
+    for something differed or somebody asked. seconds: what it took, beside what is done for all."""
+
+    lead_provider_id: str
+    counts: dict[str, dict[str, int]]
+    delivered: bool
+    seconds: float
+
+
+@dataclass
+class ExtractsRound:
+    """What one round did. doubts: records that could not be shown as they are, with why. busy: somebody else makes extracts now."""
+
+    made: list[ExtractMade] = field(default_factory=list)
+    delivered: int = 0
+    seconds: float = 0.0
+    doubts: list[Doubt] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    is_busy: bool = False
+
+
 @dataclass
 class HousekeepingRound:
-    """What housekeeping did. receipts: removed, by lead provider id; uploads: files removed from the store."""
+    """What housekeeping did. receipts, change_sets: removed, by lead provider id; uploads: files removed from the store."""
 
     before: datetime
     receipts: Counter[str] = field(default_factory=Counter)
+    change_sets: Counter[str] = field(default_factory=Counter)
     uploads: int = 0
     troubles: list[str] = field(default_factory=list)
 

@@ -37,6 +37,9 @@ DEFERRAL_REASONS = tuple(row["reason"] for row in _REASONS if row["action"] == "
 WITHDRAWAL_REASONS = tuple(row["reason"] for row in _REASONS if row["action"] == "withdraw")
 MENTORS_ONLY_REASON = "mentor-no-longer-being-mentor"
 
+# What a lead provider may ask for by a file.
+REQUESTS = ("extract",)
+
 # What a line of a statement is for, in a statement's order. Those of declarations come first.
 OF_DECLARATIONS = ("output", "clawback", "uplift", "uplift-clawback")
 SECTIONS = (*OF_DECLARATIONS, "service-fee", "adjustment", "vat", "total")

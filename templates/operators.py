@@ -6,7 +6,8 @@ from decimal import Decimal
 import polars as pl
 
 from schemas.instants import in_london
-from schemas.reports import HousekeepingRound, IntakeRound, Made, StatementsRound, Verified
+from schemas.records.doubts import Doubt
+from schemas.reports import ExtractsRound, HousekeepingRound, IntakeRound, Made, StatementsRound, Verified
 from schemas.showing import in_markdown
 from schemas.submission import Outcome
 from schemas.vocabulary import SECTIONS
@@ -55,6 +56,31 @@ def keeping_report(done: HousekeepingRound, names: dict[str, str]) -> str:
     rows = [(in_markdown(names.get(owner, owner)), f"{count:,}") for owner, count in sorted(done.receipts.items())]
     table = [_table(("Lead provider", "Receipts removed"), rows)] if rows else ["No receipt was older."]
     return "\n\n".join([head, *table, *_troubles(done.troubles)])
+
+
+def extracts_report(done: ExtractsRound, names: dict[str, str]) -> str:
+    """Markdown of one round of extracts: rows, changes and seconds by lead provider and file, and records that are in doubt."""
+    sets = sum(each.delivered for each in done.made)
+    parts = [
+        f"{sets} of {len(done.made)} extracts are new, {done.delivered} folders delivered, in {done.seconds:,.1f} seconds."
+    ]
+    rows = [
+        (in_markdown(names.get(each.lead_provider_id, each.lead_provider_id)), file, *(f"{count:,}" for count in counts.values()),
+         f"{each.seconds:,.1f}")
+        for each in done.made
+        for file, counts in each.counts.items()
+    ]  # fmt: skip
+    if rows:
+        parts.append(_table(("Lead provider", "File", "Rows", "New", "Changed", "Gone", "Seconds, all files"), rows))
+    if done.doubts:
+        parts.append("## To be looked at in DfE's records")
+        parts += [_doubt(each) for each in done.doubts]
+    return "\n\n".join(parts + _troubles(done.troubles))
+
+
+def _doubt(doubt: Doubt) -> str:
+    more = f" … and {len(doubt.cases) - SHOWN:,} more" if len(doubt.cases) > SHOWN else ""
+    return f"{doubt.what}: {in_markdown(', '.join(doubt.cases[:SHOWN]), 2000)}{more}"
 
 
 def statements_report(done: StatementsRound, names: dict[str, str]) -> str:

@@ -4,10 +4,11 @@ How a column is shown follows from what it is (schemas.columns).
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from schemas.columns import COLUMNS, KINDS
+from schemas.columns import COLUMNS, KINDS, Column, parse_instant
 
 TABLE_STYLE = "Table Style Light 1"
 MONEY = KINDS["money"].number_format
@@ -94,6 +95,79 @@ class Book:
         if number_format not in self._formats:
             self._formats[number_format] = self.styled(num_format=number_format)
         return self._formats[number_format]
+
+
+SHEET_ROWS = 1_048_576  # the most that a sheet has, its header among them
+_FIRST_DAY = date(1899, 12, 30)  # of a spreadsheet's calendar
+
+
+class LongBook:
+    """A workbook of long tables, written row by row, so that a million rows need no memory. Ids and words are text, days days,
+    numbers numbers; the header stays in sight, and every column can be filtered."""
+
+    def __init__(self, path: Path, made_at: datetime, title: str) -> None:
+        options = {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "tmpdir": path.parent,
+        }
+        self._book = xlsxwriter.Workbook(path, options)
+        self._book.set_properties({"title": title, "created": made_at.astimezone(UTC).replace(tzinfo=None)})
+        self._bold = self._book.add_format({"bold": True})
+        self._formats: dict[str, Format] = {}
+
+    def sheet(self, name: str, columns: Sequence[Column], rows: pl.DataFrame, instead: str = "") -> None:
+        """rows: text, in the order of the columns. instead: words in place of rows."""
+        sheet = self._book.add_worksheet(name)
+        styles = [self._style(column.kind) for column in columns]
+        for place, (column, style) in enumerate(zip(columns, styles, strict=True)):
+            sheet.set_column(place, place, max(column.shown_width, len(column.name) + 4), style)
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(rows.height, 1), len(columns) - 1)
+        for place, column in enumerate(columns):
+            sheet.write_string(0, place, column.name, self._bold)
+        cells = rows.select([_as_cell(column) for column in columns])
+        write = [sheet.write_string if dtype == pl.String else sheet.write_number for dtype in cells.dtypes]
+        for number, row in enumerate(cells.iter_rows(), 1):
+            for place, value in enumerate(row):
+                if value is not None:
+                    write[place](number, place, value, styles[place])
+        if instead:
+            sheet.write_string(1, 0, instead)
+
+    def finish(self) -> None:
+        self._book.close()
+
+    def _style(self, kind: str) -> Format | None:
+        if kind not in _LONG_FORMATS:
+            return None
+        if kind not in self._formats:
+            self._formats[kind] = self._book.add_format({"num_format": _LONG_FORMATS[kind]})
+        return self._formats[kind]
+
+
+# As what a long table's cells are shown; the rest is plain text.
+_LONG_FORMATS = {
+    "day": "yyyy-mm-dd", "instant": KINDS["instant"].number_format, "money": MONEY, "count": "#,##0", "integer": "0", "year": "0",
+}  # fmt: skip
+
+
+def _as_cell(column: Column) -> pl.Expr:
+    """Text as a spreadsheet keeps it: a day is the number of days since its calendar began."""
+    value = pl.col(column.name)
+    if column.kind == "day":
+        return (value.str.to_date("%Y-%m-%d") - pl.lit(_FIRST_DAY)).dt.total_days()
+    if column.kind == "instant":
+        since = parse_instant(value).dt.replace_time_zone(None).dt.truncate("1s") - pl.lit(_FIRST_DAY).cast(
+            pl.Datetime("us")
+        )
+        return since.dt.total_seconds() / 86_400
+    if column.kind == "money":
+        return value.cast(KINDS["money"].dtype)
+    if column.kind in ("count", "integer", "year"):
+        return value.cast(pl.Int64)
+    return value
 
 
 def text_sheet(name: str, rows: pl.DataFrame, made_at: datetime) -> bytes:

@@ -1,4 +1,4 @@
-"""The jobs, in a terminal: `ectx intake`, `statements`, `authorise`, `verify`, `housekeeping`."""
+"""The jobs, in a terminal: `ectx intake`, `statements`, `extracts`, `authorise`, `verify`, `housekeeping`."""
 
 from typing import Annotated
 
@@ -17,6 +17,15 @@ def intake(as_of: AsOf = None) -> None:
 def statements(as_of: AsOf = None) -> None:
     """Settle what falls due, compute every statement not yet paid, deliver new versions."""
     run("STATEMENTS", "statements", as_of, {})
+
+
+@app.command()
+def extracts(
+    as_of: AsOf = None,
+    provider: Annotated[str | None, typer.Option(help="One lead provider, by slug, name or id.")] = None,
+) -> None:
+    """Deliver DfE's records as each lead provider may see them, and what changed since the last time."""
+    run("EXTRACTS", "extracts", as_of, {"provider": provider}, provider=provider)
 
 
 @app.command()

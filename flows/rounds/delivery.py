@@ -9,6 +9,7 @@ import polars as pl
 
 from data.ledger.deliveries import DeliveryRow
 from flows.installation import Installation, LeadProvider
+from flows.rounds.places import FULL, full_folder
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
 from sftp.mailbox import Mailbox
@@ -71,9 +72,11 @@ def _refusals(installation: Installation, deliveries: list[DeliveryRow]) -> list
 
 
 def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
-    """Receipts lie under their submission, statements under provider and path, so that none meets another."""
+    """Receipts lie under their submission, full sets under their digest, the rest under provider and path: none meets another."""
     if delivery.what == "receipt":
         return receipt_folder(installation.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
+    if delivery.path == FULL:
+        return full_folder(installation.outbox, delivery.lead_provider_id, delivery.sha256)
     return installation.outbox / delivery.lead_provider_id / delivery.path
 
 

@@ -116,7 +116,11 @@ def _judged(
     if failure:
         return Outcome(submission, now, failure=failure), None
     kind = KINDS[submission.kind or ""]
-    first = installation.submissions.taken_whole(submission, is_replaced=kind.memory is None)
+    first = (
+        None
+        if kind.is_judged_anew
+        else installation.submissions.taken_whole(submission, is_replaced=kind.memory is None)
+    )
     if first and kind.memory is None:  # it is replaced, never undone
         return Outcome(submission, now, duplicate_of=first.submission_id), None
     with _stored(installation, submission) as content:

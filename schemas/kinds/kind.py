@@ -16,6 +16,7 @@ class Owner(StrEnum):
 
     PARTICIPANT = "participant"
     SCHOOL_YEAR = "school and contract period"
+    REQUEST = "request"
     STATEMENT = "statement"
 
 
@@ -35,7 +36,7 @@ class Kind:
     of evaluation, after those of form. needs: the records that it is judged by. told_done_by: codes of the rules that a row
     must keep before it may be called already done. memory: how repeats are known; None: a file is not undone, a later one takes its
     place. last_row_counts: a row replaces what an earlier one of the same file and owner did.
-    most_rows_of_one_owner: None: as many as you like.
+    most_rows_of_one_owner: None: as many as you like. is_judged_anew: the same file again is no repeat.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Kind:
     memory: Memory | None
     last_row_counts: bool = False
     most_rows_of_one_owner: int | None = MAX_ROWS_OF_ONE_OWNER
+    is_judged_anew: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in (*self.columns, self.owner) if name not in COLUMNS]

@@ -10,7 +10,7 @@ import polars as pl
 from schemas.events import SCHEDULE_ASSIGNED, SCHEDULE_CHANGED, TRAINING_FINISHED
 from schemas.frames import holds, joined, marked
 from schemas.instants import day_in_london
-from schemas.lifecycle import has_ended, is_frozen
+from schemas.lifecycle import is_frozen, participant_status
 from schemas.needs import Snapshot
 from schemas.vocabulary import SCHEDULE_IDENTIFIERS
 from transforms.changes import Act, ChangeSet, events, new_training, touched
@@ -87,7 +87,7 @@ def _with_participant_facts(rows: pl.DataFrame, snapshot: Snapshot, act: Act) ->
         pl.when(ect).then("ect_payments_frozen_year").otherwise("mentor_payments_frozen_year").alias("frozen_year"),
         (completed_on.is_not_null() & pl.col("training_period_id").is_not_null()).alias("is_completed"),
         holds(ect & pl.col("schedule_identifier").is_in(reduced)).alias("moves_to_reduced"),
-        has_ended(act.today).alias("has_ended"),
+        (participant_status(act.today) == "left").alias("has_ended"),
         holds(pl.col("last_start") > pl.col("started_on")).alias("trains_later"),
         holds(pl.col("started_on") >= act.today).alias("starts_from_today"),
     )

@@ -1,0 +1,123 @@
+"""One round of extracts: DfE's records as each lead provider may see them, and what changed since the last time."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from data.holdings import load_declarations, load_holdings
+from data.outside import is_from_outside
+from flows.installation import Installation, LeadProvider
+from flows.rounds.extract_sets import ExtractInTheMaking, sweep
+from flows.rounds.versions import deliver
+from schemas.instants import london_day
+from schemas.outbound.extracts import DECLARATIONS, FILES, ExtractFile
+from schemas.records.doubts import Doubt
+from schemas.reports import ExtractsRound
+from transforms.extracts.doubts import doubts_of
+from transforms.extracts.making import make
+from transforms.extracts.view import Nation, View
+
+PATIENCE_SECONDS = 600
+log = logging.getLogger("ectx.extracts")
+
+
+def extracts_round(
+    installation: Installation,
+    as_of: datetime | None,
+    chosen: list[LeadProvider] | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> ExtractsRound:
+    """Make and deliver the extracts of the lead providers chosen, or of all. as_of: the instant of a rehearsal; None: now. One
+    provider's trouble is its own."""
+    done, started = ExtractsRound(), time.monotonic()
+    with installation.database.only_one("extracts", patience) as ours:
+        if not ours:
+            done.is_busy = True
+            return done
+        _round(installation, as_of, chosen, done)
+    done.seconds = time.monotonic() - started
+    return done
+
+
+def _round(
+    installation: Installation, as_of: datetime | None, chosen: list[LeadProvider] | None, done: ExtractsRound
+) -> None:
+    everybody = installation.lead_providers()
+    providers = everybody if chosen is None else chosen
+    if not providers:
+        return
+    now = installation.now(as_of)
+    last, asked = installation.extracts.last_of_all(), installation.extracts.requests()
+    making: dict[str, ExtractInTheMaking] = {}
+    for provider in providers:
+        own = provider.lead_provider_id
+
+        def start(provider: LeadProvider = provider, own: str = own) -> None:
+            making[own] = ExtractInTheMaking(installation, provider, last.get(own), asked.get(own, []), now)
+
+        _guarded(done, provider, start)
+    _write_all(installation, making, now, len(providers) == len(everybody), done)
+    for each in making.values():
+        if each.is_lost:
+            done.troubles.append(
+                f"{each.provider.slug}: the set before is not in the store, so what changed cannot be said"
+            )
+        _guarded(done, each.provider, lambda each=each: done.made.append(each.finish()))  # type: ignore[misc]
+        done.delivered += deliver(installation, each.provider, now, done.troubles)
+    _sweep(installation, providers)
+
+
+def _guarded(done: ExtractsRound, provider: LeadProvider, act: Callable[[], None]) -> bool:
+    """One provider's part; what goes wrong with it is told, and it is left as it was. Says whether nothing did."""
+    try:
+        act()
+    except Exception as error:
+        log.warning("extract %s: %s", provider.slug, type(error).__name__)
+        why = "the disk or the network" if is_from_outside(error) else "it is left as it was"
+        done.troubles.append(
+            f"{provider.slug}: {type(error).__name__} while its extract was made ({why}); run it again"
+        )
+        return False
+    return True
+
+
+def _write_all(
+    installation: Installation, making: dict[str, ExtractInTheMaking], now: datetime, has_all: bool, done: ExtractsRound
+) -> None:
+    """Every file of everybody, out of one state of the database. Declarations come last, when the rest is let go of."""
+    with installation.database.read(is_sparing=has_all) as reader:
+        nation = Nation(load_holdings(reader, list(making), has_all), london_day(now))
+        done.doubts = doubts_of(nation)
+        for file in FILES:
+            if file is not DECLARATIONS:
+                _write(file, nation, making, done)
+        training = None if has_all else nation.training["training_period_id"]
+        nation = nation.for_declarations()
+        nation = nation.with_declarations(load_declarations(reader, training))
+        _write(DECLARATIONS, nation, making, done)
+
+
+def _write(file: ExtractFile, nation: Nation, making: dict[str, ExtractInTheMaking], done: ExtractsRound) -> None:
+    for own, each in list(making.items()):
+
+        def act(own: str = own, each: ExtractInTheMaking = each) -> None:
+            started = time.monotonic()
+            rows = make(View(nation, own), file)
+            each.seconds += time.monotonic() - started
+            if rows.left_out:
+                done.doubts.append(Doubt(f"Rows left out of {file.name}.csv of {each.provider.slug}", rows.left_out))
+            each.add(file, rows)
+
+        if not _guarded(done, each.provider, act):
+            del making[own]
+
+
+def _sweep(installation: Installation, providers: list[LeadProvider]) -> None:
+    """Full sets that others have replaced go, unless somebody is at the mailbox: then the next round sees to it."""
+    for own, stands in installation.extracts.last_of_all().items():
+        slug = next((each.slug for each in providers if each.lead_provider_id == own), None)
+        if slug is not None:
+            with installation.database.only_one(f"mailbox-{slug}") as ours:
+                if ours:
+                    sweep(installation, own, stands.sha256)

@@ -1,0 +1,28 @@
+"""extract.xlsx: the full set for those who live in a spreadsheet, a sheet a file."""
+
+from datetime import datetime
+from pathlib import Path
+
+from schemas.outbound.extracts import FILES, ExtractFile
+from templates.extract_files import set_file
+from templates.workbook import SHEET_ROWS, LongBook
+
+NAMES = {file.name: file.name.replace("-", " ").capitalize() for file in FILES}
+
+
+def write_extract_book(folder: Path, as_of: datetime, name: str) -> None:
+    """Write extract.xlsx beside the CSV files of a set, from them."""
+    book = LongBook(folder / "extract.xlsx", as_of, f"{name}: DfE's records")
+    for file in FILES:
+        _sheet(book, file, folder)
+    book.finish()
+
+
+def _sheet(book: LongBook, file: ExtractFile, folder: Path) -> None:
+    rows = set_file(folder, file)
+    columns = [each.column for each in file.sent]
+    if rows.height < SHEET_ROWS:
+        book.sheet(NAMES[file.name], columns, rows)
+    else:
+        words = f"{rows.height:,} rows do not fit a sheet: read {file.name}.csv"
+        book.sheet(NAMES[file.name], columns, rows.clear(), words)

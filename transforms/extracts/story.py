@@ -1,0 +1,118 @@
+"""What an extract says to people: what changed since the one before, by kind, and what stands out now. Counts and ids alone."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from schemas.frames import joined, marked
+from schemas.lifecycle import STATES
+from schemas.outbound import extracts
+from schemas.outbound.extracts import CHANGE, ExtractFile
+from transforms.extracts.changed import Compared
+
+SHOWN = 20  # of a long list
+
+
+@dataclass
+class Story:
+    """happened: what came to be since the set before, in words, → of how many rows. moved: (state before, state now) →
+    declarations. A story is told file by file, as they are compared."""
+
+    happened: dict[str, int] = field(default_factory=dict)
+    moved: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def tell(self, file: ExtractFile, compared: Compared, before: pl.DataFrame | None, own_name: str) -> None:
+        """own_name: the lead provider's."""
+        if before is None or compared.is_same:
+            return
+        changed = compared.changes.filter(pl.col(CHANGE) == "changed")
+        pairs = changed.join(before, on=file.key, suffix="_before", maintain_order="left")
+        new = compared.changes.filter(pl.col(CHANGE) == "new")
+        if file is extracts.PARTICIPANTS:
+            self._participants(new, pairs, compared.removed.height)
+        elif file is extracts.TRANSFERS:
+            self._transfers(new, own_name)
+        elif file is extracts.DECLARATIONS:
+            self._declarations(new, pairs, own_name)
+        elif new.height and file in _ADDED:
+            self.happened[_ADDED[file]] = new.height
+
+    def _count(self, words: str, rows: pl.DataFrame, *conditions: pl.Expr) -> None:
+        if count := rows.filter(*conditions).height:
+            self.happened[words] = count
+
+    def _participants(self, new: pl.DataFrame, pairs: pl.DataFrame, gone: int) -> None:
+        def became(column: str, value: str) -> pl.Expr:
+            return (pl.col(column) == value) & pl.col(f"{column}_before").ne_missing(value)
+
+        self._count("joined you", new)
+        self._count("are leaving", pairs, became("participant_status", "leaving"))
+        self._count("left", pairs, became("participant_status", "left"))
+        self._count("deferred", pairs, became("training_status", "deferred"))
+        self._count("withdrawn", pairs, became("training_status", "withdrawn"))
+        self._count("resumed", pairs, became("training_status", "active"))
+        self._count("newly eligible for funding", pairs, became("eligible_for_funding", "true"))
+        self._count("changed schools", pairs, pl.col("school_urn") != pl.col("school_urn_before"))
+        if gone:
+            self.happened["are gone from DfE's records, or merged into another"] = gone
+
+    def _transfers(self, new: pl.DataFrame, own_name: str) -> None:
+        to_us, from_us = (pl.col(name).eq_missing(own_name) for name in ("joining_provider", "leaving_provider"))
+        self._count("transfer in, from another lead provider", new, to_us & ~from_us)
+        self._count("transfer out, to another lead provider or nobody knows where", new, from_us & ~to_us)
+        self._count("change schools and stay with you", new, from_us & to_us)
+
+    def _declarations(self, new: pl.DataFrame, pairs: pl.DataFrame, own_name: str) -> None:
+        self._count("new declarations of yours", new, pl.col("lead_provider_name") == own_name)
+        self._count(
+            "new declarations of others, for participants of yours", new, pl.col("lead_provider_name") != own_name
+        )
+        moved = pairs.filter(pl.col("state") != pl.col("state_before")).group_by("state_before", "state").len()
+        counted = {(before, now): count for before, now, count in moved.iter_rows()}
+        self.moved = dict(sorted(counted.items(), key=lambda each: tuple(STATES.index(state) for state in each[0])))
+
+
+_ADDED = {
+    extracts.PARTNERSHIPS: "new partnerships",
+    extracts.UNFUNDED_MENTORS: "new unfunded mentors",
+    extracts.STATEMENTS: "new statements",
+}
+
+
+@dataclass(frozen=True)
+class StandsOut:
+    """What to look at. unpartnered: schools that have chosen this provider for somebody and have no partnership with it in the
+    contract period: urn, name, cohort. awaiting: submitted declarations that wait for an induction start: school_urn,
+    declarations. idle: mentors in training who mentor none of this provider's ECTs: how many."""
+
+    unpartnered: pl.DataFrame
+    awaiting: pl.DataFrame
+    idle: int
+
+
+def stands_out(files: dict[str, pl.DataFrame], own_name: str) -> StandsOut:
+    """files: participants, declarations, partnerships and schools of a full set."""
+    people, declared = files["participants"], files["declarations"]
+    works = files["partnerships"].select(id="school_id", cohort="cohort")
+    schools = marked(
+        files["schools"].filter(pl.col("expression_of_interest") == "true"), works, "has_own", on=["id", "cohort"]
+    )
+    waiting = declared.filter(
+        (pl.col("state") == "submitted") & (pl.col("lead_provider_name") == own_name)
+        & (pl.col("course_identifier") == "ecf-induction")
+    )  # fmt: skip
+    ects = people.filter(pl.col("participant_type") == "ect")
+    waiting = joined(
+        waiting, ects.select("school_urn", "overall_induction_start_date", participant_id="id"), "participant_id"
+    )
+    waiting = waiting.filter(pl.col("overall_induction_start_date").is_null())
+    now = pl.col("participant_status").is_in(["joining", "active", "leaving"])
+    mentors = people.filter((pl.col("participant_type") == "mentor") & now & (pl.col("training_status") == "active"))
+    with_somebody = ects.filter(now).select(id="mentor_id").drop_nulls()
+    return StandsOut(
+        schools.filter(~pl.col("has_own"))
+        .select("urn", "name", "cohort")
+        .sort("cohort", "urn", descending=[True, False]),
+        waiting.group_by("school_urn").len("declarations").sort("declarations", "school_urn", descending=[True, False]),
+        mentors.join(with_somebody, on="id", how="anti").height,
+    )
