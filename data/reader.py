@@ -95,7 +95,7 @@ class Reader:
         held: list[bytes] = []
         columns: list[str] = []
         size = 0
-        for columns, piece in self._postgres_text(sql, ()):  # noqa: B007, of the last piece, too
+        for columns, piece in self._postgres_text(sql, ()):
             held.append(piece)
             size += len(piece)
             if size > BYTES_AT_ONCE:  # a piece of psycopg's is a whole row

@@ -301,6 +301,11 @@ _COLUMNS = (
     Column("joining_date", "day", "The first day of training there."),
     Column("cut_off_date", "day", "The last day for declarations, in London."),
     Column("paid", "flag", "Whether it is authorised for payment."),
+    # Forecasts
+    Column("window_opens", "day"),
+    Column("window_closes", "day"),
+    Column("evidence_wanted", "word"),
+    Column("in_the_way", "sentence"),
     # The trail
     Column("event_id", "integer"),
     Column("type", "word"),

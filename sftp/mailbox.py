@@ -14,7 +14,7 @@ TO_DFE, FROM_DFE, TAKING = "to-dfe", "from-dfe", ".taking"
 FOLDERS = (
     TO_DFE,
     TAKING,
-    *(posixpath.join(FROM_DFE, name) for name in ("receipts", "statements", "extracts", "guidance")),
+    *(posixpath.join(FROM_DFE, name) for name in ("receipts", "statements", "extracts", "guidance", "forecast")),
 )
 UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".writing", ".uploading", ".crdownload")
 _GUID = re.compile(r"\.csv\.\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$")

@@ -51,10 +51,15 @@ def _rule_counts(outcomes: list[Outcome]) -> list[tuple[str, int]]:
 
 
 def keeping_report(done: HousekeepingRound, names: dict[str, str]) -> str:
-    """Markdown of one housekeeping: how many receipts went from whose mailbox."""
+    """Markdown of one housekeeping: how many receipts and change sets went from whose mailbox."""
     head = f"Kept from {in_london(done.before)} on. {done.uploads:,} stored uploads removed."
-    rows = [(in_markdown(names.get(owner, owner)), f"{count:,}") for owner, count in sorted(done.receipts.items())]
-    table = [_table(("Lead provider", "Receipts removed"), rows)] if rows else ["No receipt was older."]
+    owners = sorted(set(done.receipts) | set(done.change_sets))
+    rows = [
+        (in_markdown(names.get(owner, owner)), f"{done.receipts[owner]:,}", f"{done.change_sets[owner]:,}")
+        for owner in owners
+    ]
+    header = ("Lead provider", "Receipts removed", "Change sets removed")
+    table = [_table(header, rows)] if rows else ["No receipt was older, and no change set."]
     return "\n\n".join([head, *table, *_troubles(done.troubles)])
 
 
@@ -64,18 +69,29 @@ def extracts_report(done: ExtractsRound, names: dict[str, str]) -> str:
     parts = [
         f"{sets} of {len(done.made)} extracts are new, {done.delivered} folders delivered, in {done.seconds:,.1f} seconds."
     ]
-    rows = [
-        (in_markdown(names.get(each.lead_provider_id, each.lead_provider_id)), file, *(f"{count:,}" for count in counts.values()),
-         f"{each.seconds:,.1f}")
-        for each in done.made
-        for file, counts in each.counts.items()
-    ]  # fmt: skip
-    if rows:
-        parts.append(_table(("Lead provider", "File", "Rows", "New", "Changed", "Gone", "Seconds, all files"), rows))
+    named = [(in_markdown(names.get(each.lead_provider_id, each.lead_provider_id)), each) for each in done.made]
+    files = list(done.made[0].counts) if done.made else []
+    if done.made:
+        rows = [
+            (name, *(f"{each.counts[file]['rows']:,}" for file in files), f"{each.seconds:,.1f}")
+            for name, each in named
+        ]
+        parts += ["## Rows", _table(("Lead provider", *files, "Seconds"), rows)]
+    moved = [
+        (name, file, *(f"{each.counts[file][what]:,}" for what in _MOVES))
+        for name, each in named
+        for file in files
+        if any(each.counts[file][what] for what in _MOVES)
+    ]
+    if moved:
+        parts += ["## Changes", _table(("Lead provider", "File", "New", "Changed", "Gone"), moved)]
     if done.doubts:
         parts.append("## To be looked at in DfE's records")
         parts += [_doubt(each) for each in done.doubts]
     return "\n\n".join(parts + _troubles(done.troubles))
+
+
+_MOVES = ("new", "changed", "removed")
 
 
 def _doubt(doubt: Doubt) -> str:

@@ -162,6 +162,8 @@ class World:
             ),
             statements=frame("statements", self._statements()),
             events=frame("events", []),
+            extract_requests=frame("extract_requests", []),
+            extract_sets=frame("extract_sets", []),
             expected_payments=frame("expected_payments", []),
             stated_before=frame("stated_before", []),
         )

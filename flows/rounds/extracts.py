@@ -5,20 +5,24 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from data.forecasts import near_statements
 from data.holdings import load_declarations, load_holdings
 from data.outside import is_from_outside
 from flows.installation import Installation, LeadProvider
+from flows.rounds.delivery import deliver_owed
 from flows.rounds.extract_sets import ExtractInTheMaking, sweep
-from flows.rounds.versions import deliver
+from flows.rounds.forecasts import forecast_of, put_forecasts
 from schemas.instants import london_day
 from schemas.outbound.extracts import DECLARATIONS, FILES, ExtractFile
 from schemas.records.doubts import Doubt
 from schemas.reports import ExtractsRound
+from sftp.mailbox import MailboxError
 from transforms.extracts.doubts import doubts_of
 from transforms.extracts.making import make
 from transforms.extracts.view import Nation, View
 
 PATIENCE_SECONDS = 600
+MAILBOX_SECONDS = 60
 log = logging.getLogger("ectx.extracts")
 
 
@@ -64,20 +68,55 @@ def _round(
                 f"{each.provider.slug}: the set before is not in the store, so what changed cannot be said"
             )
         _guarded(done, each.provider, lambda each=each: done.made.append(each.finish()))  # type: ignore[misc]
-        done.delivered += deliver(installation, each.provider, now, done.troubles)
-    _sweep(installation, providers)
+        _deliver(installation, each.provider, {}, now, done)
+    _forecasts(installation, [each.provider for each in making.values()], now, done)
 
 
-def _guarded(done: ExtractsRound, provider: LeadProvider, act: Callable[[], None]) -> bool:
+def _forecasts(installation: Installation, providers: list[LeadProvider], now: datetime, done: ExtractsRound) -> None:
+    """What could still be declared, after the extracts: nobody waits for it."""
+    with installation.database.read() as reader:
+        near = near_statements(reader, london_day(now))
+        for provider in providers:
+
+            def act(provider: LeadProvider = provider) -> None:
+                _deliver(installation, provider, forecast_of(reader, provider, near, now), now, done)
+
+            _guarded(done, provider, act, "what it could still declare")
+
+
+def _deliver(
+    installation: Installation,
+    provider: LeadProvider,
+    files: dict[str, bytes | None],
+    now: datetime,
+    done: ExtractsRound,
+) -> None:
+    """What the mailbox is owed, and files that are only to be there. Full sets that others have replaced go."""
+    with installation.database.only_one(f"mailbox-{provider.slug}", MAILBOX_SECONDS) as ours:
+        if not ours:
+            done.troubles.append(
+                f"{provider.slug}: a round has been at its mailbox for long; the next delivers what is owed"
+            )
+            return
+        try:
+            mailbox = installation.mailbox(provider.slug)
+            done.delivered += deliver_owed(installation, provider, mailbox, now)
+            put_forecasts(mailbox, files)
+        except MailboxError as error:
+            done.troubles.append(f"{provider.slug}: {error}")
+            return
+        if stands := installation.extracts.last_of_all().get(provider.lead_provider_id):
+            sweep(installation, provider.lead_provider_id, stands.sha256)
+
+
+def _guarded(done: ExtractsRound, provider: LeadProvider, act: Callable[[], None], what: str = "its extract") -> bool:
     """One provider's part; what goes wrong with it is told, and it is left as it was. Says whether nothing did."""
     try:
         act()
     except Exception as error:
         log.warning("extract %s: %s", provider.slug, type(error).__name__)
         why = "the disk or the network" if is_from_outside(error) else "it is left as it was"
-        done.troubles.append(
-            f"{provider.slug}: {type(error).__name__} while its extract was made ({why}); run it again"
-        )
+        done.troubles.append(f"{provider.slug}: {type(error).__name__} while {what} was made ({why}); run it again")
         return False
     return True
 
@@ -111,13 +150,3 @@ def _write(file: ExtractFile, nation: Nation, making: dict[str, ExtractInTheMaki
 
         if not _guarded(done, each.provider, act):
             del making[own]
-
-
-def _sweep(installation: Installation, providers: list[LeadProvider]) -> None:
-    """Full sets that others have replaced go, unless somebody is at the mailbox: then the next round sees to it."""
-    for own, stands in installation.extracts.last_of_all().items():
-        slug = next((each.slug for each in providers if each.lead_provider_id == own), None)
-        if slug is not None:
-            with installation.database.only_one(f"mailbox-{slug}") as ours:
-                if ours:
-                    sweep(installation, own, stands.sha256)

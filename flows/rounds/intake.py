@@ -16,6 +16,7 @@ from flows.clock import to_the_second
 from flows.installation import Installation, LeadProvider
 from flows.rounds.claiming import Claims
 from flows.rounds.delivery import deliver_owed
+from flows.rounds.extracts import extracts_round
 from flows.rounds.looking import Looks, forget_gone, look_at_all
 from flows.rounds.trying import Failed, failed, log_trouble, try_one
 from flows.rounds.waiting import WAITING, tell_what_waits
@@ -52,8 +53,38 @@ def intake_round(
         if _has_work(installation, provider, looks, done):
             act = partial(_in_turn, installation, provider, looks, as_of, done, patience, apart)
             _guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
+    _answer_requests(installation, providers, as_of, done, do)
     done.troubles += _strangers(installation, providers)
     return done
+
+
+def _answer_requests(
+    installation: Installation,
+    providers: list[LeadProvider],
+    as_of: datetime | None,
+    done: IntakeRound,
+    do: Callable[[str, Callable[[], Any]], None],
+) -> None:
+    """Extracts that were asked for, after everybody's receipts: nobody waits for another's. What was cut off is asked for still."""
+    asked = installation.extracts.requests()
+    chosen = [provider for provider in providers if provider.lead_provider_id in asked]
+    if not chosen:
+        return
+
+    def act() -> None:
+        made = extracts_round(installation, as_of, chosen, patience=0)
+        if made.is_busy:
+            done.waits.append(
+                f"{len(chosen)} lead providers wait for an extract that they asked for: others are being made"
+            )
+        done.delivered += made.delivered
+        done.troubles += made.troubles
+
+    try:
+        do("extracts asked for", act)
+    except Exception as error:  # nobody's receipts are the worse for it
+        log_trouble("extracts asked for", error)
+        done.troubles.append(f"extracts asked for: {type(error).__name__}; they will be tried again next round")
 
 
 def _guarded(done: IntakeRound, provider: LeadProvider, act: Callable[[], Any]) -> None:

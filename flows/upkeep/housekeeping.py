@@ -1,4 +1,5 @@
-"""Housekeeping: stored uploads and receipts go when they have been kept long enough. Statements and the audit trail stay."""
+"""Housekeeping: stored uploads, receipts and change sets of extracts go when they have been kept long enough. Statements, full
+sets and the audit trail stay."""
 
 import logging
 import shutil
@@ -6,6 +7,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from data.ledger.extracts import ExtractSet
 from data.ledger.uploads import AgedSubmission
 from flows.installation import Installation, LeadProvider
 from schemas.reports import HousekeepingRound
@@ -35,10 +37,15 @@ def _keep(installation: Installation, now: datetime, done: HousekeepingRound) ->
     aged: dict[str, list[AgedSubmission]] = {}
     for each in installation.uploads.aged(done.before):
         aged.setdefault(each.lead_provider_id, []).append(each)
+    changes: dict[str, list[ExtractSet]] = {}
+    for made in installation.extracts.aged(now - timedelta(days=installation.settings.keep_changes_days)):
+        changes.setdefault(made.lead_provider_id, []).append(made)
     for provider in installation.lead_providers():
         own = aged.get(provider.lead_provider_id, [])
         if own:
             _of_mailbox(installation, provider, own, now, done)
+        if sets := changes.get(provider.lead_provider_id, []):
+            _change_sets(installation, provider, sets, now, done)
     done.uploads = _sweep_uploads(installation)
     _sweep_audit(installation.settings.home / "logs", now - timedelta(days=installation.settings.keep_audit_days))
     for mark in (installation.settings.store_folder / "trying").glob("*"):
@@ -69,6 +76,26 @@ def _of_mailbox(
                         shutil.rmtree(folder, ignore_errors=True)
                 installation.uploads.purged([each.submission_id for each in some], now)
                 done.receipts[provider.lead_provider_id] += len(some)
+        except MailboxError as error:
+            log.warning("mailbox %s: %s", provider.slug, error)
+            done.troubles.append(f"{provider.slug}: {error}")
+
+
+def _change_sets(
+    installation: Installation, provider: LeadProvider, sets: list[ExtractSet], now: datetime, done: HousekeepingRound
+) -> None:
+    """Change sets of extracts, all personal data, go from the mailbox and the store; then it is written down."""
+    with installation.database.only_one(f"mailbox-{provider.slug}") as ours:
+        if not ours:
+            return
+        try:
+            mailbox = installation.mailbox(provider.slug)
+            for made in sets:
+                assert made.path is not None
+                mailbox.remove(made.path)
+                shutil.rmtree(installation.outbox / provider.lead_provider_id / made.path, ignore_errors=True)
+                installation.extracts.purged(made, now)
+                done.change_sets[provider.lead_provider_id] += 1
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")

@@ -48,6 +48,7 @@ def make(view: View, file: ExtractFile) -> Rows:
     lacking = [name for name in file.columns if name not in found.columns]  # ours, given when it is delivered
     shaped = found.select([_shaped(name, dtype) for name, dtype in found.schema.items()])
     shaped = shaped.with_columns([pl.lit(_NEVER).alias(name) for name in lacking])
+    shaped = shaped.with_columns([_in_a_line(each.column.name) for each in file.sent if each.column.is_free_text])
     fitting, left_out = _fitting(file, shaped)
     rows = file.defused(fitting).drop(lacking).cast(pl.String).sort(file.key)
     repeated = pl.all_horizontal([pl.col(name).eq_missing(pl.col(name).shift(1)) for name in file.key])
@@ -83,6 +84,17 @@ def _names(file: ExtractFile, rows: pl.DataFrame) -> list[str]:
 
 
 _NEVER = "0001-01-01T00:00:00Z"
+
+
+def _in_a_line(name: str) -> pl.Expr:
+    """Free text without line ends and the like, so that a row is a line, and every reader reads the same."""
+    text = pl.col(name)
+    return (
+        pl.when(text.str.contains(_UNPRINTED)).then(text.str.replace_all(_UNPRINTED, " ")).otherwise(text).alias(name)
+    )
+
+
+_UNPRINTED = r"\p{Cc}+"
 
 
 def _shaped(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -1,0 +1,32 @@
+"""forecast/index.html: for each statement that is near, what is declared, what could be, and what closes when."""
+
+import polars as pl
+
+from templates.rendering import page
+from templates.statement import month_words
+from transforms.forecast.pricing import Forecast
+
+
+def forecast_page(lead_provider_name: str, forecast: Forecast) -> str:
+    """The page. It says nothing that the calendar alone would change."""
+    statements = []
+    key = ["statement_month", "contract_period", "deadline_date"]
+    for (month, period, deadline), rows in forecast.totals.partition_by(key, as_dict=True, maintain_order=True).items():
+        by_state = {row["state"]: row for row in rows.iter_rows(named=True)}
+        own = (pl.col("statement_month") == month) & (pl.col("contract_period") == period)
+        year, number = map(int, str(month).split("-"))
+        statements.append(
+            {
+                "month": month_words(year, number), "file": f"{month}.csv", "contract_period": period, "deadline": deadline,
+                "states": [(state, words, by_state.get(state)) for state, words in _STATES.items()],
+                "closing": forecast.closing.filter(own).to_dicts(),
+            }
+        )  # fmt: skip
+    return page("forecast.html", lead_provider_name=lead_provider_name, statements=statements)
+
+
+_STATES = {
+    "declared": "Declared, and on the statement",
+    "possible": "Possible: accepted, if you declare it",
+    "blocked": "Blocked: something stands in the way",
+}

@@ -1,0 +1,105 @@
+"""What each declaration would pay that could still be made: the statement computed as if all of them had been."""
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from schemas.accounts import Accounts
+from schemas.frames import joined
+from schemas.lifecycle import statement_month
+from schemas.outbound.forecast import FORECAST
+from schemas.vocabulary import DECLARATION_TYPE, PARTICIPANT_TYPES
+from transforms.money.amounts import pence_text
+from transforms.money.holding import held_for_prices
+from transforms.money.statements import compute_figures
+
+_COURSES = {role: course for course, role in PARTICIPANT_TYPES.items()}
+_PRICED_BY = (
+    "statement_id", "declaration_id", "line_type", "participant_type", "declaration_type", "declaration_date", "created_at",
+    "pupil_premium_uplift", "sparsity_uplift",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """rows: FORECAST's, all text. totals: statement_month, contract_period, deadline_date (day), state, declarations, pence.
+    closing: statement_month, contract_period, closes_on (day): the last day to send and to date what is possible; declarations,
+    pence."""
+
+    rows: pl.DataFrame
+    totals: pl.DataFrame
+    closing: pl.DataFrame
+
+
+def forecast(accounts: Accounts, candidates: pl.DataFrame, names: pl.DataFrame, schools: pl.DataFrame) -> Forecast:
+    """accounts: of one lead provider's near statements. candidates: transforms.forecast.candidates. names: participant_id, full_name.
+    schools: school_id, school_name. A statement that cannot be priced is left out."""
+    unpriced = held_for_prices(accounts)["statement_id"]
+    chosen = accounts.chosen.filter(~accounts.chosen.is_in(unpriced.implode()))
+    accounts = replace(accounts, chosen=chosen)
+    on_chosen = pl.col("statement_id").is_in(chosen.implode())
+    there = accounts.declarations.filter(on_chosen)
+    rows = candidates.filter(on_chosen).with_row_index("place").with_columns(
+        declaration_id=pl.format("{}", pl.col("place").cast(pl.String).str.zfill(9))
+    )  # fmt: skip
+    rows = joined(joined(rows, names, "participant_id"), schools, "school_id")
+    possible = rows.filter("is_possible")
+    worth = _priced(accounts, there, possible)
+    more = _priced(accounts, there, pl.concat([possible, rows.filter(~pl.col("is_possible"))]))
+    declared = _declared(there, accounts).join(worth, on=["statement_id", "declaration_id"], maintain_order="left")
+    state = pl.when("is_possible").then(pl.lit("possible")).otherwise(pl.lit("blocked"))
+    offered = pl.concat(
+        [
+            part.join(prices, on=["statement_id", "declaration_id"], maintain_order="left")
+            for part, prices in ((possible, worth), (rows.filter(~pl.col("is_possible")), more))
+        ]
+    ).with_columns(state=state)
+    every = pl.concat([_shown(declared), _shown(offered)])
+    key = ["statement_month", "contract_period", "deadline_date"]
+    totals = (
+        every.group_by(*key, "state").agg(pl.len().alias("declarations"), pl.col("pence").sum()).sort(*key, "state")
+    )
+    closes = pl.min_horizontal("window_closes", "deadline_date").alias("closes_on")
+    closing = every.filter(pl.col("state") == "possible").group_by("statement_month", "contract_period", closes).agg(
+        pl.len().alias("declarations"), pl.col("pence").sum()
+    )  # fmt: skip
+    return Forecast(_written(every), totals, closing.sort("statement_month", "contract_period", "closes_on"))
+
+
+def _priced(accounts: Accounts, there: pl.DataFrame, offered: pl.DataFrame) -> pl.DataFrame:
+    """statement_id, declaration_id, pence (uplift included) of what is there and what is offered. The offered take the next places,
+    in their order: dated after all that is there."""
+    latest = pl.max_horizontal(there["declaration_date"].max(), offered["declaration_date"].max())
+    entries = offered.with_columns(line_type=pl.lit("output"), declaration_date=latest, created_at=latest)
+    entries = entries.cast(
+        {"declaration_date": there.schema["declaration_date"], "created_at": there.schema["created_at"]}
+    )
+    both = pl.concat([there.select(_PRICED_BY), entries.select(_PRICED_BY)], how="vertical_relaxed")
+    figures = compute_figures(replace(accounts, declarations=both))
+    paid = figures.declarations.filter(pl.col("line_type") == "output")
+    return paid.select("statement_id", "declaration_id", pence=pl.col("pence") + pl.col("uplift_pence"))
+
+
+def _declared(there: pl.DataFrame, accounts: Accounts) -> pl.DataFrame:
+    """What is on the statements already, in the columns of candidates that a forecast shows."""
+    heads = accounts.wanted.select(
+        "statement_id", "contract_period", "deadline_date", statement_month=statement_month()
+    )
+    rows = there.filter(pl.col("line_type") == "output").join(heads, on="statement_id", maintain_order="left")
+    nothing, no_day = pl.lit(None, pl.String), pl.lit(None, pl.Date)
+    return rows.with_columns(
+        course_identifier=pl.col("participant_type").replace_strict(_COURSES, return_dtype=pl.String),
+        state=pl.lit("declared"), window_opens=no_day, window_closes=no_day, evidence_wanted=nothing, in_the_way=nothing,
+    )  # fmt: skip
+
+
+def _shown(rows: pl.DataFrame) -> pl.DataFrame:
+    shown = [name for name in FORECAST.columns if name != "expected_amount"]
+    return rows.select(*shown, pl.col("pence").cast(pl.Int64)).cast({"contract_period": pl.Int64})
+
+
+def _written(rows: pl.DataFrame) -> pl.DataFrame:
+    order = ["statement_month", "contract_period", "participant_id", "course_identifier"]
+    rows = rows.sort(*order, pl.col("declaration_type").cast(DECLARATION_TYPE), "state")
+    days = pl.col("window_opens", "window_closes", "deadline_date").dt.to_string("%Y-%m-%d")
+    return FORECAST.rows(rows.with_columns(days, expected_amount=pence_text(pl.col("pence")))).cast(pl.String)
