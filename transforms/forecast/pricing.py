@@ -32,7 +32,8 @@ class Forecast:
 
 
 def forecast(accounts: Accounts, candidates: pl.DataFrame, names: pl.DataFrame, schools: pl.DataFrame) -> Forecast:
-    """accounts: of one lead provider's near statements. candidates: transforms.forecast.candidates. names: participant_id, full_name.
+    """accounts: of one lead provider's near statements. candidates: as transforms.forecast.candidates gives them. names:
+    participant_id, full_name.
     schools: school_id, school_name. A statement that cannot be priced is left out."""
     unpriced = held_for_prices(accounts)["statement_id"]
     chosen = accounts.chosen.filter(~accounts.chosen.is_in(unpriced.implode()))
