@@ -1,6 +1,7 @@
 """Small records for tests of extracts: who teaches where, trained by whom, and what is said of it."""
 
 import uuid
+import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,6 +24,10 @@ MADE = datetime(2025, 9, 1, 8, tzinfo=UTC)
 
 def an_id(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+def a_trn(name: str) -> str:
+    return f"{zlib.crc32(name.encode()) % 10_000_000:07}"
 
 
 def frame(table: str, rows: list[dict[str, Any]], **more: Any) -> pl.DataFrame:
@@ -172,7 +177,7 @@ class World:
 
     def _person(self, name: str) -> dict[str, Any]:
         return {
-            "participant_id": an_id(name), "trn": f"{sum(map(ord, name)):07}", "full_name": name,
+            "participant_id": an_id(name), "trn": a_trn(name), "full_name": name,
             "ect_training_record_id": an_id(f"{name} ect"), "mentor_training_record_id": an_id(f"{name} mentor"),
             "created_at": MADE, "updated_at": MADE,
         } | self.people.get(name, {})  # fmt: skip
