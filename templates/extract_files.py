@@ -52,7 +52,7 @@ class Writing:
     def add(self, file: ExtractFile, compared: Compared) -> None:
         """Write one file, in both sets."""
         name = f"{file.name}.csv"
-        if compared.is_same and self.before is not None:
+        if compared.is_same and self.before is not None and _has_columns(self.before / name, file):
             _same(self.before / name, self.full / name)
         else:
             write_csv(self.full / name, compared.now)
@@ -109,6 +109,11 @@ def _head(said: Set, what: str) -> dict[str, Any]:
     }
 
 
+def _has_columns(path: Path, file: ExtractFile) -> bool:
+    with path.open(encoding="utf-8") as handle:
+        return handle.readline().rstrip("\n") == ",".join(file.columns)
+
+
 def _same(before: Path, now: Path) -> None:
     """What has not changed is not written again: both sets share it on the disk."""
     try:
@@ -118,7 +123,7 @@ def _same(before: Path, now: Path) -> None:
 
 
 def set_file(folder: Path, file: ExtractFile) -> pl.DataFrame:
-    """One file of a set as it was delivered: its columns, all text."""
-    return pl.read_csv(
-        folder / f"{file.name}.csv", schema=dict.fromkeys(file.columns, pl.String), truncate_ragged_lines=False
-    )
+    """One file of a set as it was delivered: its columns, all text. A column that is new since then is empty."""
+    rows = pl.read_csv(folder / f"{file.name}.csv", infer_schema=False)
+    lacking = [pl.lit(None, pl.String).alias(name) for name in file.columns if name not in rows.columns]
+    return rows.with_columns(lacking).select(file.columns)

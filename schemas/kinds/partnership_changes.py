@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         field="delivery_partner_id",
         broken=pl.col("delivery_partner_name").is_null(),
         message="There is no delivery partner with this id.",
-        advice="Check the id of the delivery partner, or ask DfE for it.",
+        advice="Take it from id in delivery-partners.csv of your extract.",
         source=UPDATE,
         silenced_by=("delivery_partner_id",),
     ),
@@ -47,7 +47,7 @@ RULES: tuple[Rule, ...] = (
                 "DfE has merged the school into another, and this partnership into {}: use that id.", "moved_into"
             )
         )
-        .otherwise(pl.lit("Check the id against your own records, or ask DfE for it.")),
+        .otherwise(pl.lit("Take it from id in partnerships.csv of your extract.")),
         source=UPDATE,
         silenced_by=("partnership_id",),
     ),

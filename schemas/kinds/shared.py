@@ -14,7 +14,12 @@ SHARED = "RECT app/services/api/concerns/teachers/shared_action.rb"
 CHECK_THE_ID = (
     pl.when(pl.col("merged_into").is_not_null())
     .then(pl.format("DfE has merged two records of this person: use the id {}.", "merged_into"))
-    .otherwise(pl.lit("Check the id against your own records; if DfE has merged two records of this person, use the new id."))
+    .otherwise(
+        pl.lit(
+            "Take it from id in participants.csv of your extract; if DfE has merged two records of this person, the old id stands "
+            "there in previous_participant_ids."
+        )
+    )
 )  # fmt: skip
 
 
@@ -90,7 +95,7 @@ def training_rules(family: str) -> tuple[Rule, ...]:
             field="course_identifier",
             broken=pl.col("training_period_id").is_null(),
             message="You do not train this participant as {course_identifier}.",
-            advice="Check whether the participant is an ECT (ecf-induction) or a mentor (ecf-mentor) with you.",
+            advice="See participant_type in participants.csv of your extract: ecf-induction is an ect's, ecf-mentor a mentor's.",
             source=SHARED,
             silenced_by=("course_identifier", "participant_id"),
         ),

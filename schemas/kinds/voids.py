@@ -32,8 +32,8 @@ RULES: tuple[Rule, ...] = (
         "VOID-003",
         ~pl.col("is_your_declaration"),
         "We do not recognise this declaration_id as one of your declarations.",
-        "You can void only your own declarations. Their ids stand in results.csv of the receipts, and in declarations.csv of a "
-        "statement.",
+        "You can void only your own declarations: take the id from id in declarations.csv of your extract, where "
+        "lead_provider_name is yours, or from results.csv of the receipt.",
         "RECT app/controllers/api/v3/declarations_controller.rb",
     ),
     _about_declaration(

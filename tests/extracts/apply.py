@@ -34,16 +34,16 @@ def apply(full: Path, changes: Path, into: Path) -> None:
     _, removed = rows_of(changes / "removed.csv")
     for name in FILES:
         key = NAMED_BY.get(name, ("id",))
-        columns, before = rows_of(full / f"{name}.csv")
+        _, before = rows_of(full / f"{name}.csv")
         named = {tuple(row[each] for each in key): row for row in before}
         for row in removed:
             if row["file"] == name:
                 del named[tuple(row[each] for each in key)]
-        _, changed = rows_of(changes / f"{name}.csv")
+        columns, changed = rows_of(changes / f"{name}.csv")
         for row in changed:
             named[tuple(row[each] for each in key)] = row
         with (into / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+            writer = csv.DictWriter(file, columns[1:], extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
             writer.writerows(named[each] for each in sorted(named))
 

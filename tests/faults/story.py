@@ -19,6 +19,7 @@ from tests.faults.state import State, state_of
 from tests.faults.worker import Worker
 
 SCALE = 0.001
+NIGHT = "2026-12-16T04:00:00Z"  # a change set for the one who asked, first sets for all others
 LATER, AFTER_IT, PAID_AT = "2026-12-15T10:00:00Z", "2027-01-01T00:10:00Z", "2027-01-20T10:00:00Z"
 _PUT_AT = 1_797_000_000  # seconds: files carry the same time in every telling, and with it the same submission ids
 
@@ -74,6 +75,7 @@ def first_home(folder: Path, settings: dict[str, str]) -> None:
             put(installation, provider, "withdrawals.csv", _withdrawal(rows[2:3]))
             put(installation, provider, "expected-payments.csv", _expected(rows[:2]))
             put(installation, provider, "nonsense.txt", "what is this\n")
+        put(installation, first, "requests.csv", "request\nextract\n")  # its set is made in the round that judges it
     shutil.rmtree(folder / "sample")
 
 
@@ -96,6 +98,7 @@ def tell(ground: Ground, worker: Worker, folder: Path) -> dict[str, Stage]:
         ("intake", "intake", NOW),
         ("open", "statements", NOW),
         ("changed", "statements", LATER),
+        ("night", "extracts", NIGHT),
         ("payable", "statements", AFTER_IT),
         ("paid", "authorise", PAID_AT),
     ]

@@ -8,7 +8,7 @@ from tests.faults.lives import Lives
 @pytest.mark.parametrize(
     "lives_on", ["sqlite-folder", "postgresql-folder", "sqlite-sftp", "postgresql-sftp"], indirect=True
 )
-@pytest.mark.parametrize("name", ["intake", "open", "changed", "payable", "paid"])
+@pytest.mark.parametrize("name", ["intake", "open", "changed", "night", "payable", "paid"])
 def test_two_or_three_at_once(lives: Lives, name):
     stage = lives.stages[name]
     for count in (2, 3):

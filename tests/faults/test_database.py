@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from tests.faults.lives import Lives
 
-STAGES = ("intake", "changed", "paid")
+STAGES = ("intake", "changed", "night", "paid")
 
 
 def _beside(address: str) -> str:

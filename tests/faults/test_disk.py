@@ -11,7 +11,7 @@ from tests.tools import left_out
 
 # Powers of two, bytes. PostgreSQL's files are its server's: of ours there are only receipts, statements and uploads.
 LARGEST = {"sqlite-folder": 18, "postgresql-folder": 10}
-STAGES = ("intake", "changed", "paid")
+STAGES = ("intake", "changed", "night", "paid")
 
 
 @pytest.mark.parametrize("lives_on", ["sqlite-folder", "postgresql-folder"], indirect=True)

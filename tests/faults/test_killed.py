@@ -7,7 +7,7 @@ import pytest
 from tests.faults.lives import Lives, shuffled
 
 KILLS_IN_A_LIFE = 5  # each does some of the work, so that a later one may find its boundary gone
-STAGES = ("intake", "open", "changed", "payable", "paid")
+STAGES = ("intake", "open", "changed", "night", "payable", "paid")
 # How many of a round's boundaries are struck: as many as there is time for; others with another seed; all with FAULTS=all.
 BOUNDARIES = {"sqlite-folder": 10, "postgresql-folder": 5, "sqlite-sftp": 5, "postgresql-sftp": 5}
 if os.environ.get("FAULTS") == "all":

@@ -1,7 +1,7 @@
 """A worker that can be killed anywhere: one process that has everything loaded, and forks a round at each request.
 
 Run as a module, it reads jobs from standard input, one JSON list a line (the jobs of a list run at once), and answers with
-how each ended. Jobs: `action` (intake, statements, authorise), `settings`, `as_of`, `fault` (see tests.faults.steps),
+how each ended. Jobs: `action` (intake, statements, extracts, authorise), `settings`, `as_of`, `fault` (see tests.faults.steps),
 `kill_after` (seconds, from outside).
 """
 
@@ -24,6 +24,7 @@ def _round(job: Job) -> None:
     from flows.acts.authorise import authorise
     from flows.clock import instant
     from flows.installation import open_installation
+    from flows.rounds.extracts import extracts_round
     from flows.rounds.intake import intake_round
     from flows.rounds.statements import statements_round
     from flows.settings import Settings
@@ -39,6 +40,8 @@ def _round(job: Job) -> None:
     with watched(job.get("fault")) as steps, open_installation(Settings(**job["settings"])) as installation:
         if job["action"] == "intake":
             troubles = intake_round(installation, now).troubles
+        elif job["action"] == "extracts":
+            troubles = extracts_round(installation, now).troubles
         elif job["action"] == "statements":
             done = statements_round(installation, now)
             troubles = done.troubles + done.intake.troubles + done.held_back

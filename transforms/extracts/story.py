@@ -69,7 +69,10 @@ class Story:
         )
         moved = pairs.filter(pl.col("state") != pl.col("state_before")).group_by("state_before", "state").len()
         counted = {(before, now): count for before, now, count in moved.iter_rows()}
-        self.moved = dict(sorted(counted.items(), key=lambda each: tuple(STATES.index(state) for state in each[0])))
+        places = {state: place for place, state in enumerate(STATES)}
+        self.moved = dict(
+            sorted(counted.items(), key=lambda each: [places.get(state, len(STATES)) for state in each[0]])
+        )
 
 
 _ADDED = {

@@ -172,7 +172,7 @@ def _words() -> dict[str, pl.Expr]:
     band = pl.when(pl.col("band").is_not_null()).then(pl.format("band {}, ", "band")).otherwise(pl.lit(""))
     rate = pl.format("{}£{}", band, rate_text(pl.col("rate_micros")))
     uplift = pl.format(", with an uplift of {}", pounds_text(pl.col("uplift_pence")))
-    check = "Check the id against your own records."
+    check = "Take the id from participants.csv of your extract."
     chase = "Ask the school and its appropriate body to record the induction start."
     return {
         "used": pl.when(pl.col("uplift_pence") != 0).then(pl.concat_str(rate, uplift)).otherwise(rate),
