@@ -27,6 +27,7 @@ from flows.rounds.processing import process
 from flows.rounds.rehearsal import acceptable
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
+from tests.benchmarks.extracts import bench_extracts
 from transforms.money.breakdowns import share
 from transforms.money.statements import compute_figures
 
@@ -279,7 +280,7 @@ def _fill(installation: Installation, scale: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
-    parser.add_argument("--part", choices=("intake", "statements", "growth"), help="this part alone")
+    parser.add_argument("--part", choices=("intake", "statements", "extracts", "growth"), help="this part alone")
     parser.add_argument("--keep", type=Path, help="keep the records here, and use them when they are there")
     chosen = parser.parse_args()
     home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
@@ -288,9 +289,11 @@ def main() -> None:
             with _house(home) as installation:
                 if not installation.lead_providers():
                     _fill(installation, chosen.scale)
-                if chosen.part != "statements":
+                if chosen.part in (None, "extracts"):  # before others change the records
+                    bench_extracts(installation, say)
+                if chosen.part in (None, "intake"):
                     bench_intake(installation)
-                if chosen.part != "intake":
+                if chosen.part in (None, "statements"):
                     bench_statements(installation)
         if chosen.part in (None, "growth"):
             bench_growth(chosen.scale / 4)
