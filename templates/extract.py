@@ -1,16 +1,15 @@
 """index.html of an extract: what is in the folder, what changed since the last time, what stands out."""
 
 from schemas.instants import rfc3339
-from schemas.outbound.extracts import DECLARATIONS, FILES, PARTICIPANTS, PARTNERSHIPS, SCHOOLS
-from templates.extract_files import Set, Writing, set_file
+from schemas.outbound.extracts import FILES
+from templates.extract_files import Set, Writing, some_columns
 from templates.rendering import page
-from transforms.extracts.story import SHOWN, Story, stands_out
+from transforms.extracts.story import READ, SHOWN, Story, stands_out
 
 
 def write_extract_page(writing: Writing, said: Set, story: Story) -> None:
     """Write index.html beside the CSV files, from them."""
-    read = (PARTICIPANTS, DECLARATIONS, PARTNERSHIPS, SCHOOLS)
-    files = {file.name: set_file(writing.full, file) for file in read}
+    files = {file.name: some_columns(writing.full, file, *columns) for file, columns in READ.items()}
     look = stands_out(files, said.lead_provider_name)
     text = page(
         "extract.html",

@@ -56,7 +56,8 @@ class Writing:
             _same(self.before / name, self.full / name)
         else:
             write_csv(self.full / name, compared.now)
-        write_csv(self.changes / name, compared.changes.select(change_set_of(file).columns))
+        if self.before is not None:
+            write_csv(self.changes / name, compared.changes.select(change_set_of(file).columns))
         self._removed.append(compared.removed)
         self.is_same &= compared.is_same
         self.counts[file.name] = {
@@ -67,18 +68,21 @@ class Writing:
 
     def finish(self, said: Set) -> str:
         """Write what was removed and the manifests. Returns the SHA-256 of the full set's."""
-        removed = pl.concat(self._removed)
-        if removed.height:
-            REMOVED.model.validate(removed.with_columns(pl.col("cohort").cast(pl.Int64)))
-        write_csv(self.changes / f"{REMOVED.name}.csv", removed)
         files = listing(self.full, LAST_FILE)
         rows = {name: counts["rows"] for name, counts in self.counts.items()}
         (self.full / LAST_FILE).write_bytes(
             as_json(_head(said, "full") | {"changes": said.changes, "rows": rows, "files": files})
         )
         if said.before is not None:
+            self._write_removed()
             (self.changes / LAST_FILE).write_bytes(as_json(self._changes(said, files)))
         return digest(self.full / LAST_FILE)
+
+    def _write_removed(self) -> None:
+        removed = pl.concat(self._removed)
+        if removed.height:
+            REMOVED.model.validate(removed.with_columns(pl.col("cohort").cast(pl.Int64)))
+        write_csv(self.changes / f"{REMOVED.name}.csv", removed)
 
     def _changes(self, said: Set, full: list[dict[str, Any]]) -> dict[str, Any]:
         assert said.before is not None
@@ -120,6 +124,11 @@ def _same(before: Path, now: Path) -> None:
         os.link(before, now)
     except OSError:  # a file system without links
         shutil.copyfile(before, now)
+
+
+def some_columns(folder: Path, file: ExtractFile, *columns: str) -> pl.DataFrame:
+    """Some columns of one file of a set, all text."""
+    return pl.read_csv(folder / f"{file.name}.csv", columns=list(columns), infer_schema=False)
 
 
 def set_file(folder: Path, file: ExtractFile) -> pl.DataFrame:

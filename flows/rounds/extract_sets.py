@@ -70,10 +70,13 @@ class ExtractInTheMaking:
             before = datetime.strptime(self.last.path.rsplit("/", 1)[1], _STAMP).replace(tzinfo=UTC)
         return max(now, before + timedelta(seconds=1))
 
-    def add(self, file: ExtractFile, made: Rows) -> None:
+    def file_before(self, file: ExtractFile) -> pl.DataFrame | None:
+        """One file of the set before; None where there is none."""
+        return set_file(self.before, file) if self.before else None
+
+    def add(self, file: ExtractFile, made: Rows, before: pl.DataFrame | None) -> None:
         """Compare one file with the set before, and write it."""
         started = time.monotonic()
-        before = set_file(self.before, file) if self.before else None
         compared = compare(file, made.rows, before, self._remembered(file), rfc3339(self.stamp))
         self.writing.add(file, compared)
         self.story.tell(file, compared, before, self.provider.name)

@@ -142,11 +142,12 @@ def _write(file: ExtractFile, nation: Nation, making: dict[str, ExtractInTheMaki
 
         def act(own: str = own, each: ExtractInTheMaking = each) -> None:
             started = time.monotonic()
-            rows = make(View(nation, own), file)
+            before = each.file_before(file)
+            rows = make(View(nation, own), file, before)
             each.seconds += time.monotonic() - started
             if rows.left_out:
                 done.doubts.append(Doubt(f"Rows left out of {file.name}.csv of {each.provider.slug}", rows.left_out))
-            each.add(file, rows)
+            each.add(file, rows, before)
 
         if not _guarded(done, each.provider, act):
             del making[own]

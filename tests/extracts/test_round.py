@@ -205,10 +205,10 @@ def test_one_providers_trouble_is_its_own(installation: Installation, monkeypatc
     first, second = installation.lead_providers()[:2]
     real = extracts.make
 
-    def fails(view: View, file: Any) -> Any:
+    def fails(view: View, file: Any, before: Any) -> Any:
         if view.lead_provider_id == first.lead_provider_id and file is DECLARATIONS:
             raise ValueError("Amara Abbott, 1234567")  # whatever it says, operators do not read it
-        return real(view, file)
+        return real(view, file, before)
 
     monkeypatch.setattr(extracts, "make", fails)
     done = extracts_round(installation, instant(NIGHT))

@@ -35,7 +35,7 @@ def compare(
     key = list(file.key)
     if before is None:
         before = pl.DataFrame(schema=dict.fromkeys(file.columns, pl.String))
-    elif rows.select(file.content).equals(before.select(file.content), null_equal=True):
+    elif same_content(file, rows, before):
         return Compared(before, _with_change(before.clear()), _removed(file, before.clear()), True, _left(file, left))
     now = _stamped(file, rows, before, left, delivered_at)
     changed = now.filter(pl.col(CHANGE) != "same").select(CHANGE, *file.columns)
@@ -44,6 +44,11 @@ def compare(
         now.select(file.columns), changed, _removed(file, gone), changed.is_empty() and gone.is_empty(),
         _still_left(file, _left(file, left), gone, now),
     )  # fmt: skip
+
+
+def same_content(file: ExtractFile, rows: pl.DataFrame, before: pl.DataFrame) -> bool:
+    """Whether two files, both ordered by name, say the same, instants of ours apart."""
+    return rows.select(file.content).equals(before.select(file.content), null_equal=True)
 
 
 def _stamped(

@@ -50,7 +50,7 @@ def _without_school(nation: Nation) -> pl.Series:
 
 def _overlapping(training: pl.DataFrame) -> pl.Series:
     """The later of two periods, of which the earlier has not ended when it starts."""
-    ordered = training.filter(pl.col(OWNER).is_not_null()).sort(*ROLE, "started_on", "training_period_id")
+    ordered = training.filter(pl.col(OWNER).is_not_null())  # by start, as Nation.training is
     ended, is_open = (pl.col("finished_on").shift(1).over(ROLE), pl.col("finished_on").is_null().shift(1).over(ROLE))
     overlaps = (is_open | (ended >= pl.col("started_on"))).fill_null(False)
     return ordered.filter(overlaps)["training_period_id"]

@@ -10,6 +10,7 @@ from schemas.instants import rfc3339_text
 from schemas.outbound import extracts
 from schemas.outbound.extracts import ExtractFile
 from transforms.extracts.calendar import contract_periods, milestones, statements
+from transforms.extracts.changed import same_content
 from transforms.extracts.declarations import declarations
 from transforms.extracts.mentors import unfunded_mentors
 from transforms.extracts.participants import participants
@@ -42,21 +43,32 @@ class Rows:
     left_out: list[str]
 
 
-def make(view: View, file: ExtractFile) -> Rows:
-    """One record that cannot be shown as it is costs its row, and no other."""
+def make(view: View, file: ExtractFile, before: pl.DataFrame | None = None) -> Rows:
+    """One record that cannot be shown as it is costs its row, and no other. before: the file of the set delivered before, ordered
+    by name: what is the same, row by row, was looked at then."""
     found = VIEWS[file.name](view)
     lacking = [name for name in file.columns if name not in found.columns]  # ours, given when it is delivered
     shaped = found.select([_shaped(name, dtype) for name, dtype in found.schema.items()])
-    shaped = shaped.with_columns([pl.lit(_NEVER).alias(name) for name in lacking])
-    shaped = shaped.with_columns([_in_a_line(each.column.name) for each in file.sent if each.column.is_free_text])
+    shaped = shaped.with_columns(
+        *[_in_a_line(each.column.name) for each in file.sent if each.column.is_free_text],
+        *[pl.lit(_NEVER).alias(name) for name in lacking],
+    )
+    rows = _as_text(file, shaped, lacking)
+    if before is not None and same_content(file, rows, before):
+        return Rows(rows, [])
     fitting, left_out = _fitting(file, shaped)
-    rows = file.defused(fitting).drop(lacking).cast(pl.String).sort(file.key)
+    if left_out:
+        rows = _as_text(file, fitting, lacking)
     repeated = pl.all_horizontal([pl.col(name).eq_missing(pl.col(name).shift(1)) for name in file.key])
     is_repeated = rows.select(repeated.fill_null(False)).to_series()
     if is_repeated.any():
         left_out += [f"{name}: there is another of this name" for name in _names(file, rows.filter(is_repeated))]
         rows = rows.filter(~is_repeated)
     return Rows(rows, left_out)
+
+
+def _as_text(file: ExtractFile, rows: pl.DataFrame, lacking: list[str]) -> pl.DataFrame:
+    return file.defused(rows).drop(lacking).cast(pl.String).sort(file.key)
 
 
 def _fitting(file: ExtractFile, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

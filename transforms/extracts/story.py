@@ -93,8 +93,20 @@ class StandsOut:
     idle: int
 
 
+# What of a full set is looked at: file → columns.
+READ: dict[ExtractFile, tuple[str, ...]] = {
+    extracts.PARTICIPANTS: (
+        "id", "participant_type", "school_urn", "mentor_id", "participant_status", "training_status",
+        "overall_induction_start_date",
+    ),
+    extracts.DECLARATIONS: ("participant_id", "state", "course_identifier", "lead_provider_name"),
+    extracts.PARTNERSHIPS: ("school_id", "cohort"),
+    extracts.SCHOOLS: ("id", "name", "urn", "cohort", "expression_of_interest"),
+}  # fmt: skip
+
+
 def stands_out(files: dict[str, pl.DataFrame], own_name: str) -> StandsOut:
-    """files: participants, declarations, partnerships and schools of a full set."""
+    """files: what READ names of a full set."""
     people, declared = files["participants"], files["declarations"]
     works = files["partnerships"].select(id="school_id", cohort="cohort")
     schools = marked(
