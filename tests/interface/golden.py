@@ -22,6 +22,7 @@ GIVEN = GOLDEN / "given"
 LOADED, SETTLED, PAID, TAKEN_BACK = (
     "2025-11-20T09:00:00Z", "2026-01-01T00:10:00Z", "2026-01-05T10:00:00Z", "2026-01-06T10:00:00Z",
 )  # fmt: skip
+NIGHTS = ("2026-01-06T04:00:00Z", "2026-01-07T04:00:00Z")  # a first full set, and a change set
 ADJUSTMENTS = "statement_id,payment_type,amount\n99999999-0000-4000-8000-000000000022,Travel for January,250.00\n"
 FIGURES = re.compile(r"[−-]?£[0-9,]+\.[0-9]{2,6}|\b[A-Z]{4,10}-[0-9]{3}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+")
 
@@ -40,12 +41,14 @@ def live_through(made: Installation, folder: Path) -> None:
     for row in final:
         if row["line"] == "statement" and row["lead_provider_name"] == "Ash Teaching":
             made.pay(row, PAID)
+    made.ectx("extracts", "--as-of", NIGHTS[0])
     paid = next(each for each in made.tables()["declarations"] if each["payment_status"] == "paid")
     made.put("ash-teaching", "voids-january.csv", f"declaration_id\n{paid['declaration_id']}\n", TAKEN_BACK)
     (folder / "adjustments.csv").write_text(ADJUSTMENTS, encoding="utf-8")
     made.ectx("adjustments", str(folder / "adjustments.csv"), "--as-of", TAKEN_BACK)
     (folder / "adjustments.csv").unlink()
     made.statements(TAKEN_BACK)
+    made.ectx("extracts", "--as-of", NIGHTS[1])
     (folder / "payments.csv").write_text(made.ectx("payments", "2026-01"), encoding="utf-8")
     made.ectx("records", "export", str(folder / "records"))
     for name, path in made.delivered().items():
@@ -90,7 +93,18 @@ SENTENCES = {
     "messages", "notes", "errors", "reason", "what_to_do", "what_changed", "message", "advice", "description", "title",
 }  # fmt: skip
 RULE = re.compile(r"\b[A-Z]+-\d{3}\b")
-FREE = {"sha256", "bytes", "rule_set", "calculation", "polars", "pandera", "duckdb", "calendar", "extra_cells"}
+FREE = {
+    "sha256",
+    "bytes",
+    "rule_set",
+    "calculation",
+    "extracts",
+    "polars",
+    "pandera",
+    "duckdb",
+    "calendar",
+    "extra_cells",
+}
 
 
 def section(name: str) -> str:
@@ -99,6 +113,8 @@ def section(name: str) -> str:
         ("receipts/", "3, Receipts"),
         ("statements/", "4, Statements"),
         ("index.csv", "4a, The index"),
+        ("extracts/", "5, Extracts"),
+        ("forecast/", "5, Extracts"),
     ):
         if f"from-dfe/{start}" in name:
             return f"interface {words}"

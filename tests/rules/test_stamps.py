@@ -60,7 +60,7 @@ def test_whatever_can_change_a_figure_changes_the_calculation(changed, file, bef
     [
         ("schemas/kinds/declarations.py", "The participant_id is blank.", "The participant_id is empty."),
         ("schemas/kinds/declarations.py", "Give the participant's id.", "Give the id."),
-        ("schemas/kinds/shared.py", "Check the id against", "Look for the id in"),
+        ("schemas/kinds/shared.py", "Take it from id in", "Look for the id in"),
         ("schemas/kinds/voids.py", '_STATUS == "voided"', '_STATUS == "paid"'),
         ("schemas/damage.py", "A spreadsheet has turned the date", "Some spreadsheet has turned the date"),
         ("schemas/inbound/unread.py", "The checksum that lies beside", "The sum that lies beside"),
