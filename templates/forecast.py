@@ -22,7 +22,15 @@ def forecast_page(lead_provider_name: str, forecast: Forecast) -> str:
                 "closing": forecast.closing.filter(own).to_dicts(),
             }
         )  # fmt: skip
-    return page("forecast.html", lead_provider_name=lead_provider_name, statements=statements)
+    sums = {state: forecast.totals.filter(pl.col("state") == state) for state in _STATES}
+    first = forecast.closing.group_by("closes_on").agg(pl.col("declarations", "pence").sum()).sort("closes_on")
+    return page(
+        "forecast.html",
+        lead_provider_name=lead_provider_name,
+        statements=statements,
+        sums={state: (int(rows["declarations"].sum()), int(rows["pence"].sum())) for state, rows in sums.items()},
+        closes=first.to_dicts(),
+    )
 
 
 _STATES = {

@@ -35,10 +35,10 @@ RECORDS_AT = "2026-11-20T09:00:00Z"
 RESENT_AT = "2026-12-14T15:30:00Z"
 
 
-AFTER_DEADLINE = "2027-01-01T00:10:00Z"
+AFTER_DEADLINE, NEXT_MORNING = "2027-01-01T00:10:00Z", "2027-01-01T04:00:00Z"
 
 
-STEPS = 10
+STEPS = 11
 
 
 def run_demo(folder: Path, keep: bool) -> None:
@@ -138,6 +138,9 @@ def _play(installation: Installation, running: Services, players: list[Player], 
     say.step("Statements: the clock moves past the deadline of 31 December")
     _flow(installation, running, "statements", AFTER_DEADLINE)
     say.done("Statements: past the deadline, January's became payable")
+    say.step("Extracts: DfE's records, as each lead provider may see them")
+    _flow(installation, running, "extracts", NEXT_MORNING)
+    say.done("Extracts: DfE's records for each lead provider, and what it could still declare")
 
 
 def _flow(installation: Installation, running: Services, name: str, as_of: str) -> None:

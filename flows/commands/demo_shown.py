@@ -28,6 +28,7 @@ def show(
         "mailboxes": home / "mailboxes",
         "a receipt": receipt,
         "a statement": statement,
+        "DfE's records": first / "extracts/full/index.html",
         "the operators' pages": running.pages,
     }
     for words, place in places.items():

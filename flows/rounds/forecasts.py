@@ -36,7 +36,7 @@ def forecast_of(reader: Reader, provider: LeadProvider, near: pl.DataFrame, now:
         return files
     snapshot = trained_snapshot(reader, own, statements["contract_period"].unique().to_list())
     accounts = load_accounts(reader, statements["statement_id"].to_list())
-    made = forecast(accounts, candidates(snapshot, statements, own, now, today), *names_in(reader, snapshot))
+    made = forecast(accounts, candidates(snapshot, statements, own, now, today), *names_in(reader, snapshot), today)
     for (month,), rows in made.rows.partition_by("statement_month", as_dict=True, maintain_order=True).items():
         files[f"{FOLDER}/{month}.csv"] = rows.select(FORECAST.columns).write_csv().encode()
     return files | {PAGE: forecast_page(provider.name, made).encode()}

@@ -38,10 +38,14 @@ def doubts_of(nation: Nation) -> list[Doubt]:
 
 
 def _without_school(nation: Nation) -> pl.Series:
+    held = nation.held
+    # Of one lead provider's extract alone, mentors whom others train are held without their times at schools.
+    others = held.mentorships.select(participant_id="mentor_id").join(
+        held.school_periods, on="participant_id", how="anti"
+    )
+    known = held.participants.join(others, on="participant_id", how="anti")
     people = [
-        nation.held.participants.filter(pl.col(column).is_not_null()).select(
-            "participant_id", participant_type=pl.lit(role)
-        )
+        known.filter(pl.col(column).is_not_null()).select("participant_id", participant_type=pl.lit(role))
         for role, column in _ROLES.items()
     ]
     lonely = pl.concat(people).join(nation.held.school_periods, on=ROLE, how="anti")

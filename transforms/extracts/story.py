@@ -45,27 +45,27 @@ class Story:
         def became(column: str, value: str) -> pl.Expr:
             return (pl.col(column) == value) & pl.col(f"{column}_before").ne_missing(value)
 
-        self._count("joined you", new)
-        self._count("are leaving", pairs, became("participant_status", "leaving"))
-        self._count("left", pairs, became("participant_status", "left"))
-        self._count("deferred", pairs, became("training_status", "deferred"))
-        self._count("withdrawn", pairs, became("training_status", "withdrawn"))
-        self._count("resumed", pairs, became("training_status", "active"))
-        self._count("newly eligible for funding", pairs, became("eligible_for_funding", "true"))
-        self._count("changed schools", pairs, pl.col("school_urn") != pl.col("school_urn_before"))
+        self._count("Participants who joined you", new)
+        self._count("Participants who are leaving", pairs, became("participant_status", "leaving"))
+        self._count("Participants who left", pairs, became("participant_status", "left"))
+        self._count("Participants deferred", pairs, became("training_status", "deferred"))
+        self._count("Participants withdrawn", pairs, became("training_status", "withdrawn"))
+        self._count("Participants whose training goes on again", pairs, became("training_status", "active"))
+        self._count("Participants newly eligible for funding", pairs, became("eligible_for_funding", "true"))
+        self._count("Participants whose school changed", pairs, pl.col("school_urn") != pl.col("school_urn_before"))
         if gone:
-            self.happened["are gone from DfE's records, or merged into another"] = gone
+            self.happened["Participants gone from DfE's records, or merged into another"] = gone
 
     def _transfers(self, new: pl.DataFrame, own_name: str) -> None:
         to_us, from_us = (pl.col(name).eq_missing(own_name) for name in ("joining_provider", "leaving_provider"))
-        self._count("transfer in, from another lead provider", new, to_us & ~from_us)
-        self._count("transfer out, to another lead provider or nobody knows where", new, from_us & ~to_us)
-        self._count("change schools and stay with you", new, from_us & to_us)
+        self._count("Transfers in, from another lead provider", new, to_us & ~from_us)
+        self._count("Transfers out, to another lead provider or to where DfE does not know", new, from_us & ~to_us)
+        self._count("Changes of school that stay with you", new, from_us & to_us)
 
     def _declarations(self, new: pl.DataFrame, pairs: pl.DataFrame, own_name: str) -> None:
-        self._count("new declarations of yours", new, pl.col("lead_provider_name") == own_name)
+        self._count("New declarations of yours", new, pl.col("lead_provider_name") == own_name)
         self._count(
-            "new declarations of others, for participants of yours", new, pl.col("lead_provider_name") != own_name
+            "New declarations by others, for participants of yours", new, pl.col("lead_provider_name") != own_name
         )
         moved = pairs.filter(pl.col("state") != pl.col("state_before")).group_by("state_before", "state").len()
         counted = {(before, now): count for before, now, count in moved.iter_rows()}
@@ -76,9 +76,9 @@ class Story:
 
 
 _ADDED = {
-    extracts.PARTNERSHIPS: "new partnerships",
-    extracts.UNFUNDED_MENTORS: "new unfunded mentors",
-    extracts.STATEMENTS: "new statements",
+    extracts.PARTNERSHIPS: "New partnerships",
+    extracts.UNFUNDED_MENTORS: "New unfunded mentors",
+    extracts.STATEMENTS: "New statements",
 }
 
 

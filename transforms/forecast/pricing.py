@@ -1,6 +1,7 @@
 """What each declaration would pay that could still be made: the statement computed as if all of them had been."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import polars as pl
 
@@ -23,15 +24,17 @@ _PRICED_BY = (
 @dataclass(frozen=True)
 class Forecast:
     """rows: FORECAST's, all text. totals: statement_month, contract_period, deadline_date (day), state, declarations, pence.
-    closing: statement_month, contract_period, closes_on (day): the last day to send and to date what is possible; declarations,
-    pence."""
+    closing: of what is possible: statement_month, contract_period, closes_on (day): the last day as which it may be dated,
+    where that is still to come before the deadline, else the deadline; declarations, pence."""
 
     rows: pl.DataFrame
     totals: pl.DataFrame
     closing: pl.DataFrame
 
 
-def forecast(accounts: Accounts, candidates: pl.DataFrame, names: pl.DataFrame, schools: pl.DataFrame) -> Forecast:
+def forecast(
+    accounts: Accounts, candidates: pl.DataFrame, names: pl.DataFrame, schools: pl.DataFrame, today: date
+) -> Forecast:
     """accounts: of one lead provider's near statements. candidates: as transforms.forecast.candidates gives them. names:
     participant_id, full_name.
     schools: school_id, school_name. A statement that cannot be priced is left out."""
@@ -60,7 +63,8 @@ def forecast(accounts: Accounts, candidates: pl.DataFrame, names: pl.DataFrame, 
     totals = (
         every.group_by(*key, "state").agg(pl.len().alias("declarations"), pl.col("pence").sum()).sort(*key, "state")
     )
-    closes = pl.min_horizontal("window_closes", "deadline_date").alias("closes_on")
+    is_closing = pl.col("window_closes").is_between(today, pl.col("deadline_date"))
+    closes = pl.when(is_closing).then("window_closes").otherwise("deadline_date").alias("closes_on")
     closing = every.filter(pl.col("state") == "possible").group_by("statement_month", "contract_period", closes).agg(
         pl.len().alias("declarations"), pl.col("pence").sum()
     )  # fmt: skip
