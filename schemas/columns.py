@@ -92,7 +92,7 @@ KINDS: dict[str, Kind] = {
     "path": Kind(pl.String),
     "flag": Kind(pl.Boolean),
     "day": Kind(pl.Date),
-    "instant": Kind(INSTANT, number_format=_MOMENT),
+    "instant": Kind(INSTANT, 22, _MOMENT),
     "year": Kind(pl.Int64, number_format="0"),
     "integer": Kind(pl.Int64, number_format="0"),
     "count": Kind(pl.Int64, number_format="#,##0"),

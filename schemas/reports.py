@@ -71,12 +71,14 @@ class Imported:
 class IntakeRound:
     """What one round did, for operators: ids, counts and codes, nothing personal.
 
-    busy: slugs of mailboxes that somebody else is at. unseen: slugs of those that could not be looked at, or emptied. waits:
-    a line for each file that waits for its next try, and for what will soon not go on.
+    extracts: how many were made for those who asked. busy: slugs of mailboxes that somebody else is at. unseen: slugs of those
+    that could not be looked at, or emptied. waits: a line for each file that waits for its next try, and for what will soon not
+    go on.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     delivered: int = 0
+    extracts: int = 0
     troubles: list[str] = field(default_factory=list)
     waits: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)

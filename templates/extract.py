@@ -1,5 +1,7 @@
 """index.html of an extract: what is in the folder, what changed since the last time, what stands out."""
 
+from datetime import datetime
+
 from schemas.instants import rfc3339
 from schemas.outbound.extracts import FILES
 from templates.extract_files import Set, Writing, some_columns
@@ -14,7 +16,7 @@ def write_extract_page(writing: Writing, said: Set, story: Story) -> None:
     text = page(
         "extract.html",
         said=said,
-        before=said.before["as_of"] if said.before else None,
+        before=datetime.fromisoformat(said.before["as_of"]) if said.before else None,
         as_of=rfc3339(said.as_of),
         files=[(f"{file.name}.csv", file.title, writing.counts[file.name]) for file in FILES],
         changed={

@@ -20,16 +20,22 @@ LAST_FILE = "manifest.json"
 
 @dataclass(frozen=True)
 class Set:
-    """What a set says of itself. before: the digests of the CSV files of the set before, and as of when that was; None: there
-    was none. changes: the change set's folder in the mailbox. kept_days: how long that is kept."""
+    """What a set says of itself. number: of this lead provider's extracts, from 1. before: the digests of the CSV files of the
+    set before, and as of when that was; None: there is none. changes: the change set's folder in the mailbox. kept_days: how long that is kept."""
 
     lead_provider_id: str
     lead_provider_name: str
+    number: int
     as_of: datetime
     before: dict[str, Any] | None
     changes: str | None
     kept_days: int
     made_from: dict[str, Any]
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there was a set before, of which nothing is kept."""
+        return self.before is None and self.number > 1
 
 
 @dataclass
@@ -105,6 +111,7 @@ class Writing:
 def _head(said: Set, what: str) -> dict[str, Any]:
     return {
         "what": what,
+        "number": said.number,
         "lead_provider_id": said.lead_provider_id,
         "lead_provider_name": said.lead_provider_name,
         "as_of": rfc3339(said.as_of),

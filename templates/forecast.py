@@ -7,8 +7,10 @@ from templates.statement import month_words
 from transforms.forecast.pricing import Forecast
 
 
-def forecast_page(lead_provider_name: str, forecast: Forecast) -> str:
-    """The page. It says nothing that the calendar alone would change."""
+def forecast_page(lead_provider_name: str, forecast: Forecast | None) -> str:
+    """The page; None: no statement is near. It says nothing that the calendar alone would change, but what closes when."""
+    if forecast is None:
+        return page("forecast.html", lead_provider_name=lead_provider_name, statements=[], sums=None, closes=[])
     statements = []
     key = ["statement_month", "contract_period", "deadline_date"]
     for (month, period, deadline), rows in forecast.totals.partition_by(key, as_dict=True, maintain_order=True).items():
@@ -18,7 +20,9 @@ def forecast_page(lead_provider_name: str, forecast: Forecast) -> str:
         statements.append(
             {
                 "month": month_words(year, number), "file": f"{month}.csv", "contract_period": period, "deadline": deadline,
-                "states": [(state, words, by_state.get(state)) for state, words in _STATES.items()],
+                "states": [(words, by_state.get(state)) for state, words in _STATES.items()],
+                "over": sum(row["over"] for row in by_state.values()),
+                "reasons": forecast.reasons.filter(own).to_dicts(),
                 "closing": forecast.closing.filter(own).to_dicts(),
             }
         )  # fmt: skip
@@ -35,6 +39,6 @@ def forecast_page(lead_provider_name: str, forecast: Forecast) -> str:
 
 _STATES = {
     "declared": "Declared, and on the statement",
-    "possible": "Possible: accepted, if you declare it",
-    "blocked": "Blocked: something stands in the way",
+    "possible": "Possible: accepted and paid, if you declare it",
+    "blocked": "Blocked: refused, or not paid before something else happens",
 }

@@ -22,7 +22,7 @@ def intake_report(done: IntakeRound, names: dict[str, str]) -> str:
         return "Nothing was waiting."
     rows = [_outcome_row(outcome, names) for outcome in done.outcomes]
     parts = [
-        f"{len(done.outcomes)} files processed, {done.delivered} receipts delivered.",
+        f"{len(done.outcomes)} files processed, {done.delivered} receipts delivered{_extracts_made(done)}.",
         _table(("Lead provider", "Submission", "Status", "Rows", "Accepted", "Rejected", "Done already"), rows),
     ]
     counts = _rule_counts(done.outcomes)
@@ -31,6 +31,10 @@ def intake_report(done: IntakeRound, names: dict[str, str]) -> str:
     if done.waits:
         parts += ["## Waiting for their next try", "\n".join(f"- {in_markdown(line, 1000)}" for line in done.waits)]
     return "\n\n".join(parts + _troubles(done.troubles))
+
+
+def _extracts_made(done: IntakeRound) -> str:
+    return f", {done.extracts} extracts made for those who asked" if done.extracts else ""
 
 
 def _outcome_row(outcome: Outcome, names: dict[str, str]) -> tuple[str, ...]:

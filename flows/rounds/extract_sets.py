@@ -103,8 +103,9 @@ class ExtractInTheMaking:
     def _promise(self) -> None:
         owner, outbox = self.provider.lead_provider_id, self.installation.outbox
         changes = f"{FOLDER}/changes/{self.stamp:{_STAMP}}" if self.before else None
+        number = self.last.number + 1 if self.last else 1
         said = Set(
-            owner, self.provider.name, self.now, self._said_of_before(), changes,
+            owner, self.provider.name, number, self.now, self._said_of_before(), changes,
             self.installation.settings.keep_changes_days, self._made_from(),
         )  # fmt: skip
         write_extract_page(self.writing, said, self.story)
@@ -118,7 +119,6 @@ class ExtractInTheMaking:
             place.parent.mkdir(parents=True, exist_ok=True)
             unfinished.rename(place)
         on_disk([place for _, place in places], outbox)
-        number = self.last.number + 1 if self.last else 1
         deliveries = self.installation.deliveries
         promised = {"lead_provider_id": owner, "what": "extract", "last_file": LAST_FILE, "owed_since": self.now}
         with self.installation.database.write() as connection:

@@ -1,5 +1,6 @@
 """What each lead provider could still declare for the statements that are near, put into its mailbox where that changed."""
 
+import codecs
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -31,14 +32,14 @@ def forecast_of(reader: Reader, provider: LeadProvider, near: pl.DataFrame, now:
     statements = near.filter(pl.col("lead_provider_id") == own)
     months = reader.frame(_MONTHS, own, str(today - _GONE), str(today + _GONE))
     named = months.select(pl.format("{}-{}", "year", pl.col("month").str.zfill(2))).to_series()
-    files: dict[str, bytes | None] = {PAGE: None, **{f"{FOLDER}/{month}.csv": None for month in named}}
+    files: dict[str, bytes | None] = {f"{FOLDER}/{month}.csv": None for month in named}
     if statements.is_empty():
-        return files
+        return files | {PAGE: forecast_page(provider.name, None).encode()}
     snapshot = trained_snapshot(reader, own, statements["contract_period"].unique().to_list())
     accounts = load_accounts(reader, statements["statement_id"].to_list())
     made = forecast(accounts, candidates(snapshot, statements, own, now, today), *names_in(reader, snapshot), today)
     for (month,), rows in made.rows.partition_by("statement_month", as_dict=True, maintain_order=True).items():
-        files[f"{FOLDER}/{month}.csv"] = rows.select(FORECAST.columns).write_csv().encode()
+        files[f"{FOLDER}/{month}.csv"] = codecs.BOM_UTF8 + rows.select(FORECAST.columns).write_csv().encode()
     return files | {PAGE: forecast_page(provider.name, made).encode()}
 
 

@@ -77,7 +77,7 @@ def _answer_requests(
             done.waits.append(
                 f"{len(chosen)} lead providers wait for an extract that they asked for: others are being made"
             )
-        done.delivered += made.delivered
+        done.extracts += sum(each.delivered for each in made.made)
         done.troubles += made.troubles
 
     try:

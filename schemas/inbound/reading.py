@@ -186,6 +186,8 @@ def _header_notes(header: list[str], kind: Kind) -> list[str]:
     faults += [f"the column {column} appears twice" for column in known if names.count(column) > 1]
     if faults:
         advice = f"A {kind.name} file needs the columns {', '.join(kind.required)}, in any order."
+        if len(kind.required) == 1:
+            advice = f"A {kind.name} file needs the column {kind.required[0]}."
         message = "The header is not right: " + "; ".join(faults) + "."
         others = [
             other.name

@@ -64,7 +64,7 @@ def night(
         writing.add(file, compared)
         story.tell(file, compared, was, "Our Provider")
     said = {"as_of": "before", "sha256": {}} if before else None
-    writing.finish(Set("id", "Our Provider", START, said, f"changes-{number}" if before else None, 90, {}))
+    writing.finish(Set("id", "Our Provider", number + 1, START, said, f"changes-{number}" if before else None, 90, {}))
     return writing
 
 

@@ -29,7 +29,7 @@ class Story:
         pairs = changed.join(before, on=file.key, suffix="_before", maintain_order="left")
         new = compared.changes.filter(pl.col(CHANGE) == "new")
         if file is extracts.PARTICIPANTS:
-            self._participants(new, pairs, compared.removed.height)
+            self._participants(new, pairs, compared.removed)
         elif file is extracts.TRANSFERS:
             self._transfers(new, own_name)
         elif file is extracts.DECLARATIONS:
@@ -41,20 +41,41 @@ class Story:
         if count := rows.filter(*conditions).height:
             self.happened[words] = count
 
-    def _participants(self, new: pl.DataFrame, pairs: pl.DataFrame, gone: int) -> None:
+    def _participants(self, new: pl.DataFrame, pairs: pl.DataFrame, gone: pl.DataFrame) -> None:
         def became(column: str, value: str) -> pl.Expr:
-            return (pl.col(column) == value) & pl.col(f"{column}_before").ne_missing(value)
+            return (pl.col(column) == value) & pl.col(f"{column}_before").ne_missing(pl.lit(value))
 
-        self._count("Participants who joined you", new)
-        self._count("Participants who are leaving", pairs, became("participant_status", "leaving"))
-        self._count("Participants who left", pairs, became("participant_status", "left"))
-        self._count("Participants deferred", pairs, became("training_status", "deferred"))
-        self._count("Participants withdrawn", pairs, became("training_status", "withdrawn"))
-        self._count("Participants whose training goes on again", pairs, became("training_status", "active"))
-        self._count("Participants newly eligible for funding", pairs, became("eligible_for_funding", "true"))
-        self._count("Participants whose school changed", pairs, pl.col("school_urn") != pl.col("school_urn_before"))
-        if gone:
-            self.happened["Participants gone from DfE's records, or merged into another"] = gone
+        def moved(column: str) -> pl.Expr:
+            return pl.col(column).ne_missing(pl.col(f"{column}_before"))
+
+        before = new.select("id", old=pl.col("previous_participant_ids").str.split(";")).explode("old")
+        merged = before.join(gone, left_on="old", right_on="id", how="semi")
+        self._count("Participants who joined you", new.join(merged, on="id", how="anti"))
+        self._count("Participants with a new id, for DfE has merged two records", merged.unique("id"))
+        self._count("Participants gone from DfE's records", gone.join(merged, left_on="id", right_on="old", how="anti"))
+        kinds = {
+            "Participants who are leaving": became("participant_status", "leaving"),
+            "Participants who left": became("participant_status", "left"),
+            "Participants deferred": became("training_status", "deferred"),
+            "Participants withdrawn": became("training_status", "withdrawn"),
+            "Participants whose training goes on again": became("training_status", "active"),
+            "Participants newly eligible for funding": became("eligible_for_funding", "true"),
+            "Mentors whose funding has ended": moved("mentor_funding_end_date")
+            & pl.col("mentor_funding_end_date").is_not_null(),
+            "Participants whose school changed": moved("school_urn"),
+            "ECTs whose mentor changed": moved("mentor_id"),
+            "Participants whose schedule or contract period changed": moved("schedule_identifier") | moved("cohort"),
+            "Participants whose name, TRN or e-mail changed": moved("full_name")
+            | moved("teacher_reference_number")
+            | moved("email"),
+        }
+        for words, condition in kinds.items():
+            self._count(words, pairs, condition)
+        self._count(
+            "Participants of whom something else changed",
+            pairs,
+            ~pl.any_horizontal(list(kinds.values())).fill_null(False),
+        )
 
     def _transfers(self, new: pl.DataFrame, own_name: str) -> None:
         to_us, from_us = (pl.col(name).eq_missing(own_name) for name in ("joining_provider", "leaving_provider"))
@@ -85,8 +106,8 @@ _ADDED = {
 @dataclass(frozen=True)
 class StandsOut:
     """What to look at. unpartnered: schools that have chosen this provider for somebody and have no partnership with it in the
-    contract period: urn, name, cohort. awaiting: submitted declarations that wait for an induction start: school_urn,
-    declarations. idle: mentors in training who mentor none of this provider's ECTs: how many."""
+    contract period: urn, name, cohort. awaiting: submitted declarations that wait for an induction start: school_urn, name,
+    declarations. idle: mentors in training, their funding not ended, who mentor none of this provider's ECTs: how many."""
 
     unpartnered: pl.DataFrame
     awaiting: pl.DataFrame
@@ -97,7 +118,7 @@ class StandsOut:
 READ: dict[ExtractFile, tuple[str, ...]] = {
     extracts.PARTICIPANTS: (
         "id", "participant_type", "school_urn", "mentor_id", "participant_status", "training_status",
-        "overall_induction_start_date",
+        "overall_induction_start_date", "mentor_funding_end_date",
     ),
     extracts.DECLARATIONS: ("participant_id", "state", "course_identifier", "lead_provider_name"),
     extracts.PARTNERSHIPS: ("school_id", "cohort"),
@@ -122,12 +143,18 @@ def stands_out(files: dict[str, pl.DataFrame], own_name: str) -> StandsOut:
     )
     waiting = waiting.filter(pl.col("overall_induction_start_date").is_null())
     now = pl.col("participant_status").is_in(["joining", "active", "leaving"])
-    mentors = people.filter((pl.col("participant_type") == "mentor") & now & (pl.col("training_status") == "active"))
-    with_somebody = ects.filter(now).select(id="mentor_id").drop_nulls()
+    mentors = people.filter(
+        (pl.col("participant_type") == "mentor") & now & (pl.col("training_status") == "active")
+        & pl.col("mentor_funding_end_date").is_null()
+    )  # fmt: skip
+    with_somebody = ects.select(id="mentor_id").drop_nulls()
+    names = files["schools"].select("urn", "name").unique("urn")
     return StandsOut(
         schools.filter(~pl.col("has_own"))
         .select("urn", "name", "cohort")
         .sort("cohort", "urn", descending=[True, False]),
-        waiting.group_by("school_urn").len("declarations").sort("declarations", "school_urn", descending=[True, False]),
+        joined(
+            waiting.group_by("school_urn").len("declarations"), names.rename({"urn": "school_urn"}), "school_urn"
+        ).sort("declarations", "school_urn", descending=[True, False]),
         mentors.join(with_somebody, on="id", how="anti").height,
     )

@@ -21,14 +21,19 @@ _PRICED_BY = (
 )  # fmt: skip
 
 
+BEYOND = "Beyond the last band of your contract: accepted if you declare it, and paid nothing."
+
+
 @dataclass(frozen=True)
 class Forecast:
-    """rows: FORECAST's, all text. totals: statement_month, contract_period, deadline_date (day), state, declarations, pence.
+    """rows: FORECAST's, all text. totals: statement_month, contract_period, deadline_date (day), state, declarations, pence,
+    over: how many of them are beyond the last band. reasons: the same of what is blocked, by in_the_way in place of state.
     closing: of what is possible: statement_month, contract_period, closes_on (day): the last day as which it may be dated,
     where that is still to come before the deadline, else the deadline; declarations, pence."""
 
     rows: pl.DataFrame
     totals: pl.DataFrame
+    reasons: pl.DataFrame
     closing: pl.DataFrame
 
 
@@ -43,9 +48,9 @@ def forecast(
     accounts = replace(accounts, chosen=chosen)
     on_chosen = pl.col("statement_id").is_in(chosen.implode())
     there = accounts.declarations.filter(on_chosen)
-    rows = candidates.filter(on_chosen).with_row_index("place").with_columns(
-        declaration_id=pl.format("{}", pl.col("place").cast(pl.String).str.zfill(9))
-    )  # fmt: skip
+    # The next places go to what is possible, by the day as which it is dated: as a statement gives them; then to what is blocked.
+    rows = candidates.filter(on_chosen).sort(~pl.col("is_possible"), "declaration_date", maintain_order=True)
+    rows = rows.with_row_index("place").with_columns(declaration_id=pl.col("place").cast(pl.String).str.zfill(9))
     rows = joined(joined(rows, names, "participant_id"), schools, "school_id")
     possible = rows.filter("is_possible")
     worth = _priced(accounts, there, possible)
@@ -57,22 +62,28 @@ def forecast(
             part.join(prices, on=["statement_id", "declaration_id"], maintain_order="left")
             for part, prices in ((possible, worth), (rows.filter(~pl.col("is_possible")), more))
         ]
-    ).with_columns(state=state)
+    ).with_columns(state=state, in_the_way=pl.coalesce("in_the_way", pl.when("is_over").then(pl.lit(BEYOND))))
     every = pl.concat([_shown(declared), _shown(offered)])
     key = ["statement_month", "contract_period", "deadline_date"]
-    totals = (
-        every.group_by(*key, "state").agg(pl.len().alias("declarations"), pl.col("pence").sum()).sort(*key, "state")
+    counts = (
+        pl.len().alias("declarations"),
+        pl.col("pence").sum(),
+        pl.col("is_over").sum().cast(pl.Int64).alias("over"),
     )
+    totals = every.group_by(*key, "state").agg(counts).sort(*key, "state")
+    reasons = every.filter(pl.col("state") == "blocked").group_by(*key, "in_the_way").agg(counts)
+    reasons = reasons.sort("declarations", "in_the_way", descending=[True, False])
     is_closing = pl.col("window_closes").is_between(today, pl.col("deadline_date"))
     closes = pl.when(is_closing).then("window_closes").otherwise("deadline_date").alias("closes_on")
     closing = every.filter(pl.col("state") == "possible").group_by("statement_month", "contract_period", closes).agg(
         pl.len().alias("declarations"), pl.col("pence").sum()
     )  # fmt: skip
-    return Forecast(_written(every), totals, closing.sort("statement_month", "contract_period", "closes_on"))
+    return Forecast(_written(every), totals, reasons, closing.sort("statement_month", "contract_period", "closes_on"))
 
 
 def _priced(accounts: Accounts, there: pl.DataFrame, offered: pl.DataFrame) -> pl.DataFrame:
-    """statement_id, declaration_id, pence (uplift included) of what is there and what is offered. The offered take the next places,
+    """statement_id, declaration_id, pence (uplift included), is_over (beyond the last band) of what is there and what is
+    offered. The offered take the next places,
     in their order: dated after all that is there."""
     latest = pl.max_horizontal(there["declaration_date"].max(), offered["declaration_date"].max())
     entries = offered.with_columns(line_type=pl.lit("output"), declaration_date=latest, created_at=latest)
@@ -82,7 +93,8 @@ def _priced(accounts: Accounts, there: pl.DataFrame, offered: pl.DataFrame) -> p
     both = pl.concat([there.select(_PRICED_BY), entries.select(_PRICED_BY)], how="vertical_relaxed")
     figures = compute_figures(replace(accounts, declarations=both))
     paid = figures.declarations.filter(pl.col("line_type") == "output")
-    return paid.select("statement_id", "declaration_id", pence=pl.col("pence") + pl.col("uplift_pence"))
+    is_over = pl.col("nothing_because").eq_missing(pl.lit("over-volume")).alias("is_over")
+    return paid.select("statement_id", "declaration_id", is_over, pence=pl.col("pence") + pl.col("uplift_pence"))
 
 
 def _declared(there: pl.DataFrame, accounts: Accounts) -> pl.DataFrame:
@@ -100,7 +112,7 @@ def _declared(there: pl.DataFrame, accounts: Accounts) -> pl.DataFrame:
 
 def _shown(rows: pl.DataFrame) -> pl.DataFrame:
     shown = [name for name in FORECAST.columns if name != "expected_amount"]
-    return rows.select(*shown, pl.col("pence").cast(pl.Int64)).cast({"contract_period": pl.Int64})
+    return rows.select(*shown, "is_over", pl.col("pence").cast(pl.Int64)).cast({"contract_period": pl.Int64})
 
 
 def _written(rows: pl.DataFrame) -> pl.DataFrame:
