@@ -64,6 +64,10 @@ class Installation:
     def lead_providers(self) -> list[LeadProvider]:
         return [LeadProvider(*row) for row in self.records.lead_providers()]
 
+    def ever_provided_for(self) -> list[LeadProvider]:
+        """Those who have left the records, too: what is kept of them goes when its time has come."""
+        return [LeadProvider(*row) for row in self.records.mailboxes()]
+
     def lead_provider(self, name: str) -> LeadProvider:
         """By slug or id, or by a name that is one provider's alone. Raises ExchangeError (NO-PROVIDER)."""
         known = self.lead_providers()

@@ -164,7 +164,7 @@ class LocalMailbox:
         with _carrying():
             if content is None:
                 (self.root / path).unlink(missing_ok=True)
-            elif self._own(path) != content:
+            elif self._own(path, len(content) + 1) != content:
                 self.put(path, content)
 
     def add_refusals(self, new: list[Refusal]) -> None:
@@ -172,8 +172,8 @@ class LocalMailbox:
             before = self._own(f"{FROM_DFE}/{REFUSED}") or b""
             self.put(f"{FROM_DFE}/{REFUSED}", with_refusals(before, new))
 
-    def _own(self, path: str) -> bytes | None:
-        """A small plain file of ours under from-dfe; None where there is none."""
+    def _own(self, path: str, most: int = MOST_BYTES) -> bytes | None:
+        """A plain file of ours under from-dfe, at most so many bytes of it; None where there is none."""
         try:
             descriptor = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -183,7 +183,7 @@ class LocalMailbox:
                 raise
             return None
         with os.fdopen(descriptor, "rb") as handle:
-            return handle.read(MOST_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+            return handle.read(most) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

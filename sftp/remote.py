@@ -179,11 +179,19 @@ class SftpMailbox:
 
     def put_or_remove(self, path: str, content: bytes | None) -> None:
         with self._carrying():
-            before = self._read(path)
-            if content is None and before is not None:
-                self._client.remove(self._at(path))
-            elif content is not None and before != content:
+            if content is None:
+                if self._has(self._at(path)):
+                    self._client.remove(self._at(path))
+            elif not self._is(path, content):
                 self._write(path, io.BytesIO(content))
+
+    def _is(self, path: str, content: bytes) -> bool:
+        """Whether a file under from-dfe has this content; it is read only where it is as long."""
+        if not self._has(self._at(path)) or self._client.stat(self._at(path)).st_size != len(content):
+            return False
+        with self._client.open(self._at(path), "rb") as handle:
+            handle.prefetch(len(content))
+            return bool(handle.read() == content)
 
     def add_refusals(self, new: list[Refusal]) -> None:
         path = f"{FROM_DFE}/{REFUSED}"

@@ -21,7 +21,8 @@ LAST_FILE = "manifest.json"
 @dataclass(frozen=True)
 class Set:
     """What a set says of itself. number: of this lead provider's extracts, from 1. before: the digests of the CSV files of the
-    set before, and as of when that was; None: there is none. changes: the change set's folder in the mailbox. kept_days: how long that is kept."""
+    set before, and as of when that was; None: there is none. changes: the change set's folder in the mailbox. kept_days: how
+    long that is kept."""
 
     lead_provider_id: str
     lead_provider_name: str

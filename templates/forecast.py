@@ -22,6 +22,7 @@ def forecast_page(lead_provider_name: str, forecast: Forecast | None) -> str:
                 "month": month_words(year, number), "file": f"{month}.csv", "contract_period": period, "deadline": deadline,
                 "states": [(words, by_state.get(state)) for state, words in _STATES.items()],
                 "over": sum(row["over"] for row in by_state.values()),
+                "again": sum(row["again"] for row in by_state.values()),
                 "reasons": forecast.reasons.filter(own).to_dicts(),
                 "closing": forecast.closing.filter(own).to_dicts(),
             }
@@ -32,9 +33,17 @@ def forecast_page(lead_provider_name: str, forecast: Forecast | None) -> str:
         "forecast.html",
         lead_provider_name=lead_provider_name,
         statements=statements,
-        sums={state: (int(rows["declarations"].sum()), int(rows["pence"].sum())) for state, rows in sums.items()},
+        sums={
+            state: (_once(rows, "declarations", "again"), _once(rows, "pence", "pence_again"))
+            for state, rows in sums.items()
+        },
         closes=first.to_dicts(),
     )
+
+
+def _once(totals: pl.DataFrame, column: str, again: str) -> int:
+    """A sum that counts what stands under two statements once."""
+    return int(totals.select(pl.col(column).cast(pl.Int64).sum() - pl.col(again).cast(pl.Int64).sum()).item())
 
 
 _STATES = {

@@ -36,6 +36,23 @@ class Extracts(Asking):
         same = (c.lead_provider_id == last.c.lead_provider_id) & (c.number == last.c.number)
         return {row[0]: ExtractSet(*row) for row in self._all(select(*_SET).join(last, same))}
 
+    def change_sets(self) -> dict[str, list[str]]:
+        """Lead provider → folders of all its change sets that are kept, by name."""
+        c = extract_sets.c
+        found: dict[str, list[str]] = {}
+        query = select(c.lead_provider_id, c.path).where(c.path.is_not(None), c.purged_at.is_(None))
+        for lead_provider_id, path in self._all(query.order_by(c.path)):
+            found.setdefault(lead_provider_id, []).append(path)
+        return found
+
+    def last_names(self) -> dict[str, str]:
+        """Lead provider → the last, by name, of all folders of change sets that it was ever given."""
+        c = extract_sets.c
+        rows = self._all(
+            select(c.lead_provider_id, func.max(c.path)).where(c.path.is_not(None)).group_by(c.lead_provider_id)
+        )
+        return dict(map(tuple, rows))
+
     def requests(self) -> dict[str, list[str]]:
         """Lead provider → submissions whose requests no extract has answered yet."""
         c = extract_requests.c

@@ -21,6 +21,14 @@ class RecordsKept(Asking):
         )
         return [tuple(row) for row in self._all(query.order_by(c.name, c.lead_provider_id))]
 
+    def mailboxes(self) -> list[tuple[str, str, bool, str]]:
+        """The same of every lead provider that ever had a mailbox, whoever has left the records among them."""
+        m, p = mailboxes.c, lead_providers.c
+        query = select(m.lead_provider_id, m.name, func.coalesce(p.vat_registered, False), m.slug).outerjoin(
+            lead_providers, p.lead_provider_id == m.lead_provider_id
+        )
+        return [tuple(row) for row in self._all(query.select_from(mailboxes).order_by(m.name, m.lead_provider_id))]
+
     def as_of(self) -> datetime | None:
         """The instant of which DfE's records speak: as their last extract says, else when it was loaded."""
         found = self._all(select(func.max(records_imports.c.import_id)))[0][0]

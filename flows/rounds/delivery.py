@@ -12,7 +12,7 @@ from flows.installation import Installation, LeadProvider
 from flows.rounds.places import FULL, full_folder
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
-from sftp.mailbox import Mailbox
+from sftp.mailbox import Mailbox, MailboxError
 from sftp.refusals import Refusal
 from templates.receipt import LAST_FILE
 
@@ -20,13 +20,28 @@ INDEX = "from-dfe/index.csv"
 
 
 def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> int:
-    """Deliver every folder that the mailbox is owed. Returns how many. The caller holds the mailbox.
+    """Deliver every folder that the mailbox is owed. Returns how many. The caller holds the mailbox. Raises MailboxError, after the
+    others, where one is not in the store.
 
     Folders first, then the index that lists them, then our own note of it: cut anywhere, the next round repeats.
     """
     owed = installation.deliveries.owed(provider.lead_provider_id)
     if not owed:
         return 0
+    lost = [delivery for delivery in owed if not _in_outbox(installation, delivery).is_dir()]
+    owed = [delivery for delivery in owed if delivery not in lost]
+    if owed:
+        _deliver(installation, provider, mailbox, owed, now)
+    if lost:
+        raise MailboxError(
+            f"{len(lost)} folders that are owed are not in the store, {lost[0].path} the first: put them back from a backup"
+        )
+    return len(owed)
+
+
+def _deliver(
+    installation: Installation, provider: LeadProvider, mailbox: Mailbox, owed: list[DeliveryRow], now: datetime
+) -> None:
     there = installation.deliveries.index(provider.lead_provider_id)
     for delivery in owed:
         mailbox.deliver(delivery.path, _in_outbox(installation, delivery), delivery.last_file)
@@ -36,7 +51,6 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
     mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
     mailbox.settle([*(delivery.path for delivery in owed), INDEX])
     installation.deliveries.delivered(numbered, now)
-    return len(owed)
 
 
 def deliver_again(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> int:

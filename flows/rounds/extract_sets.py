@@ -36,11 +36,13 @@ def _memory_folder(full: Path) -> Path:
 
 @dataclass
 class ExtractInTheMaking:
-    """One lead provider's. last: the set before. answers: submissions that asked for it."""
+    """One lead provider's. last: the set before. last_name: the last folder of a change set that it was given. answers: submissions
+    that asked for it."""
 
     installation: Installation
     provider: LeadProvider
     last: ExtractSet | None
+    last_name: str | None
     answers: list[str]
     now: datetime
     story: Story = field(default_factory=Story)
@@ -63,12 +65,10 @@ class ExtractInTheMaking:
     def _next_stamp(self) -> datetime:
         """The instant of this delivery, to the second, later than the one before."""
         now = self.now.replace(microsecond=0)
-        if self.last is None:
-            return now
-        before = self.last.as_of.replace(microsecond=0)
-        if self.last.path:
-            before = datetime.strptime(self.last.path.rsplit("/", 1)[1], _STAMP).replace(tzinfo=UTC)
-        return max(now, before + timedelta(seconds=1))
+        taken = [self.last.as_of.replace(microsecond=0)] if self.last else []
+        if self.last_name:
+            taken.append(datetime.strptime(self.last_name.rsplit("/", 1)[1], _STAMP).replace(tzinfo=UTC))
+        return max([now, *(each + timedelta(seconds=1) for each in taken)])
 
     def file_before(self, file: ExtractFile) -> pl.DataFrame | None:
         """One file of the set before; None where there is none."""
@@ -145,10 +145,12 @@ class ExtractInTheMaking:
         }
 
 
-def sweep(installation: Installation, lead_provider_id: str, stands: str) -> None:
-    """Remove full sets that others have replaced. The caller holds the mailbox. stands: the SHA-256 of the one that stays."""
-    folder = (installation.outbox / lead_provider_id / FULL).parent
+def sweep(installation: Installation, lead_provider_id: str, stands: str, kept: list[str]) -> None:
+    """Remove full sets that others have replaced, and change sets that a cut left unpromised. The caller makes the extracts,
+    and holds the mailbox. stands: the SHA-256 of the full set that stays. kept: folders of change sets that stay."""
+    folder = installation.outbox / lead_provider_id / FOLDER
     full = full_folder(installation.outbox, lead_provider_id, stands)
-    for each in (*folder.glob("full.*"), *folder.glob("memory.*")):
-        if each not in (full, _memory_folder(full)):
+    stay = {full, _memory_folder(full), *(installation.outbox / lead_provider_id / path for path in kept)}
+    for each in (*folder.glob("full.*"), *folder.glob("memory.*"), *folder.glob("changes/*")):
+        if each not in stay:
             shutil.rmtree(each, ignore_errors=True)

@@ -53,12 +53,15 @@ def _round(
         return
     now = installation.now(as_of)
     last, asked = installation.extracts.last_of_all(), installation.extracts.requests()
+    names = installation.extracts.last_names()
     making: dict[str, ExtractInTheMaking] = {}
     for provider in providers:
         own = provider.lead_provider_id
 
         def start(provider: LeadProvider = provider, own: str = own) -> None:
-            making[own] = ExtractInTheMaking(installation, provider, last.get(own), asked.get(own, []), now)
+            making[own] = ExtractInTheMaking(
+                installation, provider, last.get(own), names.get(own), asked.get(own, []), now
+            )
 
         _guarded(done, provider, start)
     _write_all(installation, making, now, len(providers) == len(everybody), done)
@@ -106,7 +109,8 @@ def _deliver(
             done.troubles.append(f"{provider.slug}: {error}")
             return
         if stands := installation.extracts.last_of_all().get(provider.lead_provider_id):
-            sweep(installation, provider.lead_provider_id, stands.sha256)
+            own = provider.lead_provider_id
+            sweep(installation, own, stands.sha256, installation.extracts.change_sets().get(own, []))
 
 
 def _guarded(done: ExtractsRound, provider: LeadProvider, act: Callable[[], None], what: str = "its extract") -> bool:

@@ -47,14 +47,15 @@ WITH_KEYS = ("keys", *HOST_KEYS, SECRET_FILE)
 def backup(installation: Installation, folder: Path, now: datetime) -> dict[str, Any]:
     """Copy everything to a folder; into one that holds an earlier copy only what is new is copied. Returns the manifest.
 
-    Rounds wait while the database and to-dfe are copied, so that a file is in one of them; the store only ever grows.
+    Rounds wait while the database and to-dfe are copied, so that a file is in one of them; housekeeping and
+    extracts, which remove things from the store, wait to the end.
     """
     _demand_sqlite(installation)
     _demand_ours(installation, folder)
     keep_private(folder)
     before = _known_digests(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
-    with _alone(installation, KEEPING):  # nothing is removed meanwhile
+    with _alone(installation, KEEPING, "extracts"):  # nothing is removed meanwhile
         _copy(installation, folder)
     listed = _listed(folder, before)
     listed.write_csv(folder / LISTING)

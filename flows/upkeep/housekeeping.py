@@ -40,7 +40,7 @@ def _keep(installation: Installation, now: datetime, done: HousekeepingRound) ->
     changes: dict[str, list[ExtractSet]] = {}
     for made in installation.extracts.aged(now - timedelta(days=installation.settings.keep_changes_days)):
         changes.setdefault(made.lead_provider_id, []).append(made)
-    for provider in installation.lead_providers():
+    for provider in installation.ever_provided_for():
         own = aged.get(provider.lead_provider_id, [])
         if own:
             _of_mailbox(installation, provider, own, now, done)

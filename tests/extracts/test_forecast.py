@@ -147,6 +147,8 @@ def test_the_second_statement_ahead_is_for_what_is_declared_after_the_firsts_dea
     assert not extracts_round(installation, instant(NOW), [provider]).troubles
     second = forecast(installation, provider, "2027-04").filter(pl.col("state") == "possible")
     assert second.height > 20 and set(second["deadline_date"]) == {"2027-01-31"}
+    page = (box(installation, provider) / "from-dfe/forecast/index.html").read_text()
+    assert "of these stand under an earlier statement" in page
     at = "2027-01-15T10:00:00Z"
     statements_round(installation, instant("2027-01-01T00:10:00Z"))
     open_now = second.filter(pl.col("window_opens") <= at[:10])

@@ -12,6 +12,7 @@ import pytest
 
 from data.holdings import load_declarations, load_holdings
 from flows.clock import instant
+from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider, open_installation
 from flows.rounds import extracts
 from flows.rounds.extract_sets import ExtractInTheMaking
@@ -334,3 +335,78 @@ def test_instants_are_those_of_the_delivery(installation: Installation, provider
     assert set(schools["created_at"]) == set(schools["updated_at"]) == {NIGHT}
     people = pl.read_csv(full(installation, provider) / "participants.csv", infer_schema=False)
     assert all(datetime.fromisoformat(moment) < instant(NIGHT) for moment in people["updated_at"])
+
+
+def test_a_copy_made_during_a_round_of_extracts_waits_for_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would hold a database that names a set which the store has let go of."""
+    monkeypatch.setattr("flows.upkeep.backup.PATIENCE_SECONDS", 0)
+    with installation.database.only_one("extracts"), pytest.raises(ExchangeError, match="BUSY"):
+        backup(installation, installation.settings.home.parent / "copy", instant(NIGHT))
+
+
+def test_a_folder_that_is_owed_and_not_in_the_store_is_told_and_stays_owed(
+    installation: Installation, provider: LeadProvider
+) -> None:
+    put(installation, provider, "requests.csv", "request\nextract\n")
+    intake_round(installation, instant(NOW))
+    with installation.database.write() as connection:
+        connection.exec_driver_sql("UPDATE deliveries SET delivered_at = NULL, sequence = NULL WHERE what = 'extract'")
+    for each in (installation.outbox / provider.lead_provider_id / "from-dfe/extracts").glob("full.*"):
+        shutil.rmtree(each)
+    done = intake_round(installation, instant("2026-12-14T10:01:00Z"))
+    assert any("not in the store" in trouble for trouble in done.troubles)
+    assert [each.path for each in installation.deliveries.owed(provider.lead_provider_id)] == ["from-dfe/extracts/full"]
+    assert "not in the store" in extracts_round(installation, instant(NIGHT), [provider]).troubles[0]
+    assert not installation.deliveries.owed(provider.lead_provider_id) and is_whole(full(installation, provider))
+
+
+def test_what_a_cut_left_of_a_change_set_does_not_stay(
+    installation: Installation, provider: LeadProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Personal data that nothing knows of would be kept for ever."""
+    extracts_round(installation, instant("2026-12-14T04:00:00Z"), [provider])
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider)[:2].write_csv())
+    intake_round(installation, instant(NOW))
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise OSError(5, "cut off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("data.ledger.extracts.Extracts.add", staticmethod(killed))
+        assert extracts_round(installation, instant(NIGHT), [provider]).troubles
+    kept = installation.outbox / provider.lead_provider_id / "from-dfe/extracts/changes"
+    assert [path.name for path in kept.iterdir()] in ([], ["20261215T040000Z"])
+    assert not extracts_round(installation, instant("2026-12-16T04:00:00Z"), [provider]).troubles
+    assert [path.name for path in kept.iterdir()] == ["20261216T040000Z"]
+
+
+def test_change_sets_of_a_lead_provider_that_left_the_records_go_too(
+    installation: Installation, provider: LeadProvider
+) -> None:
+    for day in ("2026-12-14T04:00:00Z", "2026-12-15T04:00:00Z"):
+        put(installation, provider, "requests.csv", "request\nextract\n")
+        intake_round(installation, instant(day))
+    (changes,) = change_sets(installation, provider)
+    with installation.database.write() as connection:
+        connection.exec_driver_sql(
+            "DELETE FROM lead_providers WHERE lead_provider_id = ?", (provider.lead_provider_id,)
+        )
+    assert provider.slug not in {each.slug for each in installation.lead_providers()}
+    housekeeping(installation, instant("2027-12-15T04:00:00Z"))
+    assert not changes.exists()
+    assert not (installation.outbox / provider.lead_provider_id / f"from-dfe/extracts/changes/{changes.name}").exists()
+
+
+def test_a_name_of_a_change_set_is_never_used_again(installation: Installation, provider: LeadProvider) -> None:
+    for name in ("requests.csv", "requests-2.csv"):
+        put(installation, provider, name, "request\nextract\n")
+        intake_round(installation, instant(NOW))
+    for each in (installation.outbox / provider.lead_provider_id / "from-dfe/extracts").glob("full.*"):
+        shutil.rmtree(each)
+    for name in ("requests-3.csv", "requests-4.csv"):
+        put(installation, provider, name, "request\nextract\n")
+        intake_round(installation, instant(NOW))
+    assert "DfE's copy of the extract before was lost" not in (full(installation, provider) / "index.html").read_text()
+    assert [path.name for path in change_sets(installation, provider)] == ["20261214T100001Z", "20261214T100002Z"]

@@ -16,7 +16,7 @@ def statements(view: View) -> pl.DataFrame:
     rows = joined(rows, view.held.versions, "statement_id")
     return rows.select(
         "year", "payment_date", "status", "fee_type", "total", "version",
-        pl.col("month").replace_strict(dict(enumerate(_MONTHS, 1)), return_dtype=pl.String),
+        pl.col("month").replace_strict(dict(enumerate(_MONTHS, 1)), default=None, return_dtype=pl.String),
         (pl.col("status") == "paid").alias("paid"),
         id="statement_id", cohort="contract_period", cut_off_date="deadline_date",
     )  # fmt: skip

@@ -22,7 +22,11 @@ def doubts_of(nation: Nation) -> list[Doubt]:
             held.training_periods.join(spells, on="school_period_id", how="anti")["training_period_id"],
         ),
         (
-            "Times at schools that are not in the records: shown without a school, if at all",
+            "Times at schools of people who are not in the records: not shown",
+            spells.join(held.participants, on="participant_id", how="anti")["school_period_id"],
+        ),
+        (
+            "Times at schools that are not in the records: not shown",
             spells.join(held.schools, on="school_id", how="anti")["school_period_id"],
         ),
         (

@@ -81,7 +81,7 @@ def _undeclared(snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, ne
 def _with_windows(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame) -> pl.DataFrame:
     """Add window_opens, window_closes: whole days as which the row may be dated: in the milestone, in training with this provider,
     before a withdrawal, and (where the order of types counts) after earlier types and before later ones."""
-    place = pl.col("declaration_type").cast(DECLARATION_TYPE).to_physical()
+    place = pl.col("declaration_type").cast(DECLARATION_TYPE, strict=False).to_physical()
     declared = snapshot.declarations.filter(is_live()).join(
         periods.select("training_period_id", *ROLE), on="training_period_id"
     )

@@ -27,7 +27,8 @@ BEYOND = "Beyond the last band of your contract: accepted if you declare it, and
 @dataclass(frozen=True)
 class Forecast:
     """rows: FORECAST's, all text. totals: statement_month, contract_period, deadline_date (day), state, declarations, pence,
-    over: how many of them are beyond the last band. reasons: the same of what is blocked, by in_the_way in place of state.
+    over: how many of them are beyond the last band; again, pence_again: those that are possible for an earlier statement, too.
+    reasons: the same of what is blocked, by in_the_way in place of state.
     closing: of what is possible: statement_month, contract_period, closes_on (day): the last day as which it may be dated,
     where that is still to come before the deadline, else the deadline; declarations, pence."""
 
@@ -51,7 +52,10 @@ def forecast(
     # The next places go to what is possible, by the day as which it is dated: as a statement gives them; then to what is blocked.
     rows = candidates.filter(on_chosen).sort(~pl.col("is_possible"), "declaration_date", maintain_order=True)
     rows = rows.with_row_index("place").with_columns(declaration_id=pl.col("place").cast(pl.String).str.zfill(9))
-    rows = joined(joined(rows, names, "participant_id"), schools, "school_id")
+    # What names a school or partner that is not in the records cannot be shown.
+    rows = joined(joined(rows, names, "participant_id"), schools, "school_id").drop_nulls(
+        ["school_name", "delivery_partner_name"]
+    )
     possible = rows.filter("is_possible")
     worth = _priced(accounts, there, possible)
     more = _priced(accounts, there, pl.concat([possible, rows.filter(~pl.col("is_possible"))]))
@@ -63,12 +67,14 @@ def forecast(
             for part, prices in ((possible, worth), (rows.filter(~pl.col("is_possible")), more))
         ]
     ).with_columns(state=state, in_the_way=pl.coalesce("in_the_way", pl.when("is_over").then(pl.lit(BEYOND))))
-    every = pl.concat([_shown(declared), _shown(offered)])
+    every = _with_again(pl.concat([_shown(declared), _shown(offered)]))
     key = ["statement_month", "contract_period", "deadline_date"]
     counts = (
         pl.len().alias("declarations"),
         pl.col("pence").sum(),
         pl.col("is_over").sum().cast(pl.Int64).alias("over"),
+        pl.col("is_again").sum().cast(pl.Int64).alias("again"),
+        pl.col("pence").filter("is_again").sum().alias("pence_again"),
     )
     totals = every.group_by(*key, "state").agg(counts).sort(*key, "state")
     reasons = every.filter(pl.col("state") == "blocked").group_by(*key, "in_the_way").agg(counts)
@@ -79,6 +85,14 @@ def forecast(
         pl.len().alias("declarations"), pl.col("pence").sum()
     )  # fmt: skip
     return Forecast(_written(every), totals, reasons, closing.sort("statement_month", "contract_period", "closes_on"))
+
+
+def _with_again(rows: pl.DataFrame) -> pl.DataFrame:
+    """is_again: whether the same declaration is possible for an earlier statement of the contract period, too."""
+    whose = ["contract_period", "participant_id", "course_identifier", "declaration_type"]
+    is_possible = pl.col("state") == "possible"
+    first = pl.col("deadline_date").filter(is_possible).min().over(whose)
+    return rows.with_columns(is_again=is_possible & (pl.col("deadline_date") > first))
 
 
 def _priced(accounts: Accounts, there: pl.DataFrame, offered: pl.DataFrame) -> pl.DataFrame:
