@@ -15,6 +15,7 @@ from flows.acts.payments import payment_schedule
 from flows.acts.void import void
 from flows.clock import instant
 from flows.installation import Installation, open_installation
+from flows.rounds.extracts import extracts_round
 from flows.rounds.intake import intake_round
 from flows.rounds.looking import remember_all
 from flows.rounds.statements import statements_round
@@ -112,6 +113,29 @@ def test_postgresql_and_sqlite_end_in_the_same_state(postgres, sample, tmp_path)
     }
     assert {"different-amount", "not-declared", "not-expected"} <= reasons
     assert (tmp_path / "great-out.csv").read_text() == (tmp_path / "lite-out.csv").read_text()
+
+
+def two_nights(settings: Settings, sample: Path) -> dict[str, bytes]:
+    """Extracts, records that change, extracts again: path → content of every CSV file and page that is delivered."""
+    with open_installation(settings) as installation:
+        import_records(installation.database, sample, instant(IMPORTED_AT))
+        assert extracts_round(installation, instant("2026-12-14T04:00:00Z")).troubles == []
+        with installation.database.write() as connection:
+            connection.exec_driver_sql(
+                "UPDATE participants SET full_name = 'Zoë \"Z\" O’Neil, jr' WHERE substr(participant_id, 1, 1) = '0'"
+            )
+            connection.exec_driver_sql("DELETE FROM mentorships WHERE substr(ect_school_period_id, 1, 1) = '1'")
+        assert extracts_round(installation, instant("2026-12-15T04:00:00Z")).troubles == []
+        root = installation.settings.home / "mailboxes"
+        found = [*root.rglob("*.csv"), *root.rglob("*.html")]
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in found if path.name != "index.csv"}
+
+
+def test_extracts_and_forecasts_are_the_same_on_both(postgres, sample, tmp_path):
+    lite = two_nights(Settings(home=tmp_path / "lite"), sample)
+    great = two_nights(Settings(home=tmp_path / "great", database_url=postgres), sample)
+    assert set(lite) == set(great) and len(lite) > 100
+    assert [name for name, content in lite.items() if great[name] != content] == []
 
 
 def sums(text: str) -> tuple:
