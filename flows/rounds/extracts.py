@@ -71,7 +71,7 @@ def _round(
                 f"{each.provider.slug}: the set before is not in the store, so what changed cannot be said"
             )
         _guarded(done, each.provider, lambda each=each: done.made.append(each.finish()))  # type: ignore[misc]
-        _deliver(installation, each.provider, {}, now, done)
+        _guarded(done, each.provider, lambda each=each: _deliver(installation, each.provider, {}, now, done))  # type: ignore[misc]
     _forecasts(installation, [each.provider for each in making.values()], now, done)
 
 

@@ -8,6 +8,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
+from flows.clock import instant
+from flows.installation import open_installation
+from flows.rounds.extracts import extracts_round
+from flows.settings import Settings
 from tests.exchange.test_statement_files import busy_home  # noqa: F401 - a fixture
 from tests.tools import needed
 
@@ -26,11 +30,21 @@ def pages(busy_home: Path) -> dict[str, Path]:  # noqa: F811
         / "2027-01"
         / "v02-open"
     )
+    box = busy_home / "mailboxes" / "alder-teaching-institute"
+    with open_installation(Settings(home=busy_home, seconds_between_looks=0)) as installation:
+        extracts_round(installation, instant("2026-12-16T04:00:00Z"))
+        with installation.database.write() as connection:  # something of every file changes
+            connection.exec_driver_sql("UPDATE participants SET full_name = 'A Very Long Name Of Somebody', trn = NULL")
+            connection.exec_driver_sql("UPDATE schools SET name = 'Renamed ' || name")
+            connection.exec_driver_sql("DELETE FROM mentorships")
+        extracts_round(installation, instant("2026-12-17T04:00:00Z"))
     receipts = busy_home.glob("mailboxes/alder-teaching-institute/from-dfe/receipts/*declarations*/receipt.html")
     return {
         "statement": statement / "statement.html",
         "delivery-partner": sorted((statement / "delivery-partners").glob("*.html"))[0],
         "receipt": sorted(receipts)[0],
+        "extract": box / "from-dfe/extracts/full/index.html",
+        "forecast": box / "from-dfe/forecast/index.html",
     }
 
 
@@ -51,7 +65,7 @@ def page(browser) -> Iterator[Page]:
     opened.close()
 
 
-PAGES = ("statement", "delivery-partner", "receipt")
+PAGES = ("statement", "delivery-partner", "receipt", "extract", "forecast")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -60,6 +74,13 @@ def test_an_accessibility_checker_finds_nothing(pages, page, name):
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert len(found.response["passes"]) > 10
+
+
+@pytest.mark.parametrize("name", ("extract", "forecast"))
+def test_a_page_is_no_wider_than_a_phone(pages, page, name):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(pages[name].as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("name", PAGES)
