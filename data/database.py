@@ -42,7 +42,7 @@ SQLITE_PRAGMAS = (
     "automatic_index=OFF",  # ours are there; one made for a single question costs more than the question
 )
 
-SPARING = ("cache_size=-16384", "mmap_size=0")
+SPARING = ("cache_size=-65536", "mmap_size=0")
 
 
 class Database:

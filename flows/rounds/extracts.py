@@ -77,7 +77,7 @@ def _round(
 
 def _forecasts(installation: Installation, providers: list[LeadProvider], now: datetime, done: ExtractsRound) -> None:
     """What could still be declared, after the extracts: nobody waits for it."""
-    with installation.database.read() as reader:
+    with installation.database.read(is_sparing=len(providers) > 1) as reader:
         near = near_statements(reader, london_day(now))
         for provider in providers:
 

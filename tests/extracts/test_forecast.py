@@ -135,6 +135,24 @@ def test_a_quiet_night_rewrites_nothing_and_a_month_that_is_past_goes(
     assert "2027-01.csv" not in {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.parametrize("left", ["nobody", "nothing to declare"])
+def test_a_provider_with_nothing_to_declare_is_told_so(
+    installation: Installation, provider: LeadProvider, left: str
+) -> None:
+    ours = "SELECT partnership_id FROM partnerships WHERE lead_provider_id = ?"
+    change = {
+        "nobody": f"DELETE FROM training_periods WHERE partnership_id IN ({ours})",
+        "nothing to declare": f"UPDATE training_periods SET schedule_identifier = 'ecf-other' WHERE partnership_id IN ({ours})",
+    }[left]
+    with installation.database.write() as connection:
+        connection.exec_driver_sql(change, (provider.lead_provider_id,))
+    assert not extracts_round(installation, instant(NOW), [provider]).troubles
+    page = (box(installation, provider) / "from-dfe/forecast/index.html").read_text()
+    assert "What could still be declared" in page
+    names = {path.name for path in (box(installation, provider) / "from-dfe/forecast").iterdir()}
+    assert names <= {"index.html", "2027-01.csv"}
+
+
 def test_the_second_statement_ahead_is_for_what_is_declared_after_the_firsts_deadline(
     installation: Installation, provider: LeadProvider
 ) -> None:

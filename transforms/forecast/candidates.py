@@ -48,7 +48,7 @@ def candidates(
     rows = _undeclared(snapshot, periods, own, near)
     rows = _dated(_with_windows(rows, snapshot, periods), now, today)
     if rows.is_empty():
-        return rows.with_columns(is_possible=pl.lit(True), in_the_way=pl.lit(None, pl.String))
+        return _judged(rows, snapshot, lead_provider_id, today, now)
     judged = [
         _judged(part, snapshot, lead_provider_id, day, now if day == today else _noon(day))
         for (day,), part in sorted(rows.partition_by("sent_on", as_dict=True).items())
