@@ -19,7 +19,8 @@ from tests.faults.state import State, state_of
 from tests.faults.worker import Worker
 
 SCALE = 0.001
-NIGHT = "2026-12-16T04:00:00Z"  # a change set for the one who asked, first sets for all others
+# First sets; then change sets; then one that is made in the round that judges who asks for it.
+EVENING, NIGHT, ASKED = "2026-12-14T20:00:00Z", "2026-12-16T04:00:00Z", "2026-12-16T12:00:00Z"
 LATER, AFTER_IT, PAID_AT = "2026-12-15T10:00:00Z", "2027-01-01T00:10:00Z", "2027-01-20T10:00:00Z"
 _PUT_AT = 1_797_000_000  # seconds: files carry the same time in every telling, and with it the same submission ids
 
@@ -75,7 +76,6 @@ def first_home(folder: Path, settings: dict[str, str]) -> None:
             put(installation, provider, "withdrawals.csv", _withdrawal(rows[2:3]))
             put(installation, provider, "expected-payments.csv", _expected(rows[:2]))
             put(installation, provider, "nonsense.txt", "what is this\n")
-        put(installation, first, "requests.csv", "request\nextract\n")  # its set is made in the round that judges it
     shutil.rmtree(folder / "sample")
 
 
@@ -97,8 +97,10 @@ def tell(ground: Ground, worker: Worker, folder: Path) -> dict[str, Stage]:
     rounds = [
         ("intake", "intake", NOW),
         ("open", "statements", NOW),
+        ("evening", "extracts", EVENING),
         ("changed", "statements", LATER),
         ("night", "extracts", NIGHT),
+        ("asked", "intake", ASKED),
         ("payable", "statements", AFTER_IT),
         ("paid", "authorise", PAID_AT),
     ]
@@ -110,6 +112,8 @@ def tell(ground: Ground, worker: Worker, folder: Path) -> dict[str, Stage]:
                     fresh = acceptable_rows(installation, provider)[4:6]
                     put(installation, provider, "declarations-more.csv", fresh.write_csv())
                     put(installation, provider, "expected-payments-more.csv", _expected(fresh))
+            if name == "asked":
+                put(installation, installation.lead_providers()[0], "requests.csv", "request\nextract\n")
             if action == "authorise":
                 with installation.database.read() as reader:
                     statement_id = reader.frame(

@@ -12,7 +12,7 @@ if os.environ.get("FAULTS") == "all":
 
 
 @pytest.mark.parametrize("lives_on", ["sqlite-sftp", "postgresql-sftp"], indirect=True)
-@pytest.mark.parametrize("name", ["intake", "changed", "night"])
+@pytest.mark.parametrize("name", ["intake", "changed"])
 @pytest.mark.parametrize("kind", list(CUTS))
 def test_cut_before_a_request(lives: Lives, name, kind, chance):
     stage = lives.stages[name]

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from tests.faults.lives import Lives
 
-STAGES = ("intake", "changed", "night", "paid")
+STAGES = ("intake", "changed", "paid")
 
 
 def _beside(address: str) -> str:

@@ -41,7 +41,7 @@ def _round(job: Job) -> None:
         if job["action"] == "intake":
             troubles = intake_round(installation, now).troubles
         elif job["action"] == "extracts":
-            troubles = extracts_round(installation, now).troubles
+            troubles = extracts_round(installation, now, installation.lead_providers()[:2]).troubles
         elif job["action"] == "statements":
             done = statements_round(installation, now)
             troubles = done.troubles + done.intake.troubles + done.held_back
