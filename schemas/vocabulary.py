@@ -23,6 +23,7 @@ DECLARATION_TYPE = pl.Enum(DECLARATION_TYPES)
 ROLES = ("ect", "mentor")
 PARTICIPANT_TYPES = {"ecf-induction": "ect", "ecf-mentor": "mentor"}
 COURSE_IDENTIFIERS = tuple(PARTICIPANT_TYPES)
+COURSES = {role: course for course, role in PARTICIPANT_TYPES.items()}
 
 # Role and type of the declarations that mentors may have once mentor funding is on (rule DECL-016).
 FUNDED_MENTOR_TYPES = ("started", "completed")

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from schemas.instants import rfc3339
-from schemas.outbound.extracts import CHANGE, FILES, REMOVED, ExtractFile, change_set_of
+from schemas.outbound.extracts import FILES, REMOVED, ExtractFile, change_set_of
 from templates.folders import as_json, digest, listing, write_csv
 from templates.rendering import INTERFACE_VERSION
 from transforms.extracts.changed import Compared
@@ -69,7 +69,7 @@ class Writing:
         self.is_same &= compared.is_same
         self.counts[file.name] = {
             "rows": compared.now.height,
-            **{word: int((compared.changes[CHANGE] == word).sum()) for word in ("new", "changed")},
+            **{word: compared.count(word) for word in ("new", "changed")},
             "removed": compared.removed.height,
         }
 

@@ -10,10 +10,8 @@ from schemas.columns import parse_instant
 from schemas.frames import joined
 from schemas.instants import day_in_london
 from schemas.lifecycle import state
-from schemas.vocabulary import PARTICIPANT_TYPES
+from schemas.vocabulary import COURSES
 from transforms.extracts.view import OWNER, ROLE, View
-
-_COURSES = {role: course for course, role in PARTICIPANT_TYPES.items()}
 
 
 def declarations(view: View) -> pl.DataFrame:
@@ -30,7 +28,7 @@ def declarations(view: View) -> pl.DataFrame:
         "participant_id", "declaration_type", "declaration_date", "created_at", "updated_at", "delivery_partner_id",
         "evidence_held", "lead_provider_name",
         pl.col("declaration_id").alias("id"),
-        pl.col("participant_type").replace_strict(_COURSES, default=None, return_dtype=pl.String).alias("course_identifier"),
+        pl.col("participant_type").replace_strict(COURSES, default=None, return_dtype=pl.String).alias("course_identifier"),
         pl.when(pl.col("participant_type") == "ect").then("mentor_id").alias("mentor_id"),
         state().alias("state"),
         pl.when(is_own & (pl.col("payment_status") != "voided")).then("payment_statement_id").alias("statement_id"),

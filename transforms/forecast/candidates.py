@@ -16,14 +16,13 @@ from schemas.kinds import KINDS
 from schemas.lifecycle import is_live, statement_month, training_status
 from schemas.needs import Snapshot
 from schemas.rules import breaches, findings
-from schemas.vocabulary import DECLARATION_TYPE, FUNDED_MENTOR_TYPES, PARTICIPANT_TYPES
+from schemas.vocabulary import COURSES, DECLARATION_TYPE, FUNDED_MENTOR_TYPES
 from transforms.changes import act_of_file
 from transforms.facts import ROLE, confirmed, latest, trained
 from transforms.updates import UPDATES
 from transforms.updates.declarations import SEQUENCE_ENFORCED_FROM
 
 _KIND = KINDS["declarations"]
-_COURSES = {role: course for course, role in PARTICIPANT_TYPES.items()}
 _A_DAY = timedelta(days=1)
 # A row that breaks one of these could not be made true by anybody: it is no candidate.
 _NEVER = ("DECL-004", "DECL-008", "DECL-011", "DECL-013", "DECL-014", "DECL-016", "DECL-022")
@@ -45,8 +44,11 @@ def candidates(
     """
     periods = trained(snapshot)
     own = confirmed(periods, lead_provider_id)
-    rows = _undeclared(snapshot, periods, own, near)
-    rows = _dated(_with_windows(rows, snapshot, periods), now, today)
+    live = snapshot.declarations.filter(is_live()).join(
+        periods.select("training_period_id", *ROLE), on="training_period_id"
+    )
+    rows = _undeclared(snapshot, own, live, near)
+    rows = _dated(_with_windows(rows, live), now, today)
     if rows.is_empty():
         return _judged(rows, snapshot, lead_provider_id, today, now)
     judged = [
@@ -56,7 +58,7 @@ def candidates(
     return pl.concat(judged)
 
 
-def _undeclared(snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+def _undeclared(snapshot: Snapshot, own: pl.DataFrame, live: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
     """Every milestone of the schedule that each participant is on, of which no declaration stands, for each near statement of the
     contract period whose deadline is not before the milestone opens."""
     since = own.group_by(ROLE).agg(pl.col("started_on").min().alias("trained_since"))
@@ -72,20 +74,14 @@ def _undeclared(snapshot: Snapshot, periods: pl.DataFrame, own: pl.DataFrame, ne
     rows = joined(rows, flags, "contract_period")
     is_unfunded = (pl.col("participant_type") == "mentor") & pl.col("mentor_funding_enabled")
     rows = rows.filter(~(is_unfunded & ~pl.col("declaration_type").is_in(FUNDED_MENTOR_TYPES)))
-    live = snapshot.declarations.filter(is_live()).join(
-        periods.select("training_period_id", *ROLE), on="training_period_id"
-    )
     return rows.join(live, on=[*ROLE, "declaration_type"], how="anti")
 
 
-def _with_windows(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame) -> pl.DataFrame:
+def _with_windows(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
     """Add window_opens, window_closes: whole days as which the row may be dated: in the milestone, in training with this provider,
     before a withdrawal, and (where the order of types counts) after earlier types and before later ones."""
     place = pl.col("declaration_type").cast(DECLARATION_TYPE, strict=False).to_physical()
-    declared = snapshot.declarations.filter(is_live()).join(
-        periods.select("training_period_id", *ROLE), on="training_period_id"
-    )
-    others = declared.select(*ROLE, place.alias("other"), day=day_in_london(pl.col("declaration_date")))
+    others = live.select(*ROLE, place.alias("other"), day=day_in_london(pl.col("declaration_date")))
     key = [*ROLE, "declaration_type"]
     pairs = rows.select(*key, place.alias("place")).unique().join(others, on=ROLE)
     earlier = pairs.filter(pl.col("other") < pl.col("place")).group_by(key).agg(after=pl.col("day").max())
@@ -136,7 +132,7 @@ def _judged(rows: pl.DataFrame, snapshot: Snapshot, lead_provider_id: str, day: 
     sent = rows.select(
         "row_number",
         "participant_id",
-        pl.col("participant_type").replace_strict(_COURSES, return_dtype=pl.String).alias("course_identifier"),
+        pl.col("participant_type").replace_strict(COURSES, return_dtype=pl.String).alias("course_identifier"),
         "declaration_type",
         rfc3339_text(pl.col("declaration_date")).alias("declaration_date"),
         pl.col("evidence_wanted").str.split(";").list.first().alias("evidence_held"),

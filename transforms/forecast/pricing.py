@@ -9,12 +9,11 @@ from schemas.accounts import Accounts
 from schemas.frames import joined
 from schemas.lifecycle import statement_month
 from schemas.outbound.forecast import FORECAST
-from schemas.vocabulary import DECLARATION_TYPE, PARTICIPANT_TYPES
+from schemas.vocabulary import COURSES, DECLARATION_TYPE
 from transforms.money.amounts import pence_text
 from transforms.money.holding import held_for_prices
 from transforms.money.statements import compute_figures
 
-_COURSES = {role: course for course, role in PARTICIPANT_TYPES.items()}
 _PRICED_BY = (
     "statement_id", "declaration_id", "line_type", "participant_type", "declaration_type", "declaration_date", "created_at",
     "pupil_premium_uplift", "sparsity_uplift",
@@ -119,7 +118,7 @@ def _declared(there: pl.DataFrame, accounts: Accounts) -> pl.DataFrame:
     rows = there.filter(pl.col("line_type") == "output").join(heads, on="statement_id", maintain_order="left")
     nothing, no_day = pl.lit(None, pl.String), pl.lit(None, pl.Date)
     return rows.with_columns(
-        course_identifier=pl.col("participant_type").replace_strict(_COURSES, return_dtype=pl.String),
+        course_identifier=pl.col("participant_type").replace_strict(COURSES, return_dtype=pl.String),
         state=pl.lit("declared"), window_opens=no_day, window_closes=no_day, evidence_wanted=nothing, in_the_way=nothing,
     )  # fmt: skip
 
