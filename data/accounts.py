@@ -46,6 +46,19 @@ JOIN contracts c ON c.lead_provider_id = b.lead_provider_id AND c.contract_perio
 JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = b.band
 """
 
+_PAIRS = """
+SELECT d.declaration_id, d.payment_statement_id, d.clawback_statement_id
+FROM contracts c
+JOIN statements s ON s.contract_id = c.contract_id
+JOIN declarations d ON d.clawback_statement_id = s.statement_id
+WHERE c.lead_provider_id = ?
+"""
+
+
+def clawback_pairs(reader: Reader, lead_provider_id: str) -> pl.DataFrame:
+    """What was clawed back on a lead provider's statements: declaration_id, payment_statement_id, clawback_statement_id."""
+    return reader.frame(_PAIRS, lead_provider_id)
+
 
 def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:
     """The accounts of the statements named, or of all that are not paid."""

@@ -42,7 +42,8 @@ class Column:
     """One column, whatever file or table it stands in.
 
     kind: one of KINDS. meaning: a sentence. words: those allowed, where the list is closed. width: in a sheet, in characters.
-    example: a value as it is to be written, where people write it. found_in: where a provider finds such an id.
+    example: a value as it is to be written, where people write it. found_in: where a provider finds such an id. called: what people
+    call it, where that is not its name in plain letters.
     """
 
     name: str
@@ -52,6 +53,12 @@ class Column:
     width: int = 0
     example: str = ""
     found_in: str = ""
+    called: str = ""
+
+    @property
+    def label(self) -> str:
+        """As people say it, at the head of a sheet."""
+        return self.called or self.name.replace("_", " ").capitalize()
 
     @property
     def shown_width(self) -> int:
@@ -104,19 +111,19 @@ KINDS: dict[str, Kind] = {
 
 _COLUMNS = (
     # Whose, and what
-    Column("lead_provider_id", "id", "The lead provider."),
-    Column("lead_provider_name", meaning="Its name."),
+    Column("lead_provider_id", "id", "The lead provider.", called="Lead provider’s id"),
+    Column("lead_provider_name", meaning="Its name.", called="Lead provider"),
     Column("delivery_partner_id", "id", "The delivery partner.",
-           found_in="id in delivery-partners.csv of your extract"),
-    Column("delivery_partner_name", meaning="Its name.", width=34),
+           found_in="id in delivery-partners.csv of your extract", called="Delivery partner’s id"),
+    Column("delivery_partner_name", meaning="Its name.", width=34, called="Delivery partner"),
     Column("name"),
     Column("slug", "word"),
     Column("school_id", "id"),
     Column("from_school_id", "id"),
     Column("to_school_id", "id"),
     Column("urn", "word"),
-    Column("school_urn", "urn", "The school's URN.", example="123456"),
-    Column("school_name", meaning="The school's name.", width=34),
+    Column("school_urn", "urn", "The school's URN.", example="123456", called="School URN"),
+    Column("school_name", meaning="The school's name.", width=34, called="School"),
     Column("induction_tutor_name"),
     Column("induction_tutor_email"),
     Column("eligible", "flag"),
@@ -134,21 +141,21 @@ _COLUMNS = (
     Column("mentor_funding_enabled", "flag"),
     Column("detailed_evidence_types_enabled", "flag"),
     Column("uplift_fees_enabled", "flag"),
-    Column("schedule_identifier", "word", "The schedule.", SCHEDULE_IDENTIFIERS),
+    Column("schedule_identifier", "word", "The schedule.", SCHEDULE_IDENTIFIERS, called="Schedule"),
     Column("start_date", "day"),
     Column("milestone_date", "day"),
     Column("year", "integer"),
     Column("month", "integer"),
-    Column("statement_month", "month", "The statement's month.", example="2026-01"),
+    Column("statement_month", "month", "The statement's month.", example="2026-01", called="Month"),
     # People and their training
     Column("participant_id", "id", "The participant.",
-           found_in="id in participants.csv of your extract"),
+           found_in="id in participants.csv of your extract", called="Participant’s id"),
     Column("from_participant_id", "id"),
     Column("to_participant_id", "id"),
-    Column("participant_type", "word", "An ECT's or a mentor's training.", ROLES),
+    Column("participant_type", "word", "An ECT's or a mentor's training.", ROLES, called="ECT or mentor"),
     Column("course_identifier", "word", "An ECT's or a mentor's training.", COURSE_IDENTIFIERS),
-    Column("trn", "trn", "Teacher reference number.", example="0123456"),
-    Column("full_name", meaning="The participant's name.", width=26),
+    Column("trn", "trn", "Teacher reference number.", example="0123456", called="TRN"),
+    Column("full_name", meaning="The participant's name.", width=26, called="Name"),
     Column("ect_training_record_id", "id"),
     Column("mentor_training_record_id", "id"),
     Column("ect_first_became_eligible_at", "instant"),
@@ -178,10 +185,10 @@ _COLUMNS = (
     Column("withdrawal_reason", "word"),
     Column("deferred_at", "instant"),
     Column("deferral_reason", "word"),
-    Column("mentor_id", "id", "An ECT's mentor at the time."),
+    Column("mentor_id", "id", "An ECT's mentor at the time.", called="Mentor’s id"),
     # Declarations
     Column("declaration_id", "id", "The declaration.",
-           found_in="id in declarations.csv of your extract, or results.csv of the receipt"),
+           found_in="id in declarations.csv of your extract, or results.csv of the receipt", called="Declaration’s id"),
     Column("declaration_type", "word", "The type of declaration.", DECLARATION_TYPES),
     Column("declaration_date", "instant", "When the engagement was."),
     Column("evidence_held", "word", "The evidence held."),
@@ -190,7 +197,7 @@ _COLUMNS = (
     Column("payment_statement_id", "id"),
     Column("clawback_statement_id", "id"),
     Column("state", "word", "The declaration's state when this version was made.", STATES),
-    Column("line_type", "word", "In which capacity the declaration is on this statement.", LINE_TYPES),
+    Column("line_type", "word", "In which capacity the declaration is on this statement.", LINE_TYPES, called="Counted as"),
     Column("your_reference", meaning="Your reference, as sent."),
     Column("reason", "word"),  # of a deferral or withdrawal
     Column("request", "word", "What you ask for.", REQUESTS, example="extract"),
@@ -209,33 +216,39 @@ _COLUMNS = (
     Column("service_fee_ratio", "ratio"),
     Column("band", "word", "The contract's band."),
     Column("capacity", "integer"),
-    Column("statement_id", "id", "The statement.", found_in="id in statements.csv of your extract"),
+    Column("statement_id", "id", "The statement.", found_in="id in statements.csv of your extract", called="Statement’s id"),
     Column("fee_type", "word", words=FEE_TYPES),
-    Column("deadline_date", "day", "The last day for declarations, in London."),
+    Column("deadline_date", "day", "The last day for declarations, in London.", called="Deadline"),
     Column("payment_date", "day", "The day of payment."),
-    Column("status", "word", "open: provisional. payable: final. paid: authorised for payment.", STATEMENT_STATUSES),
+    Column("status", "word", "open: so far. payable: closed to declarations. paid: authorised for payment.", STATEMENT_STATUSES),
     Column("marked_as_paid_at", "instant"),
     Column("version", "integer", "Its version, from 1."),
     Column("line", "integer", "The line's number; the total comes last."),
-    Column("section", "word", "What the line is for.", SECTIONS),
+    Column("section", "word", "What the line is for.", SECTIONS, called="What it is for"),
     Column("count", "count", "How many declarations."),
     Column("rate", "rate", "What one of them is worth, exact. Pounds."),
     Column("amount", "money", "What the line comes to.", example="-250.00"),
-    Column("uplift_amount", "money", "The uplift that it earns or gives back."),
-    Column("share_rate", "average", "The same on the delivery partners' basis in force, to six places."),
-    Column("share_amount", "money", "What it adds to its delivery partner's share, uplift apart."),
+    Column("uplift_amount", "money", "The uplift that it earns; negative where it is clawed back.", called="Uplift"),
+    Column("share_rate", "average", "The same on the delivery partners' basis in force, to six places.",
+           called="Rate of the share"),
+    Column("share_amount", "money", "What it adds to its delivery partner's share, uplift apart.",
+           called="Delivery partner’s share"),
+    Column("pair_statement_id", "id", "Of a clawback, the statement that paid; of what was clawed back, the one that does so.",
+           called="The other statement’s id"),
+    Column("description", meaning="What an adjustment is for.", width=40),
     Column("adjustment_id", "id"),
     Column("payment_type", "word"),  # what an adjustment is for, as DfE says
     Column("total", "money"),
     # What was expected, and what has changed
-    Column("expected_amount", "money", "What you expect; 0.00 where it is not on your list.", example="119.40"),
-    Column("due_amount", "money", "What this statement holds for it, uplift included, before VAT."),
+    Column("expected_amount", "money", "What you expect; 0.00 where it is not on your list.", example="119.40",
+           called="You expected"),
+    Column("due_amount", "money", "What this statement holds for it, uplift included, before VAT.", called="Due"),
     Column("difference", "money"),
-    Column("reason_code", "word", "Why they differ.", CODES),
+    Column("reason_code", "word", "Why they differ.", CODES, called="Reason, as a code"),
     Column("what_to_do", "sentence", "What to do about it."),
     Column("change", "word", "Against the version before.", CHANGES),
-    Column("amount_before", "money", "What it came to before, uplift included."),
-    Column("amount_now", "money", "What it comes to now."),
+    Column("amount_before", "money", "What it came to before, uplift included.", called="Before"),
+    Column("amount_now", "money", "What it comes to now.", called="Now"),
     Column("what_changed", "sentence", "The same in words."),
     # Files and what became of them
     Column("submission_id", "submission"),
@@ -319,7 +332,7 @@ _COLUMNS = (
     Column("record_id", "id"),
     Column("column_name", "word"),
     # Instants of the records and of ours
-    Column("created_at", "instant", "When the declaration was made."),
+    Column("created_at", "instant", "When the declaration was made.", called="Declared at"),
     Column("updated_at", "instant"),
     Column("changed_at", "instant"),
     Column("merged_at", "instant"),

@@ -24,8 +24,8 @@ UNKNOWN = Reason(
 )
 CLAWED_BACK_HERE = Reason(
     "clawed-back",
-    "Taken back",
-    "This statement takes back what the statement for {paid_on} paid for it.",
+    "Clawed back",
+    "This statement claws back what the statement for {paid_on} paid for it.",
     "Nothing, if you voided it. If you did not, ask DfE about declaration {declaration_id}.",
 )
 OVER_CAPACITY = Reason(
@@ -38,7 +38,7 @@ DIFFERENT_AMOUNT = Reason(
     "different-amount",
     "A different amount",
     "Due at {used}.{guess}",
-    "Compare band, rate and uplift. Amounts are before VAT.",
+    "Use {used}, before VAT.",
 )
 DIFFERENT_PARTNER = Reason(
     "different-delivery-partner",
@@ -63,6 +63,12 @@ SIMPLY_ANOTHER = (
     "That is the delivery partner of the partnership under which the participant trained when it was declared."
 )
 AGREED = Reason("agreed", "Agreed", "Due as you expected.", "Nothing.")
+WITHOUT_AMOUNT = Reason(
+    "agreed",
+    "Agreed",
+    "It is on your list without an amount: {due_words} is due.",
+    "Nothing. Send amounts to have them compared.",
+)
 NOT_EXPECTED = Reason(
     "not-expected",
     "Due, and not on your list",
@@ -79,12 +85,12 @@ ELSEWHERE = Reason(
     "on-another-statement",
     "On another statement",
     "It is on the statement for {live_on}.",
-    "See that statement.",
+    "In your list, state it for statement_month {live_month}, contract_period {live_period}.",
 )
 CLAWED_BACK_ELSEWHERE = Reason(
     "clawed-back",
-    "Taken back",
-    "The statement for {paid_on} paid it; the statement for {taken_back_on} takes it back.",
+    "Clawed back",
+    "The statement for {paid_on} paid it; the statement for {taken_back_on} claws it back.",
     "See both statements.",
 )
 VOIDED = Reason("voided", "Voided", "It was voided.", "Declare it again if it was right.")
@@ -110,7 +116,8 @@ NOT_DECLARED = Reason(
 
 # First match wins.
 REASONS = (
-    UNKNOWN, CLAWED_BACK_HERE, OVER_CAPACITY, DIFFERENT_AMOUNT, DIFFERENT_PARTNER, AGREED, LIST_ROW_REJECTED, NOT_EXPECTED,
+    UNKNOWN, CLAWED_BACK_HERE, OVER_CAPACITY, DIFFERENT_AMOUNT, DIFFERENT_PARTNER, WITHOUT_AMOUNT, AGREED,
+    LIST_ROW_REJECTED, NOT_EXPECTED,
     AWAITING, ELSEWHERE, CLAWED_BACK_ELSEWHERE, VOIDED, ROW_REJECTED, NOT_DECLARED,
 )  # fmt: skip
 CODES = tuple(dict.fromkeys(reason.code for reason in REASONS))

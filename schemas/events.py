@@ -140,7 +140,7 @@ DECLARATION_CREATED = _event("teacher_declaration_created", _created)
 DECLARATION_ELIGIBLE = _event("teacher_declaration_eligible", _statused)
 DECLARATION_VOIDED = _event("teacher_declaration_voided", _statused, "the declaration was voided")
 DECLARATION_AWAITING_CLAWBACK = _event(
-    "teacher_declaration_awaiting_clawback", _statused, "the declaration was taken back"
+    "teacher_declaration_awaiting_clawback", _statused, "the declaration was clawed back"
 )
 DECLARATION_PAYABLE = _event("teacher_declaration_payable", _declared("became payable"))
 DECLARATION_PAID = _event("teacher_declaration_paid", _declared("was paid"))

@@ -92,24 +92,21 @@ def totals_chart(totals: list[dict[str, Any]]) -> Chart | None:
 
 
 def partners_chart(partners: list[dict[str, Any]]) -> Chart | None:
-    """Each delivery partner's share, dearest first; the smaller ones together. partners: delivery_partner_name, pence."""
-    positive = [each for each in partners if each["pence"] > 0]
-    if len(partners) < 2 or not positive:
+    """Each delivery partner's share, dearest first; what is owed back is hatched. partners: delivery_partner_name, pence."""
+    largest = max((abs(each["pence"]) for each in partners), default=0)
+    if len(partners) < 2 or not largest:
         return None
-    shown = [(each["delivery_partner_name"], each["pence"]) for each in positive[: MOST_BARS - 1]]
-    rest = positive[MOST_BARS - 1 :]
-    if rest:
-        shown.append((f"{len(rest)} others", sum(each["pence"] for each in rest)))
     label, room = 250, 90
-    scale = (WIDTH - label - room) / max(pence for _, pence in shown)
+    scale = (WIDTH - label - room) / largest
     bars, texts = [], []
-    for place, (name, pence) in enumerate(shown):
-        top = place * (ROW + 8)
-        bars.append(Bar(label, top, max(pence * scale, 1), ROW, "now"))
+    for place, each in enumerate(partners):
+        name, pence = each["delivery_partner_name"], each["pence"]
+        top, wide = place * (ROW + 8), abs(pence) * scale
+        bars.append(Bar(label, top, max(wide, 1), ROW, "now" if pence >= 0 else "back"))
         texts.append((label - 8, top + ROW * 0.68, "end", name if len(name) < 32 else name[:30] + "…"))
-        texts.append((label + pence * scale + 6, top + ROW * 0.68, "start", thousands(pence)))
-    said = "; ".join(f"{name}: {thousands(pence)}" for name, pence in shown)
-    return Chart(bars, texts, len(shown) * (ROW + 8), said + ".")
+        texts.append((label + wide + 6, top + ROW * 0.68, "start", thousands(pence)))
+    said = "; ".join(f"{each['delivery_partner_name']}: {thousands(each['pence'])}" for each in partners)
+    return Chart(bars, texts, len(partners) * (ROW + 8), said + ".")
 
 
 def thousands(pence: int) -> str:

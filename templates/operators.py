@@ -163,7 +163,7 @@ def _worth_a_look(done: StatementsRound) -> list[str]:
     if not rows:
         return []
     header = (
-        "Lead provider", "Statement", "Over contract volume, £0.00", "Nothing left to give back",
+        "Lead provider", "Statement", "Over contract volume, £0.00", "Nothing left to claw back",
         "Billed before beyond all bands, then refunded",
     )  # fmt: skip
     more = [f"… and {len(rows) - SHOWN:,} more statements."] if len(rows) > SHOWN else []

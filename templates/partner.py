@@ -15,18 +15,19 @@ from templates.statement import BASIS_WORDS, SECTION_WORDS, month_words
 from transforms.money.statement import Statement
 
 STATUS_WORDS = {
-    "open": "Provisional: it changes as declarations arrive, until the deadline has passed.",
-    "payable": "Final: DfE has yet to authorise the statement for payment.",
+    "open": "So far: it changes as declarations arrive, until the deadline has passed.",
+    "payable": "Closed to new declarations; a void can still change it until DfE authorises the statement.",
     "paid": "DfE has authorised the statement for payment. These figures will not change.",
 }
 WHOSE = ["delivery_partner_id", "delivery_partner_name"]
 
 
-def write_partners(folder: Path, statement: Statement, declarations: pl.DataFrame, as_of: datetime) -> None:
-    """Two files a delivery partner that has declarations on the statement. Nothing, where none has."""
+def write_partners(folder: Path, statement: Statement, declarations: pl.DataFrame, as_of: datetime) -> dict[str, str]:
+    """Two files a delivery partner that has declarations on the statement. Nothing, where none has. Returns the page of each, by
+    its id."""
     parts = declarations.partition_by(WHOSE, maintain_order=True, as_dict=True)
     if not parts:
-        return
+        return {}
     folder.mkdir()
     sums = {partner["delivery_partner_id"]: partner for partner in statement.partners}
     whose = [(str(partner_id), str(name)) for partner_id, name in parts]
@@ -35,6 +36,7 @@ def write_partners(folder: Path, statement: Statement, declarations: pl.DataFram
         write_csv(folder / f"{name}.csv", rows.select(PARTNER.columns))
         text = partner_page(statement, own, rows, f"{name}.csv", as_of)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return {partner: f"{folder.name}/{name}.html" for name, (partner, _) in zip(file_names(whose), whose, strict=True)}
 
 
 def partner_page(
@@ -55,6 +57,7 @@ def partner_page(
         basis_words_for_partner=_basis(statement.is_ordered),
         declarations=declarations.iter_rows(named=True),
         file_name=file_name,
+        roles={"ect": "ECT", "mentor": "Mentor"},
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -10,7 +11,7 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from schemas.instants import in_london, long_day
+from schemas.instants import in_london, london_day, long_day
 
 INTERFACE_VERSION = "1"
 
@@ -52,6 +53,8 @@ def templates(escaped: bool = True) -> ImmutableSandboxedEnvironment:
         "in_london": in_london,
         "pounds": pounds,
         "pence": pence_in_pounds,
+        "day_of": lambda instant: long_day(london_day(datetime.fromisoformat(instant))),
+        "as_pounds": lambda typed: pounds(Decimal(typed)) if typed else "",
         "long_day": long_day,
         "thousands": "{:,}".format,
     }

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from schemas.discrepancies import AGREED, TITLES
+from schemas.instants import long_day
 from templates.charts import filling_chart, partners_chart, totals_chart
 from templates.rendering import page
 from transforms.money.explaining import explained
 from transforms.money.statement import ROWS_SHOWN, Changes, Statement
+from transforms.money.told_once import differ
 
 SECTION_WORDS = {
     "output": "Output payments",
@@ -19,9 +21,11 @@ SECTION_WORDS = {
     "adjustment": "Additional adjustments",
     "vat": "VAT",
 }
+# What no delivery partner gets.
+NOBODYS = ("service-fee", "adjustment", "vat")
 STATUS_WORDS = {
-    "open": "Provisional: it changes as declarations arrive, until the deadline has passed.",
-    "payable": "Final: awaiting authorisation for payment.",
+    "open": "So far: it changes as declarations arrive, until the deadline has passed.",
+    "payable": "Closed to new declarations; a void can still change it until it is authorised.",
     "paid": "Authorised for payment. These figures will not change.",
 }
 BASIS_WORDS = {
@@ -38,8 +42,8 @@ def month_words(year: int, month: int) -> str:
     return f"{calendar.month_name[month]} {year}"
 
 
-def statement_page(statement: Statement, changes: Changes | None, as_of: datetime) -> str:
-    """statement.html of one version."""
+def statement_page(statement: Statement, changes: Changes | None, as_of: datetime, pages: dict[str, str]) -> str:
+    """statement.html of one version. pages: by delivery partner's id, the path of its own page."""
     facts, sums = statement.facts, statement.sums
     chart = filling_chart(statement.filling, ROLE_PREFIX)
     attributed = sum(partner["pence"] for partner in statement.partners)
@@ -64,9 +68,12 @@ def statement_page(statement: Statement, changes: Changes | None, as_of: datetim
         filling=statement.filling,
         filling_chart=chart,
         gives_back=chart is not None and any(bar.kind == "back" for bar in chart.bars),
-        partners=statement.partners,
+        partners=[{**each, "page": pages.get(each["delivery_partner_id"])} for each in statement.partners],
         partners_chart=partners_chart(statement.partners),
-        not_attributed=statement.total_pence - attributed,
+        to_pass_on=attributed,
+        nobodys=[(SECTION_WORDS[name], sums[name]) for name in NOBODYS if name in sums],
+        vat=sums["vat"],
+        month_path=statement.month,
         basis_words=BASIS_WORDS[statement.is_ordered],
         earlier=_earlier(statement),
         earlier_chart=totals_chart(_earlier(statement)),
@@ -132,6 +139,7 @@ def _changes(statement: Statement, changes: Changes) -> dict[str, Any]:
         "sections": moved,
         "shown": changes.rows[:ROWS_SHOWN],
         "count": len(changes.rows),
+        "has_file": not changes.store_is_gone,
     }
 
 
@@ -142,10 +150,18 @@ def _differences(statement: Statement) -> dict[str, Any]:
         for name in ("declarations", "expected", "due", "difference", "uncompared")
     }
     whole["due"] -= whole["uncompared"]
-    differing = sum(row["declarations"] for row in reasons if row["reason_code"] != AGREED.code)
+    reasons.sort(key=lambda row: (row["reason_code"] == AGREED.code, -abs(row["difference"]), row["title"]))
+    deadline = long_day(statement.facts["deadline_date"])
+    is_open = statement.facts["status"] == "open"
+    first = f"Still to be put right by {deadline}" if is_open else "To be put right, for a later statement"
+    to_put_right = [group for group in statement.differing if group["is_to_put_right"]]
+    others = [group for group in statement.differing if not group["is_to_put_right"]]
     return {
         "reasons": reasons,
         "expected": whole,
-        "differing": statement.differing,
-        "differing_count": differing,
+        "told": [
+            (first, to_put_right),
+            ("Other differences, the largest first" if to_put_right else "The largest first", others),
+        ],
+        "differing_count": differ(statement.differing),
     }

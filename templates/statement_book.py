@@ -1,18 +1,37 @@
 """statement.xlsx: the statement for those who live in a spreadsheet."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import polars as pl
 
+from schemas.columns import COLUMNS, Column
+from schemas.discrepancies import TITLES
 from schemas.outbound.statements import CHANGES, DECLARATIONS, DISCREPANCIES, PARTNERS
 from schemas.vocabulary import OF_DECLARATIONS
-from templates.workbook import Book, Total
+from templates.workbook import Book, Total, total_of
+from transforms.money.amounts import pence_text
 from transforms.money.statement import Statement
 
 _LINES = ("section", "participant_type", "declaration_type", "band", "count", "rate", "amount", "what")
-_WIDTHS = (22, 16, 18, 8, 10, 14, 16, 60)
+_WIDTHS = (40, 16, 18, 8, 10, 14, 16, 60)
 _AMOUNT = _LINES.index("amount")
+OF_PARTNERS = (
+    Column("outputs", "count", called="Paid for"),
+    Column("clawbacks", "count", called="Clawed back"),
+    Column("output", "money", called="Output payments"),
+    Column("clawback", "money", called="Clawbacks"),
+    Column("uplift", "money", called="Uplifts"),
+    Column("to_pass_on", "money", called="To pass on, before VAT"),
+)
+OF_REASONS = (
+    Column("reason", "word", called="Reason", width=40),
+    Column("declarations", "count", called="Declarations"),
+    Column("expected", "money", called="You expected"),
+    Column("due", "money", called="Due"),
+    Column("difference", "money", called="Difference"),
+    Column("uncompared", "money", called="Due where you sent no amount", width=30),
+)
 # Sheets beside the statement's own: the file, the sheet's name, its table's.
 _SHEETS = (
     (DECLARATIONS, "Declarations", "Declarations"),
@@ -26,14 +45,42 @@ def statement_book(statement: Statement, tables: dict[str, pl.DataFrame], as_of:
     """tables: the statement's rows by name of the file, of those that are written."""
     facts = statement.facts
     period = f"contract period {facts['contract_period']}"
-    book = Book(as_of, f"{facts['lead_provider_name']}, statement for {statement.month}, {period}")
+    book = Book(
+        as_of,
+        f"{facts['lead_provider_name']}, statement for {statement.month}, {period}",
+        f"Statement {statement.statement_id}, version {statement.version}",
+    )
     sums = _sums(statement)
     _statement_sheet(book, statement, sums)
+    _partners_sheet(book, statement)
+    _reasons_sheet(book, statement)
     for file, name, table in _SHEETS:
         if file.name in tables:
-            totals = {column: Total(f"=SUM({table}[{column}])", value) for column, value in sums[file.name].items()}
-            book.long_sheet(name, table, tables[file.name].select(file.columns), totals)
+            book.long_sheet(name, table, tables[file.name].select(file.columns), sums[file.name])
     return book.finished()
+
+
+def _partners_sheet(book: Book, statement: Statement) -> None:
+    """What each delivery partner's share comes to, a row each."""
+    if statement.partners:
+        names = ("delivery_partner_name", "outputs", "clawbacks", "output", "clawback", "uplift", "to_pass_on")
+        rows = pl.DataFrame(statement.partners, infer_schema_length=None).rename({"pence": "to_pass_on"}).select(names)
+        totals = {name: Decimal(rows[name].sum()) / 100 for name in names[3:]}
+        rows = rows.with_columns(pence_text(pl.col(name)).alias(name) for name in names[3:])
+        book.long_sheet("Partners", "PartnerTotals", rows, totals, OF_PARTNERS)
+
+
+def _reasons_sheet(book: Book, statement: Statement) -> None:
+    """What the differences come to, reason by reason."""
+    if statement.reasons:
+        names = ("expected", "due", "difference", "uncompared")
+        rows = pl.DataFrame(statement.reasons, infer_schema_length=None)
+        totals = {name: Decimal(rows[name].sum()) / 100 for name in names}
+        rows = rows.with_columns(
+            pl.col("reason_code").replace_strict(TITLES).alias("reason"),
+            *(pence_text(pl.col(name)).alias(name) for name in names),
+        ).select("reason", "declarations", *names)
+        book.long_sheet("Reasons", "Reasons", rows, totals, OF_REASONS)
 
 
 def _sums(statement: Statement) -> dict[str, dict[str, Decimal]]:
@@ -66,13 +113,18 @@ def _statement_sheet(book: Book, statement: Statement, sums: dict[str, dict[str,
     }  # fmt: skip
     for row, (name, value) in enumerate(heading.items(), 1):
         sheet.write_string(row, 0, name, book.bold)
-        sheet.write_string(row, 1, str(value))
+        if isinstance(value, date):
+            book.day(sheet, row, 1, value)
+        elif isinstance(value, int):
+            sheet.write_number(row, 1, value, book.plain)
+        else:
+            sheet.write_string(row, 1, value)
     lines = _lines(statement)
     top = len(heading) + 2
     book.table(sheet, "Lines", top, lines)
     foot = top + lines.height + 2
     checks = {
-        "Total, VAT included": Total("=SUM(Lines[amount])", sums["statement"]["total"]),
+        "Total, VAT included": Total(total_of("Lines", "amount"), sums["statement"]["total"]),
         "Declarations, amounts and uplifts": Total(
             "=SUM(Declarations[amount])+SUM(Declarations[uplift_amount])", sums["statement"]["declarations"]
         ),
@@ -87,6 +139,8 @@ def _statement_sheet(book: Book, statement: Statement, sums: dict[str, dict[str,
     sheet.write_formula(foot + 4, _AMOUNT, agree, book.bold, "yes")
     for place, width in enumerate(_WIDTHS):
         sheet.set_column(place, place, width)
+        sheet.write_string(top - 1, place, COLUMNS[_LINES[place]].label if _LINES[place] in COLUMNS else "", book.bold)
+    book.printed(sheet)
 
 
 def _lines(statement: Statement) -> pl.DataFrame:

@@ -41,8 +41,8 @@ def write_statement(
         write_csv(folder / f"{file.name}.csv", tables[file.name].select(file.columns), file.has_sentences)
     for name in (*(file.name for file in written), PARTNER.name):
         (folder / "schema" / f"{name}.json").write_bytes(_schema(name))
-    write_partners(folder / "delivery-partners", statement, tables[DECLARATIONS.name], as_of)
-    (folder / "statement.html").write_text(statement_page(statement, changes, as_of), encoding="utf-8")
+    pages = write_partners(folder / "delivery-partners", statement, tables[DECLARATIONS.name], as_of)
+    (folder / "statement.html").write_text(statement_page(statement, changes, as_of, pages), encoding="utf-8")
     book = statement_book(statement, {file.name: tables[file.name] for file in written}, as_of)
     (folder / "statement.xlsx").write_bytes(book)
     (folder / LAST_FILE).write_bytes(as_json(_manifest(folder, statement, changes, as_of, made_from)))

@@ -20,6 +20,7 @@ from schemas.columns import COLUMNS, KINDS, Column, parse_instant
 
 TABLE_STYLE = "Table Style Light 1"
 MONEY = KINDS["money"].number_format
+LONG_DAY = "d mmm yyyy"
 # Of a number that our files write as text: exact until the spreadsheet makes a number of its own of it.
 _EXACT = pl.Decimal(38, 6)
 
@@ -32,11 +33,21 @@ class Total:
     value: Decimal
 
 
+def total_of(table: str, column: str) -> str:
+    """The formula of what is shown of a table's column: a filter moves it."""
+    return f"=SUBTOTAL(109,{table}[{column}])"
+
+
+def _described(names: Sequence[str], special: Sequence[Column]) -> list[Column]:
+    own = {each.name: each for each in special}
+    return [own.get(name) or COLUMNS.get(name) or Column(name, "word") for name in names]
+
+
 class Book:
     """A workbook in the making. The same cells give the same bytes: nothing in the file says when it happened to be written."""
 
-    def __init__(self, made_at: datetime, title: str = "") -> None:
-        self._bytes = io.BytesIO()
+    def __init__(self, made_at: datetime, title: str = "", foot: str = "") -> None:
+        self._bytes, self._foot = io.BytesIO(), foot or title
         options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(self._bytes, options)
         self._book.set_properties({"title": title, "created": made_at.astimezone(UTC).replace(tzinfo=None)})
@@ -44,6 +55,7 @@ class Book:
         self._formats: dict[str, Format] = {}
         self.bold, self.big = self.styled(bold=True), self.styled(bold=True, font_size=14)
         self.sum = self.styled(num_format=MONEY, bold=True)
+        self.plain = self.styled(num_format="0", align="left")
 
     def styled(self, **style: Any) -> Format:
         return self._book.add_format(style)
@@ -55,31 +67,56 @@ class Book:
         self._book.close()
         return self._bytes.getvalue()
 
-    def long_sheet(self, name: str, table: str, rows: pl.DataFrame, totals: dict[str, Total]) -> None:
-        """A sheet with one table of many rows: a title, the totals above their columns, the table, its header frozen."""
-        sheet, header = self.sheet(name), 3
-        sheet.write_string(0, 0, name, self.big)
-        sheet.write_string(1, 0, "Total", self.bold)
-        for column, total in totals.items():
-            sheet.write_formula(1, rows.columns.index(column), total.formula, self.sum, total.value)
-        self.table(sheet, table, header, rows)
-        for place, column in enumerate(rows.columns):
-            sheet.set_column(place, place, COLUMNS[column].shown_width)
-        sheet.freeze_panes(header + 1, 0)
+    def long_sheet(
+        self, name: str, table: str, rows: pl.DataFrame, totals: dict[str, Decimal], special: Sequence[Column] = ()
+    ) -> None:
+        """A sheet with one table of many rows: a title, the totals above their columns, what people call the columns, the table,
+        whose header has the columns' names. A filter moves the totals; on paper it is as wide as the page, its head on each.
 
-    def table(self, sheet: Worksheet, name: str, top: int, rows: pl.DataFrame) -> None:
+        totals: by column, what its cells add up to. special: columns that schemas.columns does not have.
+        """
+        sheet, header = self.sheet(name), 3
+        columns = _described(rows.columns, special)
+        sheet.write_string(0, 0, name, self.big)
+        sheet.write_string(1, 0, "Total of what is shown", self.bold)
+        for column, value in totals.items():
+            sheet.write_formula(1, rows.columns.index(column), total_of(table, column), self.sum, value)
+        self.table(sheet, table, header, rows, special)
+        for place, each in enumerate(columns):
+            sheet.write_string(header - 1, place, each.label, self.bold)
+            # Beside the name and the label stands the filter's button.
+            sheet.set_column(place, place, max(each.shown_width, len(each.name) + 3, len(each.label) + 2))
+        sheet.freeze_panes(header + 1, 0)
+        self.printed(sheet, header - 1, header)
+
+    def printed(self, sheet: Worksheet, first: int | None = None, last: int | None = None) -> None:
+        """On paper: landscape, A4, as wide as the page; rows first to last on each page; below, the foot and the number."""
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 0)
+        if first is not None and last is not None:
+            sheet.repeat_rows(first, last)
+        sheet.set_footer(f"&L&8{self._foot.replace('&', '&&')[:200]}&R&8Page &P of &N")
+
+    def table(self, sheet: Worksheet, name: str, top: int, rows: pl.DataFrame, special: Sequence[Column] = ()) -> None:
         """A named table whose header stands in the row `top` (from 0)."""
         columns = [{"header": column} for column in rows.columns]
         end = (top + max(rows.height, 1), rows.width - 1)
         sheet.add_table(top, 0, *end, {"name": name, "columns": columns, "style": TABLE_STYLE})
-        for place, column in enumerate(rows.columns):
-            self._column(sheet, top + 1, place, rows[column])
+        for place, column in enumerate(_described(rows.columns, special)):
+            self._column(sheet, top + 1, place, rows[column.name], column.kind)
 
-    def _column(self, sheet: Worksheet, top: int, place: int, cells: pl.Series) -> None:
-        kind = COLUMNS[cells.name].kind if cells.name in COLUMNS else "text"
+    def day(self, sheet: Worksheet, row: int, place: int, day: date) -> None:
+        """A date as a date."""
+        sheet.write_datetime(row, place, day, self._format(LONG_DAY))
+
+    def _column(self, sheet: Worksheet, top: int, place: int, cells: pl.Series, kind: str) -> None:
         write: Callable[..., Any] = sheet.write_string
-        style = self._format(KINDS[kind].number_format)
-        if kind == "instant":
+        style = self._format(LONG_DAY if kind == "day" else KINDS[kind].number_format)
+        if kind == "day":
+            write = sheet.write_datetime
+            cells = cells.str.to_date("%Y-%m-%d") if cells.dtype == pl.String else cells
+        elif kind == "instant":
             write = sheet.write_datetime
             cells = cells.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ") if cells.dtype == pl.String else cells
             cells = cells.dt.truncate("1s")  # as the text files have it; a spreadsheet would round up

@@ -107,7 +107,7 @@ def _dated(kind: str, at: str) -> pl.Expr:
 
 
 def with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, act: Act) -> pl.DataFrame:
-    """undone: where this very declaration of this provider's was made before and taken back: `voided` or `taken back`, with
+    """undone: where this very declaration of this provider's was made before and taken back: `voided` or `clawed back`, with
     undone_on: the London day on which a file of theirs did it; null where it was not their doing."""
     own = periods.filter(pl.col("lead_provider_id") == act.lead_provider_id).select("training_period_id", *ROLE)
     gone = ~is_live()
@@ -120,7 +120,7 @@ def with_voided(rows: pl.DataFrame, snapshot: Snapshot, periods: pl.DataFrame, a
     was_voided = pl.col("payment_status") == "voided"
     last = taken.sort("undone_at", nulls_last=False).unique([*ROLE, "declaration_type", "declaration_date"], keep="last").select(
         *ROLE, "declaration_type", day_in_london(pl.col("undone_at")).alias("undone_on"),
-        undone=pl.when(was_voided).then(pl.lit("voided")).otherwise(pl.lit("taken back")), declared_at="declaration_date",
+        undone=pl.when(was_voided).then(pl.lit("voided")).otherwise(pl.lit("clawed back")), declared_at="declaration_date",
     )  # fmt: skip
     return joined(rows, last, [*ROLE, "declaration_type", "declared_at"])
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal,
 
 from data.ledger.asking import Asking
 from data.tables import RECORD_TABLES, deliveries, lead_providers, statement_versions, statements
-from schemas.outbound.versions import Version
+from schemas.outbound.versions import NewestVersion, Version
 
 contracts = RECORD_TABLES["contracts"]
 
@@ -57,6 +57,16 @@ class DeliveredVersion:
     delivered_at: datetime | None
 
 
+@dataclass(frozen=True)
+class VersionOfPath:
+    """What the index says of a statement's folder. month: YYYY-MM; total in pounds."""
+
+    month: str
+    contract_period: int
+    status: str
+    total: Decimal
+
+
 _VERSION = [statement_versions.c[name] for name in Version.__dataclass_fields__]
 
 
@@ -80,6 +90,37 @@ class Versions(Asking):
         last = select(c.statement_id, func.max(c.version).label("version")).group_by(c.statement_id).subquery()
         same = (c.statement_id == last.c.statement_id) & (c.version == last.c.version)
         return {row[0]: Version(*row) for row in self._all(select(*_VERSION).join(last, same))}
+
+    def newest_of(self, lead_provider_id: str) -> list[NewestVersion]:
+        """The last version of each of a lead provider's statements that has one, by month and contract period."""
+        v, s, c = statement_versions.c, statements.c, contracts.c
+        last = select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
+        query = (
+            select(
+                v.statement_id, c.contract_period, s.year, s.month, s.deadline_date, s.payment_date, v.version, v.status,
+                v.path, v.total, v.lines,
+            )
+            .join_from(statement_versions, last, (v.statement_id == last.c.statement_id) & (v.version == last.c.version))
+            .join(statements, s.statement_id == v.statement_id)
+            .join(contracts, c.contract_id == s.contract_id)
+            .where(c.lead_provider_id == lead_provider_id)
+            .order_by(s.year, s.month, c.contract_period, v.statement_id)
+        )  # fmt: skip
+        return [
+            NewestVersion(own, period, f"{year}-{month:02}", *rest)
+            for own, period, year, month, *rest in self._all(query)
+        ]
+
+    def of_paths(self, lead_provider_id: str) -> dict[str, VersionOfPath]:
+        """Every version of a lead provider's statements, by its folder: what the index says of it."""
+        v, s, c = statement_versions.c, statements.c, contracts.c
+        query = (
+            select(v.path, s.year, s.month, c.contract_period, v.status, v.total)
+            .join_from(statement_versions, statements, s.statement_id == v.statement_id)
+            .join(contracts, c.contract_id == s.contract_id)
+            .where(c.lead_provider_id == lead_provider_id)
+        )
+        return {path: VersionOfPath(f"{year}-{month:02}", *rest) for path, year, month, *rest in self._all(query)}
 
     def lines(self, statement_id: str, version: int) -> list[dict[str, Any]]:
         """The lines of a version as they were delivered: section, count, rate, amount and so on."""

@@ -44,7 +44,7 @@ def void(installation: Installation, declaration_id: str, reason: str, now: date
             raise ExchangeError(code, message, "Nothing was changed.")
         if judgement.verdicts["outcome"][0] == "already-done":
             code = "VOID-004" if judgement.verdicts["state"][0] == "voided" else "CLAW-002"
-            raise ExchangeError(code, "It has been taken back already.", "There is nothing to do.")
+            raise ExchangeError(code, "It has been clawed back already.", "There is nothing to do.")
         changes = judgement.changes
         happened = changes.events.with_columns(reason=pl.lit(reason.strip()))
         apply_changes(installation.database, connection, changes.inserts, changes.updates, happened, now)

@@ -8,8 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from data.ledger.deliveries import DeliveryRow
+from data.ledger.versions import VersionOfPath
 from flows.installation import Installation, LeadProvider
-from flows.rounds.places import FULL, full_folder
+from flows.rounds.months import ledger_file, promise_summaries, sweep_summaries
+from flows.rounds.places import FULL, LEDGER, full_folder, month_folder
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
 from sftp.mailbox import Mailbox, MailboxError
@@ -28,6 +30,7 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
     owed = installation.deliveries.owed(provider.lead_provider_id)
     if not owed:
         return 0
+    owed, unmade = _with_summaries(installation, provider, owed, now)
     lost = [delivery for delivery in owed if not _in_outbox(installation, delivery).is_dir()]
     owed = [delivery for delivery in owed if delivery not in lost]
     if owed:
@@ -36,7 +39,38 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
         raise MailboxError(
             f"{len(lost)} folders that are owed are not in the store, {lost[0].path} the first: put them back from a backup"
         )
+    if unmade:
+        raise unmade
     return len(owed)
+
+
+def _with_summaries(
+    installation: Installation, provider: LeadProvider, owed: list[DeliveryRow], now: datetime
+) -> tuple[list[DeliveryRow], MailboxError | None]:
+    """What is owed, with the summaries of the months whose statements are; and why those could not be made, which keeps nothing
+    else back."""
+    if not _any_statement(owed):
+        return owed, None
+    try:
+        there = installation.deliveries.index(provider.lead_provider_id)
+        promise_summaries(installation, provider, owed, there, now)
+    except MailboxError as error:
+        return owed, error
+    return installation.deliveries.owed(provider.lead_provider_id), None
+
+
+def _any_statement(deliveries: list[DeliveryRow]) -> bool:
+    return any(delivery.what == "statement" for delivery in deliveries)
+
+
+def _put_ledger(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> list[str]:
+    """Put the ledger into the mailbox. Returns its path, where it could be made."""
+    try:
+        content = ledger_file(installation, provider)
+    except MailboxError:
+        return []  # it was told with the summaries
+    mailbox.put(LEDGER, content)
+    return [LEDGER]
 
 
 def _deliver(
@@ -48,9 +82,11 @@ def _deliver(
     if refused := _refusals(installation, owed):
         mailbox.add_refusals(refused)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
-    mailbox.put(INDEX, _index([*there, *(replace(each, delivered_at=now) for each in owed)]))
-    mailbox.settle([*(delivery.path for delivery in owed), INDEX])
+    ledger = _put_ledger(installation, provider, mailbox) if _any_statement(owed) else []
+    mailbox.put(INDEX, _index(installation, [*there, *(replace(each, delivered_at=now) for each in owed)]))
+    mailbox.settle([*(delivery.path for delivery in owed), *ledger, INDEX])
     installation.deliveries.delivered(numbered, now)
+    sweep_summaries(installation, owed)
 
 
 def deliver_again(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> int:
@@ -65,7 +101,9 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
     if there:
         if refused := _refusals(installation, there):
             mailbox.add_refusals(refused)
-        mailbox.put(INDEX, _index(there))
+        if _any_statement(there):
+            _put_ledger(installation, provider, mailbox)
+        mailbox.put(INDEX, _index(installation, there))
     return count
 
 
@@ -91,10 +129,14 @@ def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
         return receipt_folder(installation.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
     if delivery.path == FULL:
         return full_folder(installation.outbox, delivery.lead_provider_id, delivery.sha256)
+    if delivery.what == "summary":
+        return month_folder(installation.outbox, delivery.lead_provider_id, delivery.path, delivery.sha256)
     return installation.outbox / delivery.lead_provider_id / delivery.path
 
 
-def _index(delivered: list[DeliveryRow]) -> bytes:
+def _index(installation: Installation, delivered: list[DeliveryRow]) -> bytes:
+    """Everything delivered, by number; of statements, which one it is and what it came to."""
+    versions = installation.versions.of_paths(delivered[0].lead_provider_id) if _any_statement(delivered) else {}
     rows = [
         {
             "sequence": number,
@@ -103,7 +145,19 @@ def _index(delivered: list[DeliveryRow]) -> bytes:
             "path": delivery.path,
             "sha256": delivery.sha256,
             "replaces": delivery.replaces,
+            **_said_of(versions.get(delivery.path)),
         }
         for number, delivery in enumerate(delivered, 1)
     ]
     return pl.DataFrame(rows, infer_schema_length=None).write_csv(None).encode()
+
+
+def _said_of(version: VersionOfPath | None) -> dict[str, str | int | None]:
+    if version is None:
+        return dict.fromkeys(("month", "contract_period", "status", "total"))
+    return {
+        "month": version.month,
+        "contract_period": version.contract_period,
+        "status": version.status,
+        "total": f"{version.total:.2f}",
+    }

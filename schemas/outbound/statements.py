@@ -27,6 +27,7 @@ STATEMENT = SentFile(
         sent("count?"),
         sent("rate?"),
         sent("amount"),
+        sent("description?"),
     ),
     key=("line", "section", "declaration_type", "band"),
 )

@@ -1,6 +1,7 @@
 """Versions of a statement: what was made and delivered, as the ledger keeps it."""
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 
@@ -14,3 +15,19 @@ class Version:
     content_sha256: str
     path: str
     total: Decimal
+
+
+@dataclass(frozen=True)
+class NewestVersion:
+    """The last version of a statement. statement_month: YYYY-MM; total: in pounds; lines: as the ledger keeps them (JSON)."""
+
+    statement_id: str
+    contract_period: int
+    statement_month: str
+    deadline_date: date
+    payment_date: date
+    version: int
+    status: str
+    path: str
+    total: Decimal
+    lines: str

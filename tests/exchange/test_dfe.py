@@ -40,7 +40,7 @@ def ask(installation):
     ("status", "words", "columns"),
     [
         ("payable", "Voided", {"payment_status": ("payable", "voided")}),
-        ("paid", "taken back on the statement of 2027-01", {"clawback_status": ("no_clawback", "awaiting_clawback")}),
+        ("paid", "clawed back on the statement of 2027-01", {"clawback_status": ("no_clawback", "awaiting_clawback")}),
     ],
 )
 def test_dfe_voids_and_claws_back_as_providers_do(installation, ask, tmp_path, status, words, columns):

@@ -104,7 +104,7 @@ def test_a_new_declaration_makes_a_new_version_of_its_statement_alone(installati
     assert manifest["version"] == 2
     assert (box(installation, provider) / manifest["previous_version"] / "manifest.json").exists()
     index = read(box(installation, provider) / "from-dfe" / "index.csv")
-    assert index["replaces"][-1] == manifest["previous_version"]
+    assert index.filter(what="statement")["replaces"][-1] == manifest["previous_version"]
 
 
 def test_a_statement_is_open_on_its_deadline_and_payable_the_day_after(installation):
@@ -232,7 +232,7 @@ def test_the_ordered_basis_is_a_setting_per_provider(home, provider):
         bases = {
             each.slug: {
                 json.loads(p.read_text())["delivery_partner_basis"]
-                for p in box(installation, each).rglob("manifest.json")
+                for p in box(installation, each).rglob("v*/manifest.json")
             }
             for each in installation.lead_providers()
         }

@@ -41,6 +41,7 @@ def pages(busy_home: Path) -> dict[str, Path]:  # noqa: F811
     receipts = busy_home.glob("mailboxes/alder-teaching-institute/from-dfe/receipts/*declarations*/receipt.html")
     return {
         "statement": statement / "statement.html",
+        "month": box / "from-dfe/statements/2027-01/summary.html",
         "delivery-partner": sorted((statement / "delivery-partners").glob("*.html"))[0],
         "receipt": sorted(receipts)[0],
         "extract": box / "from-dfe/extracts/full/index.html",
@@ -65,18 +66,20 @@ def page(browser) -> Iterator[Page]:
     opened.close()
 
 
-PAGES = ("statement", "delivery-partner", "receipt", "extract", "forecast")
+PAGES = ("statement", "month", "delivery-partner", "receipt", "extract", "forecast")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
-def test_an_accessibility_checker_finds_nothing(pages, page, name):
+def test_an_accessibility_checker_finds_nothing(pages, page, name, width):
+    page.set_viewport_size({"width": width, "height": 800})
     page.goto(pages[name].as_uri())
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert len(found.response["passes"]) > 10
 
 
-@pytest.mark.parametrize("name", ("extract", "forecast"))
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_no_wider_than_a_phone(pages, page, name):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(pages[name].as_uri())
@@ -120,16 +123,43 @@ def test_every_chart_has_its_words_and_a_table_beside_it(pages, page):
         "svg", "charts => charts.map(c => [c.querySelector('title').textContent, c.querySelector('desc').textContent])"
     )
     assert [title for title, _ in charts] == [
-        "How full the bands are",
         "Share of each delivery partner",
+        "How full the bands are",
         "This statement against earlier ones of the same contract period",
     ]
     assert all("£" in words or "places filled" in words for _, words in charts)
     for heading in ("bands", "partners", "earlier"):
-        assert page.query_selector(f"#{heading} ~ table") is not None
+        assert page.query_selector(f"#{heading} ~ .scroll table") is not None
 
 
 def test_the_total_and_the_dates_come_first(pages, page):
     page.goto(pages["statement"].as_uri())
     text = page.inner_text("main")
-    assert text.index("VAT included") < text.index("Deadline") < text.index("Payment overview")
+    assert text.index("VAT included") < text.index("Deadline") < text.index("What the total is made of")
+
+
+def test_what_people_ask_first_stands_first(pages, page):
+    """The total, each delivery partner's share, the difference, and only then how figures were made."""
+    page.goto(pages["statement"].as_uri())
+    headings = page.eval_on_selector_all("h2", "all => all.map(each => each.id)")
+    wanted = ["overview", "partners", "differences", "declarations", "bands", "made", "changes", "earlier", "files"]
+    assert [each for each in headings if each in wanted] == wanted
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_that_a_page_links_is_there(pages, page, name):
+    page.goto(pages[name].as_uri())
+    links = page.eval_on_selector_all(
+        "main a[href], footer a[href]", "links => links.map(link => link.getAttribute('href'))"
+    )
+    beside = [link.split("#")[0] for link in links if not link.startswith("#")]
+    assert name not in ("statement", "month", "receipt") or beside
+    assert [link for link in beside if not (pages[name].parent / link).exists()] == []
+
+
+def test_what_is_folded_is_printed(pages, page):
+    page.emulate_media(media="print")
+    page.goto(pages["statement"].as_uri())
+    folded = page.query_selector_all("details:not([open]) table")
+    assert folded
+    assert all(each.bounding_box()["height"] > 10 for each in folded)

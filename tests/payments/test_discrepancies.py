@@ -110,7 +110,7 @@ CASES = {
     "agreed": (ONE, [expect("119.40")], {}, "agreed", "as you expected"),
     "a penny is allowed": (ONE, [expect("119.41")], {}, "agreed", "as you expected"),
     "two pence are not": (ONE, [expect("119.42")], {}, "different-amount", "Due at band A, £119.40."),
-    "no amount was sent": (ONE, [expect()], {}, "agreed", "as you expected"),
+    "no amount was sent": (ONE, [expect()], {}, "agreed", "without an amount: £119.40 is due"),
     "another band": (ONE, [expect("117.48")], {}, "different-amount", "it would be with band B."),
     "VAT included": (ONE, [expect("143.28")], {}, "different-amount", "it would be with VAT included."),
     "an uplift more": (ONE, [expect("219.40")], {}, "different-amount", "it would be with an uplift."),
@@ -144,6 +144,10 @@ CASES = {
     "another amount comes before another partner": (
         ONE, [expect("1.00", delivery_partner_id="p2")], {}, "different-amount", "Due at",
     ),
+    "another amount and another partner": (
+        ONE, [expect("117.48", delivery_partner_id="p2")], {}, "different-amount",
+        "it would be with band B. It counts for p1, not for the delivery partner you name.",
+    ),
     "not expected": (ONE, [expect("1.00", participant_id="t000009", statement_id="s00")], {}, "not-expected", "not on your list"),
     "beyond the last band": (
         Account(units=(Unit(0, "started"), Unit(0, "started")), bands=((1, "995.00", "0.60"),)),
@@ -155,7 +159,7 @@ CASES = {
     ),
     "taken back, expected for another amount": (
         Account(units=(Unit(0, "started", participant="other"), Unit(0, "started", "clawback", participant="t000000")), bands=ONE.bands),
-        [expect("119.40")], {}, "clawed-back", "takes back",
+        [expect("119.40")], {}, "clawed-back", "claws back",
     ),
     "taken back as expected": (
         Account(units=(Unit(0, "started", participant="other"), Unit(0, "started", "clawback", participant="t000000")), bands=ONE.bands),
@@ -219,6 +223,14 @@ def test_the_reason_that_is_given(account, expected, records, code, words):
     assert code in found
     assert words in found[code]["reason"]
     assert found[code]["what_to_do"]
+
+
+def test_what_to_do_is_an_act():
+    row = compared(ONE, expect("117.48")).row(0, named=True)
+    assert row["what_to_do"] == "Use band A, £119.40, before VAT."
+    elsewhere = {"declared": [declare(payment_statement_id="elsewhere")]}
+    advised = compared(NONE, expect("1.00"), **elsewhere).row(0, named=True)["what_to_do"]
+    assert advised == "In your list, state it for statement_month 2025-04, contract_period 2024."
 
 
 def test_every_reason_has_a_case():

@@ -140,7 +140,7 @@ def test_every_line_says_how_it_was_made():
         == "2 × £119.40, which is 0.20 (the share for started) × 0.60 (output part) × £995.00 (band A)."
     )
     assert words["output"] == "Over contract volume, beyond the last band: £0.00."
-    assert words["clawback A"].endswith("Taken back from the highest band filled.")
+    assert words["clawback A"].endswith("Clawed back from the highest band filled.")
     assert words["uplift"] == "3 × £100.00: declarations of started with an uplift flag, at the contract's uplift fee."
     assert (
         words["service-fee"]

@@ -15,9 +15,10 @@ from transforms.money.discrepancies import discrepancies
 from transforms.money.holding import DOES_NOT_ADD_UP, held_for_prices
 from transforms.money.overview import counts, differences_by_reason, filling, gross_overflow, partner_sums
 from transforms.money.parts import as_csv, by_statement
-from transforms.money.statement import ROWS_SHOWN, Rows, Statement
+from transforms.money.statement import Rows, Statement
 from transforms.money.statement_tables import StatementTables, statement_tables
 from transforms.money.statements import Figures, compute_figures
+from transforms.money.told_once import told_once
 
 ByStatement = dict[str, Rows]
 
@@ -96,13 +97,12 @@ def _shown(
 ) -> dict[str, ByStatement]:
     """What pages show: name (of a field of Statement) → statement_id → rows."""
     written = tables.lines.select("statement_id", "line", "rate", "amount")
-    told = tables.discrepancies.filter(pl.col("reason_code") != "agreed")
     frames = {
         "lines": figures.lines.join(written, on=["statement_id", "line"], maintain_order="left"),
         "counts": counts(figures.declarations),
         "filling": filling(figures.declarations, accounts.wanted, accounts.bands),
         "reasons": differences_by_reason(different),
-        "differing": told.filter(pl.int_range(pl.len()).over("statement_id") < ROWS_SHOWN),
+        "differing": told_once(tables.discrepancies),
         "overflown": gross_overflow(accounts),
     }
     return {name: _by(frame, "statement_id") for name, frame in frames.items()} | {
@@ -132,10 +132,11 @@ def _partners(partners: pl.DataFrame) -> ByStatement:
 def _contents(tables: StatementTables) -> dict[str, str]:
     """A digest of everything each statement says: a new version is due when it changes.
 
-    Not of its version's number; nor of advice, which names the next deadline and so changes with the calendar.
+    Not of its version's number, nor of what an adjustment is for, which stays; nor of advice, which names the next
+    deadline and so changes with the calendar.
     """
     said = [
-        by_statement(tables.lines.drop("version")),
+        by_statement(tables.lines.drop("version", "description")),
         {own: rows.select(DECLARATIONS.columns) for own, rows in by_statement(tables.declarations).items()},
         {own: rows.select(PARTNERS.columns) for own, rows in by_statement(tables.partners).items()},
         by_statement(tables.discrepancies.drop("what_to_do")),

@@ -11,7 +11,7 @@ from schemas import discrepancies as reasons
 from schemas.accounts import Accounts, Expectations
 from schemas.frames import holds, joined
 from schemas.instants import day_in_london, long_day_text
-from schemas.lifecycle import PAID_FOR, is_taken_back, next_statements
+from schemas.lifecycle import PAID_FOR, is_taken_back, next_statements, statement_month
 from schemas.rules import in_words
 from schemas.vocabulary import DECLARATION_TYPE
 from transforms.money.amounts import pounds_text, rate_text
@@ -21,6 +21,9 @@ from transforms.money.statements import Figures
 
 KEY = ["statement_id", *DECLARED]
 IS_THERE = pl.col("is_billable") | pl.col("is_refund")
+OTHER_PARTNER = holds(pl.col("expected_partner_id") != pl.col("due_partner_id"))
+# Reasons beside which a delivery partner that is not the expected one is told too.
+WITH_PARTNER = (reasons.CLAWED_BACK_HERE, reasons.OVER_CAPACITY, reasons.DIFFERENT_AMOUNT)
 DIFFERENCES = {
     **dict.fromkeys(("statement_id", "participant_id", "trn", "full_name", "participant_type", "declaration_type"), pl.String),
     **dict.fromkeys(("declaration_id", "delivery_partner_name"), pl.String),
@@ -125,7 +128,8 @@ def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFra
     for link, words in (("live", "live_on"), ("paid", "paid_on"), ("taken_back", "taken_back_on")):
         names = named.select(pl.col("statement_id").alias(f"{link}_statement_id"), _statement_words().alias(words))
         rows = joined(rows, names, f"{link}_statement_id")
-    return rows
+    where = named.select(live_statement_id="statement_id", live_month=statement_month(), live_period="contract_period")
+    return joined(rows, where, "live_statement_id")
 
 
 def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
@@ -184,6 +188,7 @@ def _words() -> dict[str, pl.Expr]:
         "waiting_advice": pl.when(is_ect).then(pl.lit(chase)).otherwise(pl.lit("Ask DfE.")),
         "deadline_words": pl.col("deadline_words").fill_null("No statement is open for this contract period."),
         "guess": pl.col("guess").fill_null(""),
+        "due_words": pounds_text(pl.col("due_pence")),
         "line_words": pl.coalesce(
             pl.format("Line {}", "line_number"), pl.format("Row {}", "row_number"), pl.lit("A row")
         ),
@@ -195,14 +200,14 @@ def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
     expected, billable = pl.col("is_expected"), pl.col("is_billable")
     differs = holds(pl.col("difference_pence") != 0)
     by_more_than_a_penny = holds(pl.col("difference_pence").abs() > 1)
-    other_partner = holds(pl.col("expected_partner_id") != pl.col("due_partner_id"))
     both = expected & IS_THERE
     return (
         (reasons.UNKNOWN, expected & ~IS_THERE & ~pl.col("is_yours")),
         (reasons.CLAWED_BACK_HERE, pl.col("is_refund") & (differs | ~expected)),
         (reasons.OVER_CAPACITY, billable & pl.col("is_over")),
         (reasons.DIFFERENT_AMOUNT, both & by_more_than_a_penny),
-        (reasons.DIFFERENT_PARTNER, both & other_partner),
+        (reasons.DIFFERENT_PARTNER, both & OTHER_PARTNER),
+        (reasons.WITHOUT_AMOUNT, both & pl.col("expected_pence").is_null()),
         (reasons.AGREED, both),
         (reasons.LIST_ROW_REJECTED, IS_THERE & pl.col("list_line").is_not_null()),
         (reasons.NOT_EXPECTED, IS_THERE),
@@ -215,6 +220,14 @@ def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
     )
 
 
+def _second(reason: reasons.Reason, words: str, rows: pl.DataFrame) -> pl.Expr:
+    """What there is to say of the delivery partner beside this reason."""
+    if reason not in WITH_PARTNER:
+        return pl.lit("")
+    is_both = pl.col("is_expected") & IS_THERE & OTHER_PARTNER
+    return pl.when(is_both).then(pl.concat_str(pl.lit(" "), in_words(words, rows))).otherwise(pl.lit(""))
+
+
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with their reasons in words."""
     place = pl.coalesce([pl.when(holds(applies)).then(pl.lit(place)) for place, (_, applies) in enumerate(_applies())])
@@ -224,12 +237,17 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
         told.append(
             part.with_columns(
                 pl.lit(reason.code).alias("reason_code"),
-                pl.concat_str(pl.col("misplaced_words").fill_null(""), in_words(reason.reason, part)).alias("reason"),
+                pl.concat_str(
+                    pl.col("misplaced_words").fill_null(""),
+                    in_words(reason.reason, part),
+                    _second(reason, reasons.DIFFERENT_PARTNER.reason, part),
+                ).alias("reason"),
                 pl.concat_str(
                     pl.when(pl.col("misplaced_words").is_not_null())
                     .then(pl.lit("Correct the month or the contract period in your list. "))
                     .otherwise(pl.lit("")),
                     in_words(reason.what_to_do, part),
+                    _second(reason, reasons.DIFFERENT_PARTNER.what_to_do, part),
                 ).alias("what_to_do"),
                 pl.coalesce("due_partner_name").alias("delivery_partner_name"),
             )

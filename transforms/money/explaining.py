@@ -14,9 +14,9 @@ def explained(line: Line, statement: dict[str, Any], service_fee: ServiceFee) ->
     """line: a row of transforms.money.statements.Figures.lines. statement: its statement's facts. service_fee: its own."""
     say: dict[str, Callable[[], str]] = {
         "output": lambda: _unit(line),
-        "clawback": lambda: _unit(line) + (" Taken back from the highest band filled." if line["band"] else ""),
+        "clawback": lambda: _unit(line) + (" Clawed back from the highest band filled." if line["band"] else ""),
         "uplift": lambda: f"{_times(line)} declarations of started with an uplift flag, at the contract's uplift fee.",
-        "uplift-clawback": lambda: f"{_times(line)} declarations taken back that had earned an uplift.",
+        "uplift-clawback": lambda: f"{_times(line)} declarations clawed back that had earned an uplift.",
         "service-fee": lambda: _service_fee(service_fee),
         "adjustment": lambda: "Entered by DfE.",
         "vat": lambda: _vat(statement),
@@ -39,7 +39,7 @@ def _plain(amount: Decimal) -> str:
 
 
 _NOTHING = {
-    "nothing-left": "Nothing was left in the bands to give back: £0.00.",
+    "nothing-left": "Nothing was left in the bands to claw back: £0.00.",
     "over-volume": "Over contract volume, beyond the last band: £0.00.",
     "no-price": "The contract has no price for it: £0.00.",  # such a statement is held back
 }

@@ -21,7 +21,7 @@ class Statement:
 
     facts: a row of schemas.accounts.Accounts.statements. content: a digest of everything that it says. lines: of
     transforms.money.statements.Figures, with rate and amount as text. counts, filling, partners, reasons, overflown: rows of
-    transforms.money.overview. differing: the first rows of discrepancies.csv that are not agreed. earlier: earlier statements of
+    transforms.money.overview. differing: what differs, as transforms.money.told_once has it. earlier: earlier statements of
     its lead provider and contract period: year, month, status, pence.
     """
 

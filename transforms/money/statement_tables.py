@@ -55,6 +55,7 @@ def _lines(statements: pl.DataFrame, lines: pl.DataFrame, versions: dict[str, in
         version=pl.col("statement_id").replace_strict(versions, default=1, return_dtype=pl.Int64),
         rate=rate_text(pl.col("rate_micros")),
         amount=pence_text(pl.col("pence")),
+        description=pl.when(pl.col("section") == "adjustment").then("label"),
     )
     return STATEMENT.rows(rows)
 

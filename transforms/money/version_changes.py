@@ -105,5 +105,8 @@ def _sections(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
         "statement_id", pl.lit("changed").alias("change"), "section",
         *(nothing.alias(name) for name in list(CHANGES)[3:8]),
         pl.col("pence").alias("pence_before"), "pence_now", (pl.col("pence_now") - pl.col("pence")).alias("difference"),
-        pl.lit("the sum of this section").alias("what_changed"),
+        pl.when((pl.col("section") == "service-fee") & ((pl.col("pence_now") - pl.col("pence")).abs() <= 1))
+        .then(pl.lit("pence shared anew"))
+        .otherwise(pl.lit("the sum of this section"))
+        .alias("what_changed"),
     )  # fmt: skip

@@ -127,21 +127,21 @@ def answers(rows: pl.DataFrame, _act: Act) -> pl.DataFrame:
         note(voided & alone, "Voided: it will not be paid, and {declaration_type} may be declared again.", rows),
         note(
             refunded & alone,
-            "It was paid: the money is taken back on the statement of {next_statement_month}, and {declaration_type} "
+            "It was paid: the money is clawed back on the statement of {next_statement_month}, and {declaration_type} "
             "may be declared again.",
             rows,
         ),
         note(voided & ~alone, "Voided: it will not be paid.", rows),
         note(
-            refunded & ~alone, "It was paid: the money is taken back on the statement of {next_statement_month}.", rows
+            refunded & ~alone, "It was paid: the money is clawed back on the statement of {next_statement_month}.", rows
         ),
         note(
             ACCEPTED & ~alone,
-            "Another {declaration_type} declaration stands for this participant: until it is taken back too, none can be made.",
+            "Another {declaration_type} declaration stands for this participant: until it is voided too, none can be made.",
             rows,
         ),
         note(ACCEPTED & pl.col("reopens_on").is_not_null(), "The mentor's training goes on from {reopens_on}.", rows),
-        note(DONE, "This declaration has been taken back already: nothing to do.", rows),
+        note(DONE, "This declaration has been voided or clawed back already: nothing to do.", rows),
         declaration_id=pl.when(ACCEPTED | DONE).then("declaration_id"),
         state=pl.when(voided)
         .then(pl.lit("voided"))

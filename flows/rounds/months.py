@@ -1,0 +1,153 @@
+"""What stands beside the statements of a mailbox: each month's summary, and the ledger. Both are made of the files of the newest
+versions, as they lie in the outbox, whenever one of them is delivered."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from data.accounts import clawback_pairs
+from data.ledger.deliveries import DeliveryRow
+from flows.installation import Installation, LeadProvider
+from flows.rounds.places import month_folder, month_path
+from schemas.outbound.statements import DECLARATIONS, DISCREPANCIES, PARTNERS
+from schemas.outbound.versions import NewestVersion
+from schemas.vocabulary import OF_DECLARATIONS, SECTIONS
+from sftp.durable import on_disk
+from sftp.mailbox import MailboxError
+from templates.month import Month
+from templates.month_files import LAST_FILE, write_month
+from transforms.money.months import first_month_of_year, ledger_rows, not_adding_up, summary_rows, year_so_far
+from transforms.money.version_changes import pence_of
+
+_OF_MONEY = tuple(section for section in SECTIONS if section != "total")
+
+
+def promise_summaries(
+    installation: Installation, provider: LeadProvider, owed: list[DeliveryRow], there: list[DeliveryRow], now: datetime
+) -> None:
+    """Make the summaries of the months that statements owed are of, and owe them. Made again they are promised again, so that a
+    cut anywhere is mended by the next round.
+
+    Later months of the same financial year are made anew too, since they say what each partner got so far; and months that
+    have none, since their statements came before there were any. Raises MailboxError where the files of a version are not in the
+    store, or do not add up.
+    """
+    standing = _Standing.of(installation, provider)
+    months = {each.statement_month for each in standing.versions}
+    if not months:
+        return
+    paths = {delivery.path for delivery in owed}
+    moved = {each.statement_month for each in standing.versions if each.path in paths}
+    have = {delivery.path for delivery in there if delivery.what == "summary"}
+    year = {first_month_of_year(month): month for month in sorted(moved, reverse=True)}  # its earliest month that moved
+    wanted = [
+        month
+        for month in sorted(months)
+        if month >= year.get(first_month_of_year(month), "9999") or month_path(month) not in have
+    ]
+    promised = [(month, _written(installation, provider, standing, month, now)) for month in wanted]
+    with installation.database.write() as connection:
+        for month, sha256 in promised:
+            installation.deliveries.owe(
+                connection, lead_provider_id=provider.lead_provider_id, what="summary", path=month_path(month),
+                last_file=LAST_FILE, sha256=sha256, owed_since=now,
+            )  # fmt: skip
+
+
+def ledger_file(installation: Installation, provider: LeadProvider) -> bytes:
+    """ledger.csv, of the newest versions as they stand. Raises MailboxError as above."""
+    out = BytesIO()
+    _Standing.of(installation, provider).ledger.write_csv(out)
+    return out.getvalue()
+
+
+def sweep_summaries(installation: Installation, delivered: list[DeliveryRow]) -> None:
+    """Remove what lies in the outbox of summaries that those delivered now have replaced. The caller holds the mailbox."""
+    for delivery in delivered:
+        if delivery.what == "summary":
+            stays = month_folder(installation.outbox, delivery.lead_provider_id, delivery.path, delivery.sha256)
+            for each in stays.parent.glob(f"{Path(delivery.path).name}.*"):
+                if each != stays:
+                    shutil.rmtree(each, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The newest versions of a lead provider's statements: heads (transforms.money.months.HEADS), lines (statement_id, section,
+    amount), the ledger."""
+
+    versions: list[NewestVersion]
+    heads: pl.DataFrame
+    lines: pl.DataFrame
+    ledger: pl.DataFrame
+
+    @classmethod
+    def of(cls, installation: Installation, provider: LeadProvider) -> "_Standing":
+        versions = installation.versions.newest_of(provider.lead_provider_id)
+        heads = pl.DataFrame(
+            [(each.statement_id, each.contract_period, each.statement_month, each.status, each.version) for each in versions],
+            schema={"statement_id": pl.String, "contract_period": pl.Int64, "statement_month": pl.String,
+                    "status": pl.String, "version": pl.Int64},
+            orient="row",
+        )  # fmt: skip
+        lines = pl.DataFrame(
+            [(each.statement_id, line["section"], line["amount"]) for each in versions for line in json.loads(each.lines)],
+            schema=dict.fromkeys(("statement_id", "section", "amount"), pl.String), orient="row",
+        )  # fmt: skip
+        declarations = _read(installation, provider, versions, DECLARATIONS.name, DECLARATIONS.columns)
+        with installation.database.read() as reader:
+            pairs = clawback_pairs(reader, provider.lead_provider_id)
+        money = declarations.with_columns(pence=pence_of("amount") + pence_of("uplift_amount"))
+        _demand(not_adding_up(heads, lines, money, OF_DECLARATIONS))
+        return cls(versions, heads, lines, ledger_rows(heads, declarations, pairs))
+
+
+def _written(installation: Installation, provider: LeadProvider, standing: _Standing, month: str, now: datetime) -> str:
+    """Write a month's summary into the outbox. Returns the SHA-256 of its manifest."""
+    versions = [each for each in standing.versions if each.statement_month == month]
+    heads = standing.heads.filter(statement_month=month)
+    partners = _read(installation, provider, versions, PARTNERS.name, PARTNERS.columns)
+    rows = summary_rows(heads, standing.lines, partners)
+    _demand(not_adding_up(heads, standing.lines, rows, _OF_MONEY))
+    _demand(not_adding_up(heads, standing.lines, rows, ("total",)))
+    expected = _read(installation, provider, versions, DISCREPANCIES.name, DISCREPANCIES.columns, may_lack=True)
+    unfinished = installation.outbox / provider.lead_provider_id / f"{month_path(month)}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    said = Month(provider.name, month, versions, rows, expected, year_so_far(standing.ledger, month), now)
+    sha256 = write_month(unfinished, said)
+    folder = month_folder(installation.outbox, provider.lead_provider_id, month_path(month), sha256)
+    shutil.rmtree(folder, ignore_errors=True)  # of a try that was cut off
+    unfinished.rename(folder)
+    on_disk([folder], installation.outbox)
+    return sha256
+
+
+def _demand(wrong: list[str]) -> None:
+    if wrong:
+        raise MailboxError(f"statement {wrong[0]}: its files do not add up to its lines; no summary or ledger is made")
+
+
+def _read(
+    installation: Installation,
+    provider: LeadProvider,
+    versions: list[NewestVersion],
+    name: str,
+    columns: list[str],
+    may_lack: bool = False,
+) -> pl.DataFrame:
+    """One file of each version, as text, with statement_id. Raises MailboxError where it is not there, unless it may lack."""
+    found = [pl.DataFrame(schema=dict.fromkeys(("statement_id", *columns), pl.String))]
+    for each in versions:
+        path = installation.outbox / provider.lead_provider_id / each.path / f"{name}.csv"
+        if not path.is_file():
+            if may_lack:
+                continue
+            raise MailboxError(f"{each.path}/{path.name} is not in the store: put it back from a backup")
+        rows = pl.read_csv(path, infer_schema=False).with_columns(statement_id=pl.lit(each.statement_id))
+        found.append(rows.select("statement_id", *(column for column in columns if column in rows.columns)))
+    return pl.concat(found, how="diagonal")

@@ -1,0 +1,45 @@
+"""What differs, told once: rows of one statement with the same reason in the same words, people under it, the largest first."""
+
+from typing import Any
+
+import polars as pl
+
+from schemas.discrepancies import AGREED, AWAITING, NOT_DECLARED, ROW_REJECTED
+from schemas.vocabulary import DECLARATION_TYPE
+from transforms.money.version_changes import pence_of
+
+# What the lead provider can still do something about before a deadline.
+TO_PUT_RIGHT = (NOT_DECLARED.code, ROW_REJECTED.code, AWAITING.code)
+PEOPLE_SHOWN = 50
+_SAME = ["statement_id", "reason_code", "participant_type", "declaration_type", "reason"]
+
+
+def told_once(discrepancies: pl.DataFrame) -> pl.DataFrame:
+    """discrepancies: rows of discrepancies.csv, with statement_id. Agreed ones are left out.
+
+    Returns statement_id, reason_code, participant_type, declaration_type, reason, what_to_do (null where it differs from one to
+    the other), declarations (count), is_to_put_right, least, most, difference (pence; of one, of one, and of all; null where no
+    amount was sent for any), people: the first PEOPLE_SHOWN (participant_id, full_name, expected_amount, due_amount,
+    what_to_do). What is to be put right comes first, then the largest.
+    """
+    each = pence_of("difference")
+    rows = discrepancies.filter(pl.col("reason_code") != AGREED.code).with_columns(each=each)
+    weight = pl.coalesce(pl.col("difference").abs(), 0)
+    people = pl.struct("participant_id", "full_name", "expected_amount", "due_amount", "what_to_do")
+    groups = rows.group_by(_SAME, maintain_order=True).agg(
+        pl.when(pl.col("what_to_do").n_unique() == 1).then(pl.col("what_to_do").first()).alias("what_to_do"),
+        pl.len().cast(pl.Int64).alias("declarations"),
+        pl.col("each").min().alias("least"),
+        pl.col("each").max().alias("most"),
+        pl.when(pl.col("each").is_not_null().any()).then(pl.col("each").sum()).alias("difference"),
+        people.head(PEOPLE_SHOWN).alias("people"),
+    )
+    return groups.with_columns(is_to_put_right=pl.col("reason_code").is_in(TO_PUT_RIGHT)).sort(
+        "statement_id", ~pl.col("is_to_put_right"), -weight, "reason_code", pl.col("declaration_type").cast(DECLARATION_TYPE),
+        "participant_type", "reason",
+    )  # fmt: skip
+
+
+def differ(groups: list[dict[str, Any]]) -> int:
+    """How many declarations differ. groups: as told_once gives them, of one statement."""
+    return sum(int(group["declarations"]) for group in groups)
