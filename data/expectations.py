@@ -5,10 +5,11 @@ import polars as pl
 
 from data.reader import Reader
 from data.records.survivors import surviving_participants
+from data.repeats import BY
 from data.stated import MONTH
 from schemas.accounts import Expectations
 from schemas.columns import INSTANT, typed
-from schemas.events import PARTNERSHIP_UPDATED
+from schemas.events import DECLARATION_AWAITING_CLAWBACK, DECLARATION_VOIDED, PARTNERSHIP_UPDATED
 
 _EXPECTED = """
 SELECT e.submission_id, e.lead_provider_id, e.contract_period, e.statement_month, e.participant_id, e.participant_type,
@@ -32,13 +33,13 @@ WHERE sp.participant_id = n.id AND tp.school_period_id = sp.school_period_id
 """
 _REJECTED = """
 SELECT r.lead_provider_id, r.participant_id, r.participant_type, r.declaration_type, r.submission_id, r.row_number,
-       r.line_number, r.rule_codes, x.number, x.file_name
+       r.line_number, r.rule_codes, r.messages, x.number, x.file_name
 FROM naming n CROSS JOIN rejected_declarations r CROSS JOIN submissions x
 WHERE r.participant_id = n.id AND x.submission_id = r.submission_id
 """
 _REJECTED_OF_LISTS = """
 SELECT r.submission_id, r.statement_month, r.contract_period, r.participant_id, r.participant_type, r.declaration_type,
-       r.line_number, r.rule_codes
+       r.line_number, r.rule_codes, r.messages
 FROM stating s CROSS JOIN rejected_expectations r WHERE r.submission_id = s.id
 """
 # Training with the delivery partner that was expected, and corrections of the partnerships trained under.
@@ -52,6 +53,12 @@ WHERE sp.participant_id = n.id AND tp.school_period_id = sp.school_period_id
 _CORRECTIONS = f"""
 SELECT e.partnership_id, e.happened_at, e.before, e.after FROM correcting c CROSS JOIN events e
 WHERE e.partnership_id = c.id AND e.type = '{PARTNERSHIP_UPDATED}'
+"""
+# Which act voided a declaration or had it clawed back, and by which line of which file.
+_VOIDS = f"""
+SELECT e.declaration_id, e.event_id, e.happened_at, e.author, e.submission_id, e.row_number, e.line_number, x.file_name
+FROM voided n CROSS JOIN events e LEFT JOIN submissions x ON x.submission_id = e.submission_id
+WHERE e.declaration_id = n.id AND e.type IN ('{DECLARATION_VOIDED}', '{DECLARATION_AWAITING_CLAWBACK}')
 """
 _DECLARED = ["lead_provider_id", "participant_id", "participant_type", "declaration_type"]
 PARTNERS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -110,6 +117,8 @@ def load_expectations(reader: Reader, lists: pl.DataFrame) -> Expectations:
     with reader.lending(naming=pl.concat([rows["participant_id"], merges["merged_into"].rename("participant_id")])):
         trained, declarations = reader.frame(_TRAINED), typed(reader.frame(_DECLARATIONS))
         rejected = typed(reader.frame(_REJECTED)).sort("number", "row_number")
+    voided = declarations.filter((pl.col("payment_status") == "voided") | (pl.col("clawback_status") != "no_clawback"))
+    voids = typed(reader.frame(_VOIDS, voided=voided["declaration_id"])).sort("event_id")
     return Expectations(
         lists=lists,
         rows=rows.drop("contract_period", "statement_month"),
@@ -118,5 +127,6 @@ def load_expectations(reader: Reader, lists: pl.DataFrame) -> Expectations:
         declarations=declarations,
         rejected=rejected.unique(_DECLARED, keep="last", maintain_order=True).drop("number"),
         rejected_of_lists=turned_away,
+        voids=voids.unique("declaration_id", keep="last", maintain_order=True).rename(BY).drop("event_id"),
         partners=_partners(reader, rows),
     )

@@ -24,8 +24,9 @@ WHERE e.event_id > ? AND (e.lead_provider_id = ? OR e.lead_provider_id IS NULL) 
   OR e.declaration_id IN (SELECT id FROM made) OR e.training_period_id IN (SELECT id FROM made)
   OR e.partnership_id IN (SELECT id FROM made))
 """
-_BY = {
-    "event_id": "later_id", "row_number": "by_row_number", "submission_id": "by_submission_id",
+# What is told of the row that brought an event about.
+BY = {
+    "row_number": "by_row_number", "submission_id": "by_submission_id",
     "line_number": "by_line_number", "file_name": "by_file_name",
 }  # fmt: skip
 CAUSES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -51,7 +52,7 @@ def undone_since(reader: Reader, memory: Memory, submission_id: str, lead_provid
     links = _TRAINING if memory.link == "participant_id" else (memory.link,)
     ids, first = pl.concat([made[link] for link in links]), made["event_id"].min()
     since = typed(reader.frame(_SINCE.format(types=_listed(UNDID)), first, lead_provider_id, submission_id, made=ids))
-    since = since.rename(_BY)
+    since = since.rename({**BY, "event_id": "later_id"})
     pairs = [made.select("row_number", "event_id", link).drop_nulls().join(since, on=link) for link in links]
     found = pl.concat([pair.select("event_id", "later_id", *CAUSES) for pair in pairs])
     after = found.filter(pl.col("later_id") > pl.col("event_id")).sort("later_id")

@@ -311,6 +311,7 @@ rejected_expectations = Table(
     _own("participant_type", longest=10),
     _own("declaration_type", longest=20),
     _own("rule_codes"),
+    _own("messages?"),
 )
 
 # Declarations that were turned away, of participants whom DfE knows: what a discrepancy names (transforms.money.discrepancies).
@@ -325,6 +326,7 @@ rejected_declarations = Table(
     _own("declaration_type", longest=20),
     _own("rule_codes"),
     _own("line_number?"),
+    _own("messages?"),
 )
 
 # The extracts that were made for each lead provider, numbered from 1: the full set's manifest by its SHA-256, and the folder of its

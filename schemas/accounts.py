@@ -21,10 +21,13 @@ class Expectations:
         trained_until; the last correction from or to it: corrected_from, corrected_to, corrected_at
     declarations: of those named: lead_provider_id (who declared), participant_id, participant_type, declaration_type,
         declaration_id, created_at, statuses and statements
+    voids: of those that were voided or clawed back, by which act: declaration_id, happened_at, author, by_submission_id,
+        by_file_name, by_row_number, by_line_number; none where the records came so
     rejected: the last row turned away: lead_provider_id, participant_id, participant_type, declaration_type,
-        submission_id, file_name, row_number, line_number (null where it was not kept), rule_codes
+        submission_id, file_name, row_number, line_number (null where it was not kept), rule_codes, messages (null where they were
+        not kept)
     rejected_of_lists: rows of the lists which were turned away: submission_id, statement_month and contract_period (null where
-        they could not be read), participant_id, participant_type, declaration_type, line_number, rule_codes
+        they could not be read), participant_id, participant_type, declaration_type, line_number, rule_codes, messages
     """
 
     lists: pl.DataFrame
@@ -35,6 +38,7 @@ class Expectations:
     declarations: pl.DataFrame
     rejected: pl.DataFrame
     rejected_of_lists: pl.DataFrame
+    voids: pl.DataFrame
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,7 @@ _COLUMNS = (
     Column("rows_already_done", "integer"),
     Column("rule_counts", "json"),
     Column("rule_codes", "word"),
+    Column("messages", "sentence"),
     Column("failures", "integer"),
     Column("trouble", "sentence"),
     Column("what", "word"),

@@ -25,7 +25,7 @@ UNKNOWN = Reason(
 CLAWED_BACK_HERE = Reason(
     "clawed-back",
     "Clawed back",
-    "This statement claws back what the statement for {paid_on} paid for it.",
+    "This statement claws back what the statement for {paid_on} paid for it.{void_words}",
     "Nothing, if you voided it. If you did not, ask DfE about declaration {declaration_id}.",
 )
 OVER_CAPACITY = Reason(
@@ -90,21 +90,23 @@ ELSEWHERE = Reason(
 CLAWED_BACK_ELSEWHERE = Reason(
     "clawed-back",
     "Clawed back",
-    "The statement for {paid_on} paid it; the statement for {taken_back_on} claws it back.",
+    "The statement for {paid_on} paid it; the statement for {taken_back_on} claws it back.{void_words}",
     "See both statements.",
 )
-VOIDED = Reason("voided", "Voided", "It was voided.", "Declare it again if it was right.")
+VOIDED = Reason(
+    "voided", "Voided", "It was voided{voided_when}.", "If it was right, declare it again. {deadline_words}"
+)
 ROW_REJECTED = Reason(
     "row-rejected",
     "The row was rejected",
-    "{line_words} of {file_name} was rejected ({rule_codes}); its receipt is {submission_id}.",
-    "Follow what that receipt advises, and send the row again. {deadline_words}",
+    "{line_words} of your file {file_name} was rejected ({rule_codes}){said_of_row} Its receipt is {submission_id}.",
+    "Correct that row and send it again: rejected.csv of that receipt holds it. {deadline_words}",
 )
 LIST_ROW_REJECTED = Reason(
     "row-rejected",
     "The row was rejected",
-    "It is due on this statement. Line {list_line} of your list {list_file}, which states it, was rejected ({list_codes}); its "
-    "receipt is {list_submission}.",
+    "It is due on this statement. Line {list_line} of your list {list_file}, which states it, was rejected ({list_codes})"
+    "{said_of_line} Its receipt is {list_submission}.",
     "Correct that line and send the month's whole list again: rejected.csv of that receipt holds all of it.",
 )
 NOT_DECLARED = Reason(

@@ -1,6 +1,7 @@
 """A month over all contract periods: its figures as its page, its workbook and its manifest say them."""
 
 import calendar
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -100,12 +101,13 @@ class Month:
 
 def month_page(month: Month) -> str:
     """summary.html."""
-    statuses = {each.status for each in month.versions}
-    status = next(each for each in ("open", "payable", "paid") if each in statuses)
+    counted = Counter(each.status for each in month.versions)
+    statuses = [(status, counted[status]) for status in STATUS_WORDS if counted[status]]
     return page(
         "month.html",
         month=month,
-        status=status,
+        status=statuses[0][0],  # the least settled
+        statuses=statuses,
         status_words=STATUS_WORDS,
         section_words=SECTION_WORDS,
         links={each.statement_id: f"../{each.path.split('/', 2)[2]}/" for each in month.versions},

@@ -21,6 +21,8 @@ SECTION_WORDS = {
     "adjustment": "Additional adjustments",
     "vat": "VAT",
 }
+# Reasons told one by one under each heading; what has others is left to discrepancies.csv.
+GROUPS_SHOWN = 50
 # What no delivery partner gets.
 NOBODYS = ("service-fee", "adjustment", "vat")
 STATUS_WORDS = {
@@ -159,9 +161,13 @@ def _differences(statement: Statement) -> dict[str, Any]:
     return {
         "reasons": reasons,
         "expected": whole,
+        "titles": TITLES,
         "told": [
-            (first, to_put_right),
-            ("Other differences, the largest first" if to_put_right else "The largest first", others),
+            (heading, groups[:GROUPS_SHOWN], differ(groups[GROUPS_SHOWN:]))
+            for heading, groups in (
+                (first, to_put_right),
+                ("Other differences, the largest first" if to_put_right else "The largest first", others),
+            )
         ],
         "differing_count": differ(statement.differing),
     }

@@ -12,8 +12,8 @@ def rejected_declarations(rejected: pl.DataFrame, findings: pl.DataFrame, snapsh
     """One row for each rejected row that names a participant whom DfE knows, a role and a type.
 
     rejected: rows with their facts; findings: row_number, position, code of every rule broken.
-    Returns submission_id, row_number, line_number, lead_provider_id, participant_id, participant_type,
-    declaration_type, rule_codes (`;` between).
+    findings: also message. Returns submission_id, row_number, line_number, lead_provider_id, participant_id, participant_type,
+    declaration_type, rule_codes (`;` between), messages: what the receipt says of the row.
     """
     named = rejected.filter(
         pl.col("participant_type").is_not_null() & pl.col("declaration_type").is_in(DECLARATION_TYPES)
@@ -38,8 +38,15 @@ def rejected_expectations(
 
 
 def _kept(named: pl.DataFrame, findings: pl.DataFrame, act: Act, *more: str) -> pl.DataFrame:
-    codes = findings.sort("position").group_by("row_number").agg(pl.col("code").unique(maintain_order=True))
-    return named.join(codes, on="row_number", maintain_order="left").select(
+    said = (
+        findings.sort("position")
+        .group_by("row_number")
+        .agg(
+            pl.col("code").unique(maintain_order=True).str.join(";").alias("rule_codes"),
+            pl.col("message").str.join(" ").alias("messages"),
+        )
+    )
+    return named.join(said, on="row_number", maintain_order="left").select(
         pl.lit(act.submission_id).alias("submission_id"),
         "row_number",
         "line_number",
@@ -48,5 +55,6 @@ def _kept(named: pl.DataFrame, findings: pl.DataFrame, act: Act, *more: str) -> 
         "participant_id",
         "participant_type",
         "declaration_type",
-        pl.col("code").list.join(";").alias("rule_codes"),
+        "rule_codes",
+        "messages",
     )

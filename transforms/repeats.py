@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from schemas.events import DFE_STAFF, LEAD_PROVIDER, UNDID
+from schemas.events import UNDID
 from schemas.frames import joined
 from schemas.inbound.form import with_owners
 from schemas.inbound.reading import Sheet
@@ -14,12 +14,13 @@ from schemas.instants import day_in_london, long_day_text
 from schemas.kinds.kind import Kind
 from schemas.needs import Snapshot
 from schemas.rules import findings
-from schemas.showing import shown, shown_column
+from schemas.showing import shown
 from transforms.changes import Act, ChangeSet
 from transforms.findings import Findings
 from transforms.judging import Judgement, rows_at_once
 from transforms.update import VERDICTS
 from transforms.updates import UPDATES
+from transforms.whose_act import by_whom
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,6 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
     rows = rows.select("row_number", "line_number", "is_undone", **own)
     rows = joined(rows, first.causes, "row_number")
     day = long_day_text(day_in_london(pl.col("happened_at")))
-    place = pl.coalesce(pl.format("line {}", "by_line_number"), pl.format("row {}", "by_row_number"))
-    by_file = pl.format(
-        ", by {} of your file {} (receipt {})", place, shown_column(pl.col("by_file_name")), "by_submission_id"
-    )
-    who = (
-        pl.when((pl.col("author") == LEAD_PROVIDER) & pl.col("by_submission_id").is_not_null()).then(by_file)
-        .when(pl.col("author") == DFE_STAFF).then(pl.lit(", by DfE"))
-        .otherwise(pl.lit(""))
-    )  # fmt: skip
     what = pl.col("type").replace_strict(UNDID, default=UNKNOWN_CAUSE, return_dtype=pl.String)
     on = pl.format(" on {}", day).fill_null("")
     declared = pl.format(
@@ -116,6 +108,6 @@ def _with_causes(rows: pl.DataFrame, first: First) -> pl.DataFrame:
         day_in_london(pl.lit(first.received_at)).alias("first_sent_on"),
         pl.when(pl.col("type").is_null() & declared.is_not_null())
         .then(declared)
-        .otherwise(pl.concat_str(what, on, who))
+        .otherwise(pl.concat_str(what, on, by_whom()))
         .alias("undone_words"),
     )

@@ -14,6 +14,11 @@ from transforms.money.statements import Figures, compute_figures
 
 CONTRACT, PROVIDER = "contract", "provider"
 PENCE = pl.Decimal(14, 2)
+MISMATCHED = {
+    **dict.fromkeys(("code", "contract_id", "lead_provider_id"), pl.String),
+    "contract_period": pl.Int64,
+    "band": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Account:
         frames = self.frames()
         given = {
             "statements": frames["statements"], "chosen": pl.Series("statement_id", [self.last], dtype=pl.String),
-            "bands": frames["bands"], "mismatched": pl.DataFrame(), "units": frames["units"],
+            "bands": frames["bands"], "mismatched": pl.DataFrame(schema=MISMATCHED), "units": frames["units"],
             "declarations": frames["declarations"], "adjustments": frames["adjustments"], "named": frames["statements"],
         }  # fmt: skip
         return Accounts(**given | changes)

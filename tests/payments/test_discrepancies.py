@@ -38,11 +38,15 @@ ROWS = {
     "partners": PARTNERS,
     "rejected": {
         **dict.fromkeys((*WHO, "submission_id", "file_name"), pl.String), "row_number": pl.Int64, "line_number": pl.Int64,
-        "rule_codes": pl.String,
+        "rule_codes": pl.String, "messages": pl.String,
     },
     "rejected_of_lists": {
         "statement_id": pl.String, **dict.fromkeys((*WHO, "list_submission", "list_file"), pl.String), "list_line": pl.Int64,
-        "list_codes": pl.String,
+        "list_codes": pl.String, "list_messages": pl.String,
+    },
+    "voids": {
+        **dict.fromkeys(("declaration_id", "author", "by_submission_id", "by_file_name"), pl.String), "happened_at": INSTANT,
+        **dict.fromkeys(("by_row_number", "by_line_number"), pl.Int64),
     },
 }  # fmt: skip
 
@@ -64,6 +68,14 @@ def declare(status: str = "eligible", clawback: str = "no_clawback", **cells: An
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     return {
         **WHO, "declaration_id": "d9", "created_at": moment, "payment_status": status, "clawback_status": clawback, **cells,
+    }  # fmt: skip
+
+
+def voided(declaration_id: str = "d9", **cells: Any) -> dict[str, Any]:
+    """The act that voided it, at midnight in London, when it is June still in UTC."""
+    return {
+        "declaration_id": declaration_id, "author": "lead_provider", "by_submission_id": "s-2", "by_file_name": "voids.csv",
+        "by_line_number": 4, "happened_at": datetime(2026, 6, 30, 23, 0, tzinfo=UTC), **cells,
     }  # fmt: skip
 
 
@@ -98,10 +110,11 @@ def expectations(account: Account, held: dict[str, pl.DataFrame]) -> Expectation
         merges=held["merges"],
         partners=held["partners"],
         declarations=held["declared"],
+        voids=held["voids"],
         rejected=held["rejected"],
         rejected_of_lists=turned_away.select(
             "participant_id", "participant_type", "declaration_type", submission_id="list_submission",
-            line_number="list_line", rule_codes="list_codes", statement_month=nothing, contract_period=nothing.cast(pl.Int64),
+            line_number="list_line", rule_codes="list_codes", messages="list_messages", statement_month=nothing, contract_period=nothing.cast(pl.Int64),
         ),
     )  # fmt: skip
 
@@ -186,6 +199,22 @@ CASES = {
         "clawed-back", "January 2024 (contract period 2024) paid it; the statement for April 2025",
     ),
     "voided": (NONE, [expect("1.00")], {"declared": [declare("voided")]}, "voided", "It was voided."),
+    "voided by a line of a file": (
+        NONE, [expect("1.00")], {"declared": [declare("voided")], "voids": [voided()]},
+        "voided", "It was voided on 1 July 2026, by line 4 of your file voids.csv (receipt s-2).",
+    ),
+    "voided by DfE": (
+        NONE, [expect("1.00")],
+        {"declared": [declare("voided")], "voids": [voided(author="dfe_staff_user", by_submission_id=None)]},
+        "voided", "It was voided on 1 July 2026, by DfE.",
+    ),
+    "clawed back by a line of a file": (
+        NONE, [expect("1.00")],
+        {"declared": [declare("paid", "awaiting_clawback", payment_statement_id="earlier", clawback_statement_id="elsewhere"),
+                      declare("voided", declaration_id="d8", created_at=datetime(2026, 2, 1, tzinfo=UTC))],
+         "voids": [voided(), voided("d8", by_line_number=5)]},
+        "clawed-back", "claws it back. It was voided on 1 July 2026, by line 4 of",
+    ),
     "voided after one that is live elsewhere": (
         NONE, [expect("1.00")],
         {"declared": [declare(payment_statement_id="elsewhere"),
@@ -193,16 +222,16 @@ CASES = {
         "on-another-statement", "April 2025",
     ),
     "the row was rejected": (
-        NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "20260101T000000Z-declarations-abc", "file_name": "declarations-nov.csv", "row_number": 7, "line_number": 9, "rule_codes": "DECL-011"}]},
-        "row-rejected", "Line 9 of declarations-nov.csv was rejected (DECL-011); its receipt is 20260101T000000Z-declarations-abc.",
+        NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "20260101T000000Z-declarations-abc", "file_name": "declarations-nov.csv", "row_number": 7, "line_number": 9, "rule_codes": "DECL-011", "messages": "Too early."}]},
+        "row-rejected", "Line 9 of your file declarations-nov.csv was rejected (DECL-011): Too early. Its receipt is 20260101T000000Z-declarations-abc.",
     ),
     "a row rejected before lines were kept": (
         NONE, [expect("1.00")], {"rejected": [{**WHO, "submission_id": "s-1", "file_name": "d.csv", "row_number": 7, "line_number": None, "rule_codes": "DECL-011"}]},
-        "row-rejected", "Row 7 of d.csv was rejected (DECL-011); its receipt is s-1.",
+        "row-rejected", "Row 7 of your file d.csv was rejected (DECL-011). Its receipt is s-1.",
     ),
     "a rejected line of the list": (
-        ONE, [expect(participant_id="somebody")], {"rejected_of_lists": [{"statement_id": "s00", **WHO, "list_submission": "s-1", "list_file": "expected.csv", "list_line": 3, "list_codes": "FILE-012"}]},
-        "row-rejected", "It is due on this statement. Line 3 of your list expected.csv, which states it, was rejected (FILE-012); its receipt is s-1.",
+        ONE, [expect(participant_id="somebody")], {"rejected_of_lists": [{"statement_id": "s00", **WHO, "list_submission": "s-1", "list_file": "expected.csv", "list_line": 3, "list_codes": "FILE-012", "list_messages": "No day."}]},
+        "row-rejected", "It is due on this statement. Line 3 of your list expected.csv, which states it, was rejected (FILE-012): No day. Its receipt is s-1.",
     ),
     "stated for a month without a statement": (
         ONE, [expect("119.40", misplaced_words="You stated it for 2024-01 of contract period 2021, for which you have no statement. ")], {},

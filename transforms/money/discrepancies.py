@@ -18,6 +18,7 @@ from transforms.money.amounts import pounds_text, rate_text
 from transforms.money.expected import DECLARED, expected, rejected_of_lists
 from transforms.money.guesses import guesses
 from transforms.money.statements import Figures
+from transforms.whose_act import by_whom
 
 KEY = ["statement_id", *DECLARED]
 IS_THERE = pl.col("is_billable") | pl.col("is_refund")
@@ -45,6 +46,7 @@ def discrepancies(accounts: Accounts, figures: Figures, expectations: Expectatio
     rows = _with_declared(rows, expectations.declarations, accounts.named)
     rows = joined(rows, expectations.rejected, DECLARED)
     rows = joined(rows, rejected_of_lists(expectations), KEY)
+    rows = _with_voids(rows, expectations.voids)
     rows = rows.join(_next_deadlines(accounts.named, today), on=["lead_provider_id", "contract_period"], how="left")
     rows = _with_partner_words(rows, expectations.partners)
     rows = joined(rows, guesses(rows, concerned, figures.prices), KEY)
@@ -86,6 +88,7 @@ def _due(declarations: pl.DataFrame) -> pl.DataFrame:
         refund.any().alias("is_refund"),
         over.any().alias("is_over"),
         pl.col("declaration_id", "band", "rate_micros", "uplift_pence").first(),
+        pl.col("declaration_id").filter(refund).first().alias("refund_id"),
         pl.col("delivery_partner_id").first().alias("due_partner_id"),
         pl.col("delivery_partner_name").first().alias("due_partner_name"),
         pl.col("school_name").first().alias("due_school"),
@@ -120,6 +123,7 @@ def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFra
         pl.col("payment_statement_id").filter(live).last().alias("live_statement_id"),
         pl.col("payment_statement_id").filter(taken_back).last().alias("paid_before_id"),
         pl.col("clawback_statement_id").filter(taken_back).last().alias("taken_back_statement_id"),
+        pl.col("declaration_id").filter(taken_back).last().alias("taken_back_id"),
     )
     rows = joined(rows, held, DECLARED).with_columns(
         paid_statement_id=pl.coalesce("paid_statement_id", "paid_before_id"),
@@ -130,6 +134,14 @@ def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFra
         rows = joined(rows, names, f"{link}_statement_id")
     where = named.select(live_statement_id="statement_id", live_month=statement_month(), live_period="contract_period")
     return joined(rows, where, "live_statement_id")
+
+
+def _with_voids(rows: pl.DataFrame, voids: pl.DataFrame) -> pl.DataFrame:
+    """voided_when: the day on which the declaration was voided or clawed back, and by which line; null where nothing tells it."""
+    day = long_day_text(day_in_london(pl.col("happened_at")))
+    told = voids.select(clawed_id="declaration_id", voided_when=pl.format(" on {}{}", day, by_whom()))
+    clawed = pl.coalesce(pl.when("is_refund").then("refund_id"), "taken_back_id", "newest_id")
+    return joined(rows.with_columns(clawed_id=clawed), told, "clawed_id")
 
 
 def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
@@ -192,6 +204,10 @@ def _words() -> dict[str, pl.Expr]:
         "line_words": pl.coalesce(
             pl.format("Line {}", "line_number"), pl.format("Row {}", "row_number"), pl.lit("A row")
         ),
+        "said_of_row": pl.format(": {}", "messages").fill_null("."),
+        "said_of_line": pl.format(": {}", "list_messages").fill_null("."),
+        "voided_when": pl.col("voided_when").fill_null(""),
+        "void_words": pl.format(" It was voided{}.", "voided_when").fill_null(""),
     }
 
 

@@ -135,5 +135,5 @@ def rejected_of_lists(expectations: Expectations) -> pl.DataFrame:
     )
     return pairs.sort("line_number").unique(["statement_id", *DECLARED], keep="last", maintain_order=True).select(
         "statement_id", *DECLARED, list_submission="submission_id", list_file="file_name", list_line="line_number",
-        list_codes="rule_codes",
+        list_codes="rule_codes", list_messages="messages",
     )  # fmt: skip
