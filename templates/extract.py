@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from schemas.instants import rfc3339
 from schemas.outbound.extracts import FILES
 from templates.extract_files import Set, Writing, some_columns
 from templates.rendering import page
@@ -17,7 +16,6 @@ def write_extract_page(writing: Writing, said: Set, story: Story) -> None:
         "extract.html",
         said=said,
         before=datetime.fromisoformat(said.before["as_of"]) if said.before else None,
-        as_of=rfc3339(said.as_of),
         files=[(f"{file.name}.csv", file.title, writing.counts[file.name]) for file in FILES],
         changed={
             name: counts
