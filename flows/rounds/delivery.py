@@ -1,6 +1,7 @@
 """What is owed goes into the mailbox, and the index with it. Doing it twice leaves the same."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -30,11 +31,11 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
     owed = installation.deliveries.owed(provider.lead_provider_id)
     if not owed:
         return 0
-    owed, unmade = _with_summaries(installation, provider, owed, now)
+    owed, ledger, unmade = _with_summaries(installation, provider, owed, now)
     lost = [delivery for delivery in owed if not _in_outbox(installation, delivery).is_dir()]
     owed = [delivery for delivery in owed if delivery not in lost]
     if owed:
-        _deliver(installation, provider, mailbox, owed, now)
+        _deliver(installation, provider, mailbox, owed, ledger, now)
     if lost:
         raise MailboxError(
             f"{len(lost)} folders that are owed are not in the store, {lost[0].path} the first: put them back from a backup"
@@ -46,35 +47,30 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
 
 def _with_summaries(
     installation: Installation, provider: LeadProvider, owed: list[DeliveryRow], now: datetime
-) -> tuple[list[DeliveryRow], MailboxError | None]:
-    """What is owed, with the summaries of the months whose statements are; and why those could not be made, which keeps nothing
-    else back."""
+) -> tuple[list[DeliveryRow], bytes | None, MailboxError | None]:
+    """What is owed, with the summaries of the months whose statements are; the ledger that goes with them; and why those could
+    not be made, which keeps nothing else back."""
     if not _any_statement(owed):
-        return owed, None
+        return owed, None, None
     try:
         there = installation.deliveries.index(provider.lead_provider_id)
-        promise_summaries(installation, provider, owed, there, now)
+        ledger = promise_summaries(installation, provider, owed, there, now)
     except MailboxError as error:
-        return owed, error
-    return installation.deliveries.owed(provider.lead_provider_id), None
+        return owed, None, error
+    return installation.deliveries.owed(provider.lead_provider_id), ledger, None
 
 
 def _any_statement(deliveries: list[DeliveryRow]) -> bool:
     return any(delivery.what == "statement" for delivery in deliveries)
 
 
-def _put_ledger(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> list[str]:
-    """Put the ledger into the mailbox. Returns its path, where it could be made."""
-    try:
-        content = ledger_file(installation, provider)
-    except MailboxError:
-        return []  # it was told with the summaries
-    mailbox.put(LEDGER, content)
-    return [LEDGER]
-
-
 def _deliver(
-    installation: Installation, provider: LeadProvider, mailbox: Mailbox, owed: list[DeliveryRow], now: datetime
+    installation: Installation,
+    provider: LeadProvider,
+    mailbox: Mailbox,
+    owed: list[DeliveryRow],
+    ledger: bytes | None,
+    now: datetime,
 ) -> None:
     there = installation.deliveries.index(provider.lead_provider_id)
     for delivery in owed:
@@ -82,9 +78,10 @@ def _deliver(
     if refused := _refusals(installation, owed):
         mailbox.add_refusals(refused)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
-    ledger = _put_ledger(installation, provider, mailbox) if _any_statement(owed) else []
+    if ledger is not None:
+        mailbox.put(LEDGER, ledger)
     mailbox.put(INDEX, _index(installation, [*there, *(replace(each, delivered_at=now) for each in owed)]))
-    mailbox.settle([*(delivery.path for delivery in owed), *ledger, INDEX])
+    mailbox.settle([*(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
     installation.deliveries.delivered(numbered, now)
     sweep_summaries(installation, owed)
 
@@ -102,7 +99,8 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
         if refused := _refusals(installation, there):
             mailbox.add_refusals(refused)
         if _any_statement(there):
-            _put_ledger(installation, provider, mailbox)
+            with suppress(MailboxError):  # what the store lacks is told by the next round that needs it
+                mailbox.put(LEDGER, ledger_file(installation, provider))
         mailbox.put(INDEX, _index(installation, there))
     return count
 

@@ -29,9 +29,9 @@ _OF_MONEY = tuple(section for section in SECTIONS if section != "total")
 
 def promise_summaries(
     installation: Installation, provider: LeadProvider, owed: list[DeliveryRow], there: list[DeliveryRow], now: datetime
-) -> None:
+) -> bytes:
     """Make the summaries of the months that statements owed are of, and owe them. Made again they are promised again, so that a
-    cut anywhere is mended by the next round.
+    cut anywhere is mended by the next round. Returns the ledger that goes with them (ledger.csv).
 
     Later months of the same financial year are made anew too, since they say what each partner got so far; and months that
     have none, since their statements came before there were any. Raises MailboxError where the files of a version are not in the
@@ -39,8 +39,6 @@ def promise_summaries(
     """
     standing = _Standing.of(installation, provider)
     months = {each.statement_month for each in standing.versions}
-    if not months:
-        return
     paths = {delivery.path for delivery in owed}
     moved = {each.statement_month for each in standing.versions if each.path in paths}
     have = {delivery.path for delivery in there if delivery.what == "summary"}
@@ -50,20 +48,22 @@ def promise_summaries(
         for month in sorted(months)
         if month >= year.get(first_month_of_year(month), "9999") or month_path(month) not in have
     ]
-    promised = [(month, _written(installation, provider, standing, month, now)) for month in wanted]
+    promised = [
+        (said.month, _written(installation, provider, said))
+        for said in _months(installation, provider, standing, wanted, now)
+    ]
     with installation.database.write() as connection:
         for month, sha256 in promised:
             installation.deliveries.owe(
                 connection, lead_provider_id=provider.lead_provider_id, what="summary", path=month_path(month),
                 last_file=LAST_FILE, sha256=sha256, owed_since=now,
             )  # fmt: skip
+    return standing.ledger_file()
 
 
 def ledger_file(installation: Installation, provider: LeadProvider) -> bytes:
-    """ledger.csv, of the newest versions as they stand. Raises MailboxError as above."""
-    out = BytesIO()
-    _Standing.of(installation, provider).ledger.write_csv(out)
-    return out.getvalue()
+    """ledger.csv by itself, of the newest versions as they stand. Raises MailboxError as above."""
+    return _Standing.of(installation, provider).ledger_file()
 
 
 def sweep_summaries(installation: Installation, delivered: list[DeliveryRow]) -> None:
@@ -106,21 +106,43 @@ class _Standing:
         _demand(not_adding_up(heads, lines, money, OF_DECLARATIONS))
         return cls(versions, heads, lines, ledger_rows(heads, declarations, pairs))
 
+    def ledger_file(self) -> bytes:
+        out = BytesIO()
+        self.ledger.write_csv(out)
+        return out.getvalue()
 
-def _written(installation: Installation, provider: LeadProvider, standing: _Standing, month: str, now: datetime) -> str:
-    """Write a month's summary into the outbox. Returns the SHA-256 of its manifest."""
-    versions = [each for each in standing.versions if each.statement_month == month]
-    heads = standing.heads.filter(statement_month=month)
-    partners = _read(installation, provider, versions, PARTNERS.name, PARTNERS.columns)
-    rows = summary_rows(heads, standing.lines, partners)
+
+def _months(
+    installation: Installation, provider: LeadProvider, standing: _Standing, wanted: list[str], now: datetime
+) -> list[Month]:
+    """What the summaries of these months say. Read and added up once for all of them."""
+    versions = [each for each in standing.versions if each.statement_month in wanted]
+    heads = standing.heads.filter(pl.col("statement_month").is_in(wanted))
+    rows = summary_rows(heads, standing.lines, _read(installation, provider, versions, PARTNERS.name, PARTNERS.columns))
     _demand(not_adding_up(heads, standing.lines, rows, _OF_MONEY))
     _demand(not_adding_up(heads, standing.lines, rows, ("total",)))
     expected = _read(installation, provider, versions, DISCREPANCIES.name, DISCREPANCIES.columns, may_lack=True)
-    unfinished = installation.outbox / provider.lead_provider_id / f"{month_path(month)}.unfinished"
+    expected = expected.join(heads.select("statement_id", "statement_month"), on="statement_id", maintain_order="left")
+    return [
+        Month(
+            provider.name,
+            month,
+            [each for each in versions if each.statement_month == month],
+            rows.filter(statement_month=month),
+            expected.filter(statement_month=month),
+            year_so_far(standing.ledger, month),
+            now,
+        )
+        for month in wanted
+    ]
+
+
+def _written(installation: Installation, provider: LeadProvider, said: Month) -> str:
+    """Write a month's summary into the outbox. Returns the SHA-256 of its manifest."""
+    unfinished = installation.outbox / provider.lead_provider_id / f"{month_path(said.month)}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    said = Month(provider.name, month, versions, rows, expected, year_so_far(standing.ledger, month), now)
     sha256 = write_month(unfinished, said)
-    folder = month_folder(installation.outbox, provider.lead_provider_id, month_path(month), sha256)
+    folder = month_folder(installation.outbox, provider.lead_provider_id, month_path(said.month), sha256)
     shutil.rmtree(folder, ignore_errors=True)  # of a try that was cut off
     unfinished.rename(folder)
     on_disk([folder], installation.outbox)
@@ -148,6 +170,7 @@ def _read(
             if may_lack:
                 continue
             raise MailboxError(f"{each.path}/{path.name} is not in the store: put it back from a backup")
-        rows = pl.read_csv(path, infer_schema=False).with_columns(statement_id=pl.lit(each.statement_id))
-        found.append(rows.select("statement_id", *(column for column in columns if column in rows.columns)))
+        rows = pl.read_csv(path, infer_schema=False)
+        own = pl.lit(each.statement_id).alias("statement_id")
+        found.append(rows.select(own, *(column for column in columns if column in rows.columns)))
     return pl.concat(found, how="diagonal")
