@@ -38,7 +38,7 @@ DIFFERENT_AMOUNT = Reason(
     "different-amount",
     "A different amount",
     "Due at {used}.{guess}",
-    "Use {used}, before VAT.",
+    "Use {used}, before VAT{in_list}.",
 )
 DIFFERENT_PARTNER = Reason(
     "different-delivery-partner",
@@ -46,6 +46,8 @@ DIFFERENT_PARTNER = Reason(
     "It counts for {due_partner_name}, not for {expected_partner_name}. {partner_words}",
     "Nothing, if that was right when you declared it. If it was not, ask DfE: a declaration keeps its delivery partner.",
 )
+# What to do about it where something else differs too.
+PARTNER_BESIDE = "About the delivery partner: if it was not right when you declared it, ask DfE."
 # What made the delivery partner another one: said only where the records show it.
 MOVED_SCHOOL = (
     "The participant trained with {expected_partner_name} at {trained_at} until {trained_until}; when it was declared, "
@@ -73,7 +75,7 @@ NOT_EXPECTED = Reason(
     "not-expected",
     "Due, and not on your list",
     "It is due on this statement and not on your list.",
-    "Add it to your records, or void it if it is wrong.",
+    "Add it to your records. If it is wrong, void it: a file voids.csv with the declaration_id that discrepancies.csv has.",
 )
 AWAITING = Reason(
     "awaiting-eligibility",
@@ -113,7 +115,7 @@ NOT_DECLARED = Reason(
     "not-declared",
     "Not declared",
     "We hold no such declaration of yours, and have turned none away.",
-    "Send the declaration. {deadline_words}",
+    "Send the declaration in a file declarations.csv. {deadline_words}",
 )
 
 # First match wins.

@@ -13,15 +13,18 @@ from schemas.discrepancies import AGREED, TITLES
 from schemas.outbound.versions import NewestVersion
 from schemas.vocabulary import OF_DECLARATIONS
 from templates.rendering import page
-from templates.statement import NOBODYS, SECTION_WORDS, STATUS_WORDS, month_words
+from templates.statement import NOBODYS, SECTION_WORDS, SERVICE_STATUS_WORDS, STATUS_WORDS, month_words
 from transforms.money.months import PartnerOfMonth, first_month_of_year, partners_of_month, sums_by_period
+from transforms.money.told_once import TO_PUT_RIGHT
 from transforms.money.version_changes import pence_of
 
 
 @dataclass(frozen=True)
 class Month:
     """versions: the newest of the month's statements, by contract period. rows: as transforms.money.months.summary_rows gives
-    them. differences: rows of their discrepancies.csv, with statement_id. so_far: as year_so_far gives them."""
+    them. differences: rows of their discrepancies.csv, with statement_id. so_far: as
+    year_so_far gives them. names: of delivery partners, by id. elsewhere: months of
+    the financial year so far of which a statement was paid that was never delivered here."""
 
     lead_provider_name: str
     month: str
@@ -29,6 +32,8 @@ class Month:
     rows: pl.DataFrame
     differences: pl.DataFrame
     so_far: list[dict[str, Any]]
+    names: dict[str, str]
+    elsewhere: list[str]
     as_of: datetime
 
     @property
@@ -55,7 +60,7 @@ class Month:
 
     @cached_property
     def partners(self) -> list[PartnerOfMonth]:
-        return partners_of_month(self.rows)
+        return partners_of_month(self.rows, self.names)
 
     @cached_property
     def to_pass_on(self) -> dict[int, int]:
@@ -85,13 +90,40 @@ class Month:
 
     @cached_property
     def reasons(self) -> list[dict[str, Any]]:
-        """What the differences come to, reason by reason, the largest first; agreed ones left out: title, declarations,
-        difference (pence)."""
-        sums = self.differences.filter(pl.col("reason_code") != AGREED.code).group_by("reason_code").agg(
+        """What the differences come to, reason by reason, the largest first: title, declarations, difference (pence). What is
+        agreed is among them where pence differ, so that they come to the difference in all."""
+        sums = self.differences.group_by("reason_code").agg(
             pl.len().cast(pl.Int64).alias("declarations"), pence_of("difference").sum().alias("difference"),
         )  # fmt: skip
-        rows = sums.sort(-pl.col("difference").abs(), "reason_code").iter_rows(named=True)
+        sums = sums.filter((pl.col("reason_code") != AGREED.code) | (pl.col("difference") != 0))
+        rows = sums.sort(pl.col("reason_code") == AGREED.code, -pl.col("difference").abs(), "reason_code").iter_rows(
+            named=True
+        )
         return [{**row, "title": TITLES[row["reason_code"]]} for row in rows]
+
+    @cached_property
+    def not_forecast(self) -> tuple[list[int], int]:
+        """Contract periods for whose declarations no forecast was sent, and what is due for them before VAT, in pence."""
+        compared = {row["statement_id"] for row in self.forecast}
+        without = self.rows.filter(
+            ~pl.col("statement_id").is_in(list(compared)) & pl.col("section").is_in(OF_DECLARATIONS)
+        )
+        return sorted(without["contract_period"].unique().to_list()), int(without["pence"].sum())
+
+    @cached_property
+    def to_put_right(self) -> int:
+        """How many of the declarations that differ can still be put right."""
+        return self.differences.filter(pl.col("reason_code").is_in(TO_PUT_RIGHT)).height
+
+    @property
+    def takes_declarations(self) -> bool:
+        return any(each.fee_type == "output" for each in self.versions)
+
+    @property
+    def elsewhere_words(self) -> str:
+        """April 2026, August 2026 and October 2026."""
+        words = [month_words(int(each[:4]), int(each[5:])) for each in self.elsewhere]
+        return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
     @property
     def year_words(self) -> str:
@@ -106,9 +138,9 @@ def month_page(month: Month) -> str:
     return page(
         "month.html",
         month=month,
-        status=statuses[0][0],  # the least settled
+        status=statuses[0][0] if statuses else "paid",  # the least settled
         statuses=statuses,
-        status_words=STATUS_WORDS,
+        status_words=STATUS_WORDS if month.takes_declarations else SERVICE_STATUS_WORDS,
         section_words=SECTION_WORDS,
         links={each.statement_id: f"../{each.path.split('/', 2)[2]}/" for each in month.versions},
         whole_pass=sum(month.to_pass_on.values()),

@@ -41,7 +41,8 @@ def month_book(month: Month) -> bytes:
         _in_pounds(book, "Reasons", "Reasons", reasons, ("difference",), _REASONS)
     if month.so_far:
         so_far = pl.DataFrame(month.so_far).select("delivery_partner_name", "paid", "unpaid", in_all="pence")
-        _in_pounds(book, "Year so far", "YearSoFar", so_far, ("paid", "unpaid", "in_all"), _SO_FAR)
+        note = f"Not the whole year: nothing of {month.elsewhere_words} is in it." if month.elsewhere else ""
+        _in_pounds(book, "Year so far", "YearSoFar", so_far, ("paid", "unpaid", "in_all"), _SO_FAR, note)
     return book.finished()
 
 
@@ -77,9 +78,15 @@ def _partners(book: Book, month: Month) -> None:
 
 
 def _in_pounds(
-    book: Book, name: str, table: str, rows: pl.DataFrame, money: tuple[str, ...], special: tuple[Column, ...]
+    book: Book,
+    name: str,
+    table: str,
+    rows: pl.DataFrame,
+    money: tuple[str, ...],
+    special: tuple[Column, ...],
+    note: str = "",
 ) -> None:
     """A sheet of rows whose money is in pence."""
     totals = {column: Decimal(rows[column].sum()) / 100 for column in money}
     text = rows.with_columns(pence_text(pl.col(column)).alias(column) for column in money)
-    book.long_sheet(name, table, text, totals, special)
+    book.long_sheet(name, table, text, totals, special, note)

@@ -12,6 +12,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from schemas.instants import in_london, london_day, long_day
+from templates.cards import with_cards
 
 INTERFACE_VERSION = "1"
 
@@ -63,7 +64,7 @@ def templates(escaped: bool = True) -> ImmutableSandboxedEnvironment:
 
 def page(template: str, **facts: Any) -> str:
     """An HTML page."""
-    return templates().get_template(template).render(**facts)
+    return with_cards(templates().get_template(template).render(**facts))
 
 
 def text(template: str, filters: dict[str, Callable[..., str]], **facts: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.discrepancies import AGREED, TITLES
 from schemas.instants import long_day
 from templates.charts import filling_chart, partners_chart, totals_chart
-from templates.rendering import page
+from templates.rendering import page, pence_in_pounds
 from transforms.money.explaining import explained
 from transforms.money.statement import ROWS_SHOWN, Changes, Statement
 from transforms.money.told_once import differ
@@ -30,6 +30,12 @@ STATUS_WORDS = {
     "payable": "Closed to new declarations; a void can still change it until it is authorised.",
     "paid": "Authorised for payment. These figures will not change.",
 }
+# Of a statement that takes no declarations.
+SERVICE_STATUS_WORDS = {
+    "open": "So far: it takes no declarations; an adjustment can still change it.",
+    "payable": "Closed; an adjustment can still change it until it is authorised.",
+    "paid": STATUS_WORDS["paid"],
+}
 BASIS_WORDS = {
     True: "each declaration at the band it was placed in, oldest first.",
     False: "every declaration of a type at that type’s average rate on this statement, so that no partner gains by "
@@ -44,6 +50,11 @@ def month_words(year: int, month: int) -> str:
     return f"{calendar.month_name[month]} {year}"
 
 
+def status_words(facts: dict[str, Any]) -> str:
+    """What a statement's status means for its figures."""
+    return (STATUS_WORDS if facts["fee_type"] == "output" else SERVICE_STATUS_WORDS)[facts["status"]]
+
+
 def statement_page(statement: Statement, changes: Changes | None, as_of: datetime, pages: dict[str, str]) -> str:
     """statement.html of one version. pages: by delivery partner's id, the path of its own page."""
     facts, sums = statement.facts, statement.sums
@@ -56,7 +67,8 @@ def statement_page(statement: Statement, changes: Changes | None, as_of: datetim
         version=statement.version,
         previous=statement.previous.path if statement.previous else None,
         as_of=as_of,
-        status_words=STATUS_WORDS[facts["status"]],
+        status_words=status_words(facts),
+        takes_declarations=facts["fee_type"] == "output",
         overview=[(words, sums[section]) for section, words in SECTION_WORDS.items() if section in sums],
         total=statement.total_pence,
         section_words=SECTION_WORDS,
@@ -145,11 +157,29 @@ def _changes(statement: Statement, changes: Changes) -> dict[str, Any]:
     }
 
 
+def _verdict(whole: dict[str, int], differing: list[dict[str, Any]]) -> str:
+    """In a sentence, how what is due for the declarations compared differs from what was expected."""
+    count = differ(differing)
+    if whole["difference"]:
+        why = (
+            "and the reasons below explain all of it"
+            if count
+            else "in pence that are shared anew, never more than one each"
+        )
+        return f"The difference is {pence_in_pounds(whole['difference'])}, {why}."
+    if not count:
+        return "The two agree."
+    several = "1 declaration" if count == 1 else f"{count:,} declarations"
+    if any(group["difference"] for group in differing):
+        return f"The sums agree, and {several} {'does' if count == 1 else 'do'} not: what is more and what is less cancel out."
+    return f"The sums agree; {several} {'differs' if count == 1 else 'differ'} in something else: see below."
+
+
 def _differences(statement: Statement) -> dict[str, Any]:
     reasons = [{**row, "title": TITLES[row["reason_code"]]} for row in statement.reasons]
     whole = {
         name: sum(row[name] for row in reasons)
-        for name in ("declarations", "expected", "due", "difference", "uncompared")
+        for name in ("declarations", "expected", "due", "difference", "uncompared", "compared")
     }
     whole["due"] -= whole["uncompared"]
     reasons.sort(key=lambda row: (row["reason_code"] == AGREED.code, -abs(row["difference"]), row["title"]))
@@ -159,6 +189,7 @@ def _differences(statement: Statement) -> dict[str, Any]:
     to_put_right = [group for group in statement.differing if group["is_to_put_right"]]
     others = [group for group in statement.differing if not group["is_to_put_right"]]
     return {
+        "verdict": _verdict(whole, statement.differing),
         "reasons": reasons,
         "expected": whole,
         "titles": TITLES,

@@ -6,7 +6,7 @@ from decimal import Decimal
 import polars as pl
 
 from schemas.columns import COLUMNS, Column
-from schemas.discrepancies import TITLES
+from schemas.discrepancies import AGREED, TITLES
 from schemas.outbound.statements import CHANGES, DECLARATIONS, DISCREPANCIES, PARTNERS
 from schemas.vocabulary import OF_DECLARATIONS
 from templates.workbook import Book, Total, total_of
@@ -17,7 +17,7 @@ _LINES = ("section", "participant_type", "declaration_type", "band", "count", "r
 _WIDTHS = (40, 16, 18, 8, 10, 14, 16, 60)
 _AMOUNT = _LINES.index("amount")
 OF_PARTNERS = (
-    Column("outputs", "count", called="Paid for"),
+    Column("outputs", "count", called="Declarations"),
     Column("clawbacks", "count", called="Clawed back"),
     Column("output", "money", called="Output payments"),
     Column("clawback", "money", called="Clawbacks"),
@@ -35,7 +35,7 @@ OF_REASONS = (
 # Sheets beside the statement's own: the file, the sheet's name, its table's.
 _SHEETS = (
     (DECLARATIONS, "Declarations", "Declarations"),
-    (PARTNERS, "Delivery partners", "Partners"),
+    (PARTNERS, "Lines by partner", "Partners"),
     (DISCREPANCIES, "Discrepancies", "Discrepancies"),
     (CHANGES, "Changes", "Changes"),
 )
@@ -56,7 +56,8 @@ def statement_book(statement: Statement, tables: dict[str, pl.DataFrame], as_of:
     _reasons_sheet(book, statement)
     for file, name, table in _SHEETS:
         if file.name in tables:
-            book.long_sheet(name, table, tables[file.name].select(file.columns), sums[file.name])
+            own = [each.column for each in file.sent]
+            book.long_sheet(name, table, tables[file.name].select(file.columns), sums[file.name], own)
     return book.finished()
 
 
@@ -75,6 +76,7 @@ def _reasons_sheet(book: Book, statement: Statement) -> None:
     if statement.reasons:
         names = ("expected", "due", "difference", "uncompared")
         rows = pl.DataFrame(statement.reasons, infer_schema_length=None)
+        rows = rows.sort(pl.col("reason_code") == AGREED.code, -pl.col("difference").abs())
         totals = {name: Decimal(rows[name].sum()) / 100 for name in names}
         rows = rows.with_columns(
             pl.col("reason_code").replace_strict(TITLES).alias("reason"),

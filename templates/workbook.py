@@ -38,6 +38,10 @@ def total_of(table: str, column: str) -> str:
     return f"=SUBTOTAL(109,{table}[{column}])"
 
 
+def _is_number(column: Column) -> bool:
+    return column.kind not in ("day", "instant") and bool(KINDS[column.kind].number_format)
+
+
 def _described(names: Sequence[str], special: Sequence[Column]) -> list[Column]:
     own = {each.name: each for each in special}
     return [own.get(name) or COLUMNS.get(name) or Column(name, "word") for name in names]
@@ -54,6 +58,8 @@ class Book:
         self._book.set_calc_mode("auto")
         self._formats: dict[str, Format] = {}
         self.bold, self.big = self.styled(bold=True), self.styled(bold=True, font_size=14)
+        self.bold_right = self.styled(bold=True, align="right")
+        self._wrapped = self.styled(text_wrap=True, valign="top")
         self.sum = self.styled(num_format=MONEY, bold=True)
         self.plain = self.styled(num_format="0", align="left")
 
@@ -68,22 +74,30 @@ class Book:
         return self._bytes.getvalue()
 
     def long_sheet(
-        self, name: str, table: str, rows: pl.DataFrame, totals: dict[str, Decimal], special: Sequence[Column] = ()
+        self,
+        name: str,
+        table: str,
+        rows: pl.DataFrame,
+        totals: dict[str, Decimal],
+        special: Sequence[Column] = (),
+        note: str = "",
     ) -> None:
         """A sheet with one table of many rows: a title, the totals above their columns, what people call the columns, the table,
         whose header has the columns' names. A filter moves the totals; on paper it is as wide as the page, its head on each.
 
-        totals: by column, what its cells add up to. special: columns that schemas.columns does not have.
+        totals: by column, what its cells add up to. special: columns that schemas.columns does not have. note: what
+        has to be known of it, beside the title.
         """
         sheet, header = self.sheet(name), 3
         columns = _described(rows.columns, special)
         sheet.write_string(0, 0, name, self.big)
+        sheet.write_string(0, 1, note)
         sheet.write_string(1, 0, "Total of what is shown", self.bold)
         for column, value in totals.items():
             sheet.write_formula(1, rows.columns.index(column), total_of(table, column), self.sum, value)
         self.table(sheet, table, header, rows, special)
         for place, each in enumerate(columns):
-            sheet.write_string(header - 1, place, each.label, self.bold)
+            sheet.write_string(header - 1, place, each.label, self.bold_right if _is_number(each) else self.bold)
             # Beside the name and the label stands the filter's button.
             sheet.set_column(place, place, max(each.shown_width, len(each.name) + 3, len(each.label) + 2))
         sheet.freeze_panes(header + 1, 0)
@@ -96,7 +110,7 @@ class Book:
         sheet.fit_to_pages(1, 0)
         if first is not None and last is not None:
             sheet.repeat_rows(first, last)
-        sheet.set_footer(f"&L&8{self._foot.replace('&', '&&')[:200]}&R&8Page &P of &N")
+        sheet.set_footer(f"&L&8 {self._foot[:100].replace('&', '&&')}&R&8 Page &P of &N")
 
     def table(self, sheet: Worksheet, name: str, top: int, rows: pl.DataFrame, special: Sequence[Column] = ()) -> None:
         """A named table whose header stands in the row `top` (from 0)."""
@@ -113,6 +127,7 @@ class Book:
     def _column(self, sheet: Worksheet, top: int, place: int, cells: pl.Series, kind: str) -> None:
         write: Callable[..., Any] = sheet.write_string
         style = self._format(LONG_DAY if kind == "day" else KINDS[kind].number_format)
+        style = self._wrapped if kind == "sentence" else style
         if kind == "day":
             write = sheet.write_datetime
             cells = cells.str.to_date("%Y-%m-%d") if cells.dtype == pl.String else cells
@@ -120,7 +135,7 @@ class Book:
             write = sheet.write_datetime
             cells = cells.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ") if cells.dtype == pl.String else cells
             cells = cells.dt.truncate("1s")  # as the text files have it; a spreadsheet would round up
-        elif style is not None:
+        elif style is not None and kind != "sentence":
             write, cells = sheet.write_number, cells.cast(_EXACT) if cells.dtype == pl.String else cells
         for row, value in enumerate(cells.to_list(), top):
             if value is not None:
@@ -161,6 +176,10 @@ class LongBook:
         for place, (column, style) in enumerate(zip(columns, styles, strict=True)):
             sheet.set_column(place, place, max(column.shown_width, len(column.name) + 4), style)
         sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
         sheet.autofilter(0, 0, max(rows.height, 1), len(columns) - 1)
         for place, column in enumerate(columns):
             sheet.write_string(0, place, column.name, self._bold)
@@ -212,12 +231,17 @@ def text_sheet(name: str, rows: pl.DataFrame, made_at: datetime) -> bytes:
     book = Book(made_at)
     sheet, text = book.sheet(name), book.styled(num_format="@")
     header = book.styled(num_format="@", bold=True)
+    wrapped = book.styled(num_format="@", text_wrap=True, valign="top")
     for place, column in enumerate(rows.columns):
-        width = COLUMNS[column].width or 20 if column in COLUMNS else 20
-        sheet.set_column(place, place, width, text)
+        own = COLUMNS.get(column)
+        is_sentence = column == "errors"
+        sheet.set_column(
+            place, place, 90 if is_sentence else max(own.shown_width if own else 20, len(column) + 2), text
+        )
         sheet.write_string(0, place, column, header)
         for row, value in enumerate(rows[column].cast(pl.String).to_list(), 1):
             if value is not None:
-                sheet.write_string(row, place, value, text)
+                sheet.write_string(row, place, value, wrapped if is_sentence else text)
     sheet.freeze_panes(1, 0)
+    book.printed(sheet, 0, 0)
     return book.finished()

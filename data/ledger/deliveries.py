@@ -59,6 +59,12 @@ class Deliveries(Asking):
         query = select(*_DELIVERY).where(c.lead_provider_id == lead_provider_id, c.delivered_at.is_(None))
         return [DeliveryRow(*row) for row in self._all(query.order_by(c.delivery_id))]
 
+    def summaries(self, lead_provider_id: str) -> dict[str, str]:
+        """Path of each month's summary that a mailbox has or is owed → the SHA-256 of the newest one's last file."""
+        c = deliveries.c
+        query = select(c.path, c.sha256).where(c.lead_provider_id == lead_provider_id, c.what == "summary")
+        return {row.path: row.sha256 for row in self._all(query.order_by(c.delivery_id))}
+
     def delivered(self, numbered: dict[int, int], now: datetime) -> None:
         """Write down that deliveries are there: their id → the mailbox's number for them."""
         c = deliveries.c

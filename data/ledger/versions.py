@@ -97,8 +97,8 @@ class Versions(Asking):
         last = select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
         query = (
             select(
-                v.statement_id, c.contract_period, s.year, s.month, s.deadline_date, s.payment_date, v.version, v.status,
-                v.path, v.total, v.lines,
+                v.statement_id, c.contract_period, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, v.version,
+                v.status, v.path, v.total, v.lines,
             )
             .join_from(statement_versions, last, (v.statement_id == last.c.statement_id) & (v.version == last.c.version))
             .join(statements, s.statement_id == v.statement_id)
@@ -110,6 +110,34 @@ class Versions(Asking):
             NewestVersion(own, period, f"{year}-{month:02}", *rest)
             for own, period, year, month, *rest in self._all(query)
         ]
+
+    def newest_by_month(self, lead_provider_id: str) -> dict[str, dict[str, int]]:
+        """Months (YYYY-MM) of a lead provider's statements → the last version of each: statement_id → its number."""
+        v, s, c = statement_versions.c, statements.c, contracts.c
+        query = (
+            select(s.year, s.month, v.statement_id, func.max(v.version))
+            .join_from(statement_versions, statements, s.statement_id == v.statement_id)
+            .join(contracts, c.contract_id == s.contract_id)
+            .where(c.lead_provider_id == lead_provider_id)
+            .group_by(s.year, s.month, v.statement_id)
+        )
+        found: dict[str, dict[str, int]] = {}
+        for year, month, statement_id, version in self._all(query):
+            found.setdefault(f"{year}-{month:02}", {})[statement_id] = version
+        return found
+
+    def months_paid_elsewhere(self, lead_provider_id: str) -> list[str]:
+        """Months (YYYY-MM) of a lead provider's statements that DfE's records brought along as paid: none was made here."""
+        v, s, c = statement_versions.c, statements.c, contracts.c
+        query = (
+            select(s.year, s.month)
+            .join_from(statements, contracts, c.contract_id == s.contract_id)
+            .join(statement_versions, v.statement_id == s.statement_id, isouter=True)
+            .where(c.lead_provider_id == lead_provider_id, s.status == "paid", v.statement_id.is_(None))
+            .distinct()
+            .order_by(s.year, s.month)
+        )
+        return [f"{year}-{month:02}" for year, month in self._all(query)]
 
     def of_paths(self, lead_provider_id: str) -> dict[str, VersionOfPath]:
         """Every version of a lead provider's statements, by its folder: what the index says of it."""

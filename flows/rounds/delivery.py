@@ -11,7 +11,7 @@ import polars as pl
 from data.ledger.deliveries import DeliveryRow
 from data.ledger.versions import VersionOfPath
 from flows.installation import Installation, LeadProvider
-from flows.rounds.months import ledger_file, promise_summaries, sweep_summaries
+from flows.rounds.months import ledger_file, months_to_sum, promise_summaries, sweep_summaries
 from flows.rounds.places import FULL, LEDGER, full_folder, month_folder
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
@@ -28,10 +28,7 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
 
     Folders first, then the index that lists them, then our own note of it: cut anywhere, the next round repeats.
     """
-    owed = installation.deliveries.owed(provider.lead_provider_id)
-    if not owed:
-        return 0
-    owed, ledger, unmade = _with_summaries(installation, provider, owed, now)
+    owed, ledger, unmade = _with_summaries(installation, provider, now)
     lost = [delivery for delivery in owed if not _in_outbox(installation, delivery).is_dir()]
     owed = [delivery for delivery in owed if delivery not in lost]
     if owed:
@@ -46,15 +43,16 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
 
 
 def _with_summaries(
-    installation: Installation, provider: LeadProvider, owed: list[DeliveryRow], now: datetime
+    installation: Installation, provider: LeadProvider, now: datetime
 ) -> tuple[list[DeliveryRow], bytes | None, MailboxError | None]:
-    """What is owed, with the summaries of the months whose statements are; the ledger that goes with them; and why those could
-    not be made, which keeps nothing else back."""
-    if not _any_statement(owed):
+    """What is owed, with the summaries that are not of the newest versions; the ledger that goes with statements and summaries;
+    and why those could not be made, which keeps nothing else back and is tried again by every round."""
+    owed = installation.deliveries.owed(provider.lead_provider_id)
+    wanted = months_to_sum(installation, provider)
+    if not wanted and not any(delivery.what in ("statement", "summary") for delivery in owed):
         return owed, None, None
     try:
-        there = installation.deliveries.index(provider.lead_provider_id)
-        ledger = promise_summaries(installation, provider, owed, there, now)
+        ledger = promise_summaries(installation, provider, wanted, now)
     except MailboxError as error:
         return owed, None, error
     return installation.deliveries.owed(provider.lead_provider_id), ledger, None
@@ -143,16 +141,17 @@ def _index(installation: Installation, delivered: list[DeliveryRow]) -> bytes:
             "path": delivery.path,
             "sha256": delivery.sha256,
             "replaces": delivery.replaces,
-            **_said_of(versions.get(delivery.path)),
+            **_said_of(delivery, versions.get(delivery.path)),
         }
         for number, delivery in enumerate(delivered, 1)
     ]
     return pl.DataFrame(rows, infer_schema_length=None).write_csv(None).encode()
 
 
-def _said_of(version: VersionOfPath | None) -> dict[str, str | int | None]:
+def _said_of(delivery: DeliveryRow, version: VersionOfPath | None) -> dict[str, str | int | None]:
     if version is None:
-        return dict.fromkeys(("month", "contract_period", "status", "total"))
+        month = delivery.path.rsplit("/", 1)[1] if delivery.what == "summary" else None
+        return {"month": month, "contract_period": None, "status": None, "total": None}
     return {
         "month": version.month,
         "contract_period": version.contract_period,

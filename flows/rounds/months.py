@@ -1,13 +1,17 @@
 """What stands beside the statements of a mailbox: each month's summary, and the ledger. Both are made of the files of the newest
 versions, as they lie in the outbox, whenever one of them is delivered."""
 
+import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
+import pandera.polars as pa
 import polars as pl
 
 from data.accounts import clawback_pairs
@@ -21,33 +25,64 @@ from sftp.durable import on_disk
 from sftp.mailbox import MailboxError
 from templates.month import Month
 from templates.month_files import LAST_FILE, write_month
-from transforms.money.months import first_month_of_year, ledger_rows, not_adding_up, summary_rows, year_so_far
+from templates.statement_files import LAST_FILE as VERSIONS_LAST_FILE
+from transforms.money.months import (
+    distinct_names,
+    first_month_of_year,
+    ledger_rows,
+    not_adding_up,
+    summary_rows,
+    year_so_far,
+)
 from transforms.money.version_changes import pence_of
 
 _OF_MONEY = tuple(section for section in SECTIONS if section != "total")
 
 
-def promise_summaries(
-    installation: Installation, provider: LeadProvider, owed: list[DeliveryRow], there: list[DeliveryRow], now: datetime
-) -> bytes:
-    """Make the summaries of the months that statements owed are of, and owe them. Made again they are promised again, so that a
-    cut anywhere is mended by the next round. Returns the ledger that goes with them (ledger.csv).
+def months_to_sum(installation: Installation, provider: LeadProvider) -> list[str]:
+    """The months whose summary is not of the newest versions, or is not there: new ones, ones that a statement has left, ones
+    whose making failed before. With them later months of the same financial year, since they say what each partner got so far.
+    """
+    newest = installation.versions.newest_by_month(provider.lead_provider_id)
+    made = installation.deliveries.summaries(provider.lead_provider_id)
+    months = sorted({*newest, *(path.rsplit("/", 1)[1] for path in made)})
+    moved = [month for month in months if newest.get(month, {}) != _summed(installation, provider, made, month)]
+    year = {first_month_of_year(month): month for month in reversed(moved)}  # its earliest month that moved
+    return [month for month in months if month >= year.get(first_month_of_year(month), "9999")]
 
-    Later months of the same financial year are made anew too, since they say what each partner got so far; and months that
-    have none, since their statements came before there were any. Raises MailboxError where the files of a version are not in the
-    store, or do not add up.
+
+def _summed(
+    installation: Installation, provider: LeadProvider, made: dict[str, str], month: str
+) -> dict[str, int] | None:
+    """The versions that the last summary of a month is of: statement_id → number. None: there is none, or it cannot be read."""
+    path = month_path(month)
+    if path not in made:
+        return None
+    manifest = month_folder(installation.outbox, provider.lead_provider_id, path, made[path]) / LAST_FILE
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return {each["statement_id"]: each["version"] for each in said["statements"]}
+
+
+@contextmanager
+def _told_by_place() -> Iterator[None]:
+    """Libraries put rows into what they say of a failure; operators are told without."""
+    try:
+        yield
+    except (pa.errors.SchemaError, pa.errors.SchemaErrors, pl.exceptions.PolarsError) as error:
+        told = f"no summary or ledger can be made of the statements' files in the store ({type(error).__name__})"
+        raise MailboxError(told) from None
+
+
+@_told_by_place()
+def promise_summaries(installation: Installation, provider: LeadProvider, wanted: list[str], now: datetime) -> bytes:
+    """Make the summaries of these months, and owe them. Returns the ledger that goes with them (ledger.csv).
+
+    Raises MailboxError where the files of a version are not in the store as they were delivered, or do not add up.
     """
     standing = _Standing.of(installation, provider)
-    months = {each.statement_month for each in standing.versions}
-    paths = {delivery.path for delivery in owed}
-    moved = {each.statement_month for each in standing.versions if each.path in paths}
-    have = {delivery.path for delivery in there if delivery.what == "summary"}
-    year = {first_month_of_year(month): month for month in sorted(moved, reverse=True)}  # its earliest month that moved
-    wanted = [
-        month
-        for month in sorted(months)
-        if month >= year.get(first_month_of_year(month), "9999") or month_path(month) not in have
-    ]
     promised = [
         (said.month, _written(installation, provider, said))
         for said in _months(installation, provider, standing, wanted, now)
@@ -61,6 +96,7 @@ def promise_summaries(
     return standing.ledger_file()
 
 
+@_told_by_place()
 def ledger_file(installation: Installation, provider: LeadProvider) -> bytes:
     """ledger.csv by itself, of the newest versions as they stand. Raises MailboxError as above."""
     return _Standing.of(installation, provider).ledger_file()
@@ -79,12 +115,13 @@ def sweep_summaries(installation: Installation, delivered: list[DeliveryRow]) ->
 @dataclass(frozen=True)
 class _Standing:
     """The newest versions of a lead provider's statements: heads (transforms.money.months.HEADS), lines (statement_id, section,
-    amount), the ledger."""
+    amount), the ledger, names of delivery partners by id."""
 
     versions: list[NewestVersion]
     heads: pl.DataFrame
     lines: pl.DataFrame
     ledger: pl.DataFrame
+    names: dict[str, str]
 
     @classmethod
     def of(cls, installation: Installation, provider: LeadProvider) -> "_Standing":
@@ -102,9 +139,11 @@ class _Standing:
         declarations = _read(installation, provider, versions, DECLARATIONS.name, DECLARATIONS.columns)
         with installation.database.read() as reader:
             pairs = clawback_pairs(reader, provider.lead_provider_id)
+            named = reader.frame("SELECT delivery_partner_id, name FROM delivery_partners")
         money = declarations.with_columns(pence=pence_of("amount") + pence_of("uplift_amount"))
         _demand(not_adding_up(heads, lines, money, OF_DECLARATIONS))
-        return cls(versions, heads, lines, ledger_rows(heads, declarations, pairs))
+        own = named.join(declarations.select("delivery_partner_id").unique(), on="delivery_partner_id", how="semi")
+        return cls(versions, heads, lines, ledger_rows(heads, declarations, pairs), distinct_names(own))
 
     def ledger_file(self) -> bytes:
         out = BytesIO()
@@ -122,6 +161,7 @@ def _months(
     _demand(not_adding_up(heads, standing.lines, rows, _OF_MONEY))
     _demand(not_adding_up(heads, standing.lines, rows, ("total",)))
     expected = _read(installation, provider, versions, DISCREPANCIES.name, DISCREPANCIES.columns, may_lack=True)
+    elsewhere = installation.versions.months_paid_elsewhere(provider.lead_provider_id)
     expected = expected.join(heads.select("statement_id", "statement_month"), on="statement_id", maintain_order="left")
     return [
         Month(
@@ -130,7 +170,9 @@ def _months(
             [each for each in versions if each.statement_month == month],
             rows.filter(statement_month=month),
             expected.filter(statement_month=month),
-            year_so_far(standing.ledger, month),
+            year_so_far(standing.ledger, month, standing.names),
+            standing.names,
+            [each for each in elsewhere if first_month_of_year(month) <= each <= month],
             now,
         )
         for month in wanted
@@ -162,15 +204,26 @@ def _read(
     columns: list[str],
     may_lack: bool = False,
 ) -> pl.DataFrame:
-    """One file of each version, as text, with statement_id. Raises MailboxError where it is not there, unless it may lack."""
+    """One file of each version, as text, with statement_id. Raises MailboxError where it is not there, unless it may lack, and
+    where it is not the one that was delivered."""
     found = [pl.DataFrame(schema=dict.fromkeys(("statement_id", *columns), pl.String))]
     for each in versions:
-        path = installation.outbox / provider.lead_provider_id / each.path / f"{name}.csv"
-        if not path.is_file():
-            if may_lack:
-                continue
-            raise MailboxError(f"{each.path}/{path.name} is not in the store: put it back from a backup")
-        rows = pl.read_csv(path, infer_schema=False)
+        folder = installation.outbox / provider.lead_provider_id / each.path
+        if may_lack and not (folder / f"{name}.csv").is_file():
+            continue
+        rows = pl.read_csv(_as_delivered(folder, each.path, f"{name}.csv"), infer_schema=False)
         own = pl.lit(each.statement_id).alias("statement_id")
         found.append(rows.select(own, *(column for column in columns if column in rows.columns)))
     return pl.concat(found, how="diagonal")
+
+
+def _as_delivered(folder: Path, shown: str, name: str) -> bytes:
+    """A file of a version's folder in the store. What is said of one that is not as delivered names its place alone."""
+    try:
+        content = (folder / name).read_bytes()
+        listed = json.loads((folder / VERSIONS_LAST_FILE).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        raise MailboxError(f"{shown}/{name} is not in the store: put it back from a backup") from None
+    if not any(each["name"] == name and each["sha256"] == hashlib.sha256(content).hexdigest() for each in listed):
+        raise MailboxError(f"{shown}/{name} in the store is not as it was delivered: put it back from a backup")
+    return content

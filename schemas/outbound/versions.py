@@ -24,6 +24,7 @@ class NewestVersion:
     statement_id: str
     contract_period: int
     statement_month: str
+    fee_type: str
     deadline_date: date
     payment_date: date
     version: int

@@ -202,7 +202,7 @@ def test_the_spreadsheet_holds_the_same_and_its_formulas_agree(busy):
         openpyxl.load_workbook(busy / "statement.xlsx", data_only=True),
     )
     assert formulas.sheetnames == [
-        "Statement", "Partners", "Reasons", "Declarations", "Delivery partners", "Discrepancies", "Changes",
+        "Statement", "Partners", "Reasons", "Declarations", "Lines by partner", "Discrepancies", "Changes",
     ]  # fmt: skip
     tables = {}
     for sheet in formulas:

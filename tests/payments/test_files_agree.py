@@ -31,6 +31,15 @@ from transforms.money.computing import Terms, compute
 from transforms.money.months import ledger_rows, not_adding_up, summary_rows, year_so_far
 from transforms.money.version_changes import pence_of
 
+PAIRS = {
+    "declaration_id": pl.String,
+    **dict.fromkeys(
+        (f"{side}_{name}" for side in ("payment", "clawback") for name in ("statement_id", "statement_month")),
+        pl.String,
+    ),
+    **dict.fromkeys(("payment_contract_period", "clawback_contract_period"), pl.Int64),
+}
+NAMES = {name: name for name in ("p1", "p2", "p3")}
 NOW = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 ZERO = Decimal("0.00")
 # Of mentors, only these two types have a price.
@@ -188,7 +197,7 @@ def test_a_months_page_sheets_and_files_agree(one, other, forecast, ordered):
                 read[name].append(rows.with_columns(statement_id=pl.lit(own)))
             kept += [(own, line["section"], line["amount"]) for line in json.loads(kept_lines(statement))]
             versions.append(NewestVersion(
-                statement_id=own, contract_period=period, statement_month="2025-03", version=1, status="open",
+                statement_id=own, contract_period=period, statement_month="2025-03", fee_type="output", version=1, status="open",
                 path=f"from-dfe/statements/{period}/2025-03/v01-open", total=statement.total,
                 deadline_date=statement.facts["deadline_date"], payment_date=statement.facts["payment_date"], lines=kept_lines(statement),
             ))  # fmt: skip
@@ -201,9 +210,7 @@ def test_a_months_page_sheets_and_files_agree(one, other, forecast, ordered):
         declarations, partners = pl.concat(read["declarations"]), pl.concat(read["delivery-partners"])
         rows = summary_rows(heads, lines, partners)
         assert not not_adding_up(heads, lines, rows, ("total",))
-        pairs = pl.DataFrame(
-            schema=dict.fromkeys(("declaration_id", "payment_statement_id", "clawback_statement_id"), pl.String)
-        )
+        pairs = pl.DataFrame(schema=PAIRS)
         ledger = ledger_rows(heads, declarations, pairs)
         nothing = pl.DataFrame(
             schema=dict.fromkeys(
@@ -212,7 +219,10 @@ def test_a_months_page_sheets_and_files_agree(one, other, forecast, ordered):
         )
         different = pl.concat([nothing, *(each.select(nothing.columns) for each in read["discrepancies"])])
         folder = Path(place) / "2025-03"
-        write_month(folder, Month("Alder", "2025-03", versions, rows, different, year_so_far(ledger, "2025-03"), NOW))
+        write_month(
+            folder,
+            Month("Alder", "2025-03", versions, rows, different, year_so_far(ledger, "2025-03", NAMES), NAMES, [], NOW),
+        )
         page, summary = (
             (folder / "summary.html").read_text(encoding="utf-8"),
             pl.read_csv(folder / "summary.csv", infer_schema=False),

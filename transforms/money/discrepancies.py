@@ -169,8 +169,11 @@ def _with_partner_words(rows: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFr
 
 def _statement_words() -> pl.Expr:
     """A statement as people name it: January 2027 (contract period 2025)."""
-    month = pl.date(pl.col("year").cast(pl.Int32), pl.col("month").cast(pl.Int8), 1).dt.strftime("%B %Y")
-    return pl.format("{} (contract period {})", month, "contract_period")
+    return pl.format("{} (contract period {})", _month_words(), "contract_period")
+
+
+def _month_words() -> pl.Expr:
+    return pl.date(pl.col("year").cast(pl.Int32), pl.col("month").cast(pl.Int8), 1).dt.strftime("%B %Y")
 
 
 def _next_deadlines(named: pl.DataFrame, today: date) -> pl.DataFrame:
@@ -178,7 +181,9 @@ def _next_deadlines(named: pl.DataFrame, today: date) -> pl.DataFrame:
     return next_statements(named, today, "open").select(
         "lead_provider_id",
         "contract_period",
-        pl.format("The next deadline is {}.", long_day_text(pl.col("deadline_date"))).alias("deadline_words"),
+        pl.format(
+            "The next deadline is {}, of the statement for {}.", long_day_text(pl.col("deadline_date")), _month_words()
+        ).alias("deadline_words"),
     )
 
 
@@ -192,6 +197,10 @@ def _words() -> dict[str, pl.Expr]:
     chase = "Ask the school and its appropriate body to record the induction start."
     return {
         "used": pl.when(pl.col("uplift_pence") != 0).then(pl.concat_str(rate, uplift)).otherwise(rate),
+        # A rate may have parts of a penny; a list cannot, and a penny either way is agreed.
+        "in_list": pl.when(pl.col("rate_micros") % 10_000 != 0)
+        .then(pl.format(": {} in your list", pounds_text(_in_pence())))
+        .otherwise(pl.lit("")),
         "merged_words": pl.format(" DfE has merged that record into {}.", merged).fill_null(""),
         "merged_advice": pl.format("Use {}.", merged).fill_null(check),
         "waits_for": pl.when(is_ect)
@@ -209,6 +218,11 @@ def _words() -> dict[str, pl.Expr]:
         "voided_when": pl.col("voided_when").fill_null(""),
         "void_words": pl.format(" It was voided{}.", "voided_when").fill_null(""),
     }
+
+
+def _in_pence() -> pl.Expr:
+    """Rate and uplift, to the whole penny below."""
+    return pl.col("rate_micros").floordiv(10_000) + pl.col("uplift_pence")
 
 
 def _applies() -> tuple[tuple[reasons.Reason, pl.Expr], ...]:
@@ -263,7 +277,7 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
                     .then(pl.lit("Correct the month or the contract period in your list. "))
                     .otherwise(pl.lit("")),
                     in_words(reason.what_to_do, part),
-                    _second(reason, reasons.DIFFERENT_PARTNER.what_to_do, part),
+                    _second(reason, reasons.PARTNER_BESIDE, part),
                 ).alias("what_to_do"),
                 pl.coalesce("due_partner_name").alias("delivery_partner_name"),
             )

@@ -47,17 +47,19 @@ def summary_rows(statements: pl.DataFrame, lines: pl.DataFrame, partners: pl.Dat
 
 
 def ledger_rows(statements: pl.DataFrame, declarations: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """declarations: rows of declarations.csv with statement_id, of the newest version of each. pairs: declaration_id,
-    payment_statement_id, clawback_statement_id of what was clawed back. Returns the columns of ledger.csv, by month."""
+    """declarations: rows of declarations.csv with statement_id, of the newest version of each. pairs: what was clawed back, as
+    data.accounts.clawback_pairs gives it. Returns the columns of ledger.csv, by month."""
     rows = joined(declarations.join(statements.select(HEADS), on="statement_id"), pairs, "declaration_id")
-    other = (
-        pl.when(pl.col("line_type") == "clawback")
-        .then("payment_statement_id")
-        .when(pl.col("line_type") == "output")
-        .then("clawback_statement_id")
-    )
+    other = [
+        pl.when(line_type="clawback")
+        .then(f"payment_{name}")
+        .when(line_type="output")
+        .then(f"clawback_{name}")
+        .alias(f"pair_{name}")
+        for name in ("statement_id", "statement_month", "contract_period")
+    ]
     counted = pl.col("line_type").replace_strict({"output": 0, "clawback": 1, "voided": 2})
-    rows = rows.with_columns(pair_statement_id=other).sort(
+    rows = rows.with_columns(other).sort(
         "statement_month", "contract_period", "statement_id", counted, "declaration_id"
     )
     return LEDGER.rows(rows)
@@ -88,16 +90,14 @@ class PartnerOfMonth:
     pence: int
 
 
-def partners_of_month(rows: pl.DataFrame) -> list[PartnerOfMonth]:
-    """rows: as summary_rows gives them. Dearest first."""
+def partners_of_month(rows: pl.DataFrame, names: dict[str, str]) -> list[PartnerOfMonth]:
+    """rows: as summary_rows gives them. names: of delivery partners, by id. Dearest first."""
     owned = rows.filter(pl.col("delivery_partner_id").is_not_null())
-    found: dict[str, tuple[str, dict[int, int]]] = {}
-    sums = owned.group_by("delivery_partner_id", "delivery_partner_name", "contract_period", maintain_order=True).agg(
-        pl.col("pence").sum()
-    )
-    for own, name, period, pence in sums.iter_rows():
-        found.setdefault(own, (name, {}))[1][period] = pence
-    partners = [PartnerOfMonth(own, name, by, sum(by.values())) for own, (name, by) in found.items()]
+    found: dict[str, dict[int, int]] = {}
+    sums = owned.group_by("delivery_partner_id", "contract_period", maintain_order=True).agg(pl.col("pence").sum())
+    for own, period, pence in sums.iter_rows():
+        found.setdefault(own, {})[period] = pence
+    partners = [PartnerOfMonth(own, names[own], by, sum(by.values())) for own, by in found.items()]
     return sorted(partners, key=lambda each: (-each.pence, each.name, each.delivery_partner_id))
 
 
@@ -107,16 +107,31 @@ def sums_by_period(rows: pl.DataFrame, sections: tuple[str, ...]) -> dict[int, i
     return dict(sums.iter_rows())
 
 
-def year_so_far(ledger: pl.DataFrame, month: str) -> list[dict[str, Any]]:
+def distinct_names(partners: pl.DataFrame) -> dict[str, str]:
+    """The names of delivery partners by id; of those that share one, with the id's beginning. partners: delivery_partner_id,
+    name."""
+    is_shared = partners["name"].is_duplicated()
+    told = (
+        pl.when(is_shared)
+        .then(pl.format("{} ({})", "name", pl.col("delivery_partner_id").str.head(8)))
+        .otherwise("name")
+    )
+    return dict(partners.select("delivery_partner_id", told).iter_rows())
+
+
+def year_so_far(ledger: pl.DataFrame, month: str, names: dict[str, str]) -> list[dict[str, Any]]:
     """What each delivery partner's share comes to on the statements of the financial year up to a month: delivery_partner_id,
-    delivery_partner_name, paid, unpaid, pence; dearest first. ledger: the columns of ledger.csv."""
+    delivery_partner_name, paid, unpaid, pence; dearest first. ledger: the columns of ledger.csv; names: of delivery
+    partners, by id."""
     within = (pl.col("statement_month") >= first_month_of_year(month)) & (pl.col("statement_month") <= month)
     share = pence_of("share_amount") + pence_of("uplift_amount")
     is_paid = pl.col("status") == "paid"
     sums = ledger.filter(within).group_by("delivery_partner_id").agg(
-        pl.col("delivery_partner_name").last(),
         share.filter(is_paid).sum().alias("paid"),
         share.filter(~is_paid).sum().alias("unpaid"),
         share.sum().alias("pence"),
     )  # fmt: skip
+    sums = sums.with_columns(
+        delivery_partner_name=pl.col("delivery_partner_id").replace_strict(names, return_dtype=pl.String)
+    )
     return sums.sort(-pl.col("pence"), "delivery_partner_name", "delivery_partner_id").to_dicts()

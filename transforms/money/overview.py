@@ -109,7 +109,8 @@ def partner_sums(partners: pl.DataFrame) -> pl.DataFrame:
 
 def differences_by_reason(differences: pl.DataFrame) -> pl.DataFrame:
     """What the differences come to, reason by reason: statement_id, reason_code, declarations, expected, due, difference
-    (pence; expected and difference over the rows with an expected amount), uncompared (pence due on the others)."""
+    (pence; expected and difference over the rows with an expected amount), uncompared (pence due on the others), compared
+    (count of the former)."""
     compared = pl.col("difference_pence").is_not_null()
     return differences.group_by("statement_id", "reason_code", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("declarations"),
@@ -117,6 +118,7 @@ def differences_by_reason(differences: pl.DataFrame) -> pl.DataFrame:
         pl.col("due_pence").sum().alias("due"),
         pl.col("difference_pence").sum().alias("difference"),
         pl.col("due_pence").filter(~compared).sum().alias("uncompared"),
+        compared.sum().cast(pl.Int64).alias("compared"),
     )
 
 

@@ -29,7 +29,7 @@ def told_once(discrepancies: pl.DataFrame) -> pl.DataFrame:
     rows = discrepancies.filter(pl.col("reason_code") != AGREED.code).with_columns(
         each=each,
         rule_codes=pl.when(reason_code=ROW_REJECTED.code).then(
-            pl.col("reason").str.extract(r"\(([A-Z]+-\d+[A-Z0-9;-]*)\)")
+            pl.col("reason").str.extract(r"was rejected \(([A-Z0-9;-]+)\)")
         ),
         same=pl.when(~of_a_line).then("reason"),
     )
