@@ -1,12 +1,15 @@
 """A month over all contract periods, and the ledger: they add up to the statements delivered, and are new whenever one is."""
 
 import json
+import shutil
 import subprocess
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import polars as pl
+import pytest
 
 from flows.clock import instant
 from flows.installation import Installation
@@ -120,43 +123,154 @@ def test_the_page_says_what_the_files_say(installation, provider, home):  # noqa
 
 def test_a_version_whose_files_are_gone_is_told_and_keeps_nothing_else_back(installation, provider, home):  # noqa: F811
     put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
-    lost = newest(installation, provider)[min(newest(installation, provider))].relative_to(box(installation, provider))
-    (installation.outbox / provider.lead_provider_id / lost / "declarations.csv").unlink()
+    lost = stored(installation, provider, min(newest(installation, provider)))
+    kept = lost.read_bytes()
+    lost.unlink()
     before = read(statements_folder(installation, provider) / "ledger.csv")
     done = statements_round(installation, instant("2026-12-16T10:00:00Z"))
     assert any("put it back from a backup" in each for each in done.troubles)
     assert [(box(installation, provider) / made.path / "manifest.json").is_file() for made in done.made] == [True]
     assert read(statements_folder(installation, provider) / "ledger.csv").equals(before)
+    # It is told until it is mended, and then it is made good without any statement that moves.
+    assert statements_round(installation, instant("2026-12-16T10:01:00Z")).troubles == done.troubles
+    lost.write_bytes(kept)
+    mended = statements_round(installation, instant("2026-12-16T10:02:00Z"))
+    assert not mended.troubles and not mended.made
+    demand_that_all_adds_up(installation, provider)
 
 
-def test_a_spreadsheet_recalculates_to_the_same(installation, provider, home, tmp_path):  # noqa: F811
-    """LibreOffice itself: every formula of both workbooks, and no cell that is an error."""
-    books = {
-        "month": statements_folder(installation, provider) / MONTH / "summary.xlsx",
-        "statement": newest(installation, provider)["2026", MONTH] / "statement.xlsx",
-    }
-    for name, path in books.items():
-        out = tmp_path / name
-        subprocess.run(
-            [needed("soffice", "libreoffice"), f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to",
-             "xlsx:Calc MS Excel 2007 XML", "--outdir", str(out), str(path)],
-            check=True, capture_output=True, timeout=180,
-        )  # fmt: skip
-        was, formulas = openpyxl.load_workbook(path, data_only=True), openpyxl.load_workbook(path)
-        now = openpyxl.load_workbook(out / path.name, data_only=True)
-        checked = 0
-        for sheet in formulas:
-            assert sheet.page_setup.orientation == "landscape"
-            for row in sheet.iter_rows():
-                for cell in row:
-                    ours, theirs = was[sheet.title][cell.coordinate].value, now[sheet.title][cell.coordinate].value
-                    assert not str(theirs).startswith("#"), (name, sheet.title, cell.coordinate)
-                    if str(cell.value).startswith("="):
-                        same = (
-                            ours == theirs
-                            if isinstance(ours, str)
-                            else abs(Decimal(str(ours)) - Decimal(str(theirs))) < Decimal("0.005")
-                        )
-                        assert same, (name, sheet.title, cell.coordinate, ours, theirs)
-                        checked += 1
-        assert checked >= 5
+def stored(installation: Installation, provider, which: tuple[str, str]) -> Path:
+    """declarations.csv of a statement's newest version, in the store."""
+    place = newest(installation, provider)[which].relative_to(box(installation, provider))
+    return installation.outbox / provider.lead_provider_id / place / "declarations.csv"
+
+
+def emptied(content: bytes) -> bytes:
+    return b""
+
+
+def quoted(content: bytes) -> bytes:
+    """With a quote that nothing ends."""
+    return content.replace(b"\n", b'\n"', 1)
+
+
+def torn(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("damage", [emptied, quoted, torn])
+def test_a_damaged_file_in_the_store_is_told_by_its_place_alone(installation, provider, home, damage):  # noqa: F811
+    path = stored(installation, provider, min(newest(installation, provider)))
+    people = read(path)["full_name"].drop_nulls().to_list()
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    path.write_bytes(damage(path.read_bytes()))
+    done = statements_round(installation, instant("2026-12-16T10:00:00Z"))
+    (told,) = [each for each in done.troubles if "is not as it was delivered" in each]
+    assert path.parent.name in told and not any(name in told for name in people)
+    assert (box(installation, provider) / done.made[0].path / "manifest.json").is_file()
+
+
+def summaries(installation: Installation, provider) -> list[Path]:
+    root = installation.outbox / provider.lead_provider_id / "from-dfe/statements"
+    return sorted(path for path in root.iterdir() if path.name[4:5] == "-")
+
+
+def test_a_mailbox_that_cannot_be_written_does_not_fill_the_store(installation, provider, home):  # noqa: F811
+    put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
+    index = box(installation, provider) / "from-dfe/index.csv"
+    kept = index.read_bytes()
+    index.unlink()
+    index.mkdir()
+    statements_round(installation, instant("2026-12-16T10:00:00Z"))
+    first = summaries(installation, provider)
+    for minute in (1, 2):
+        assert statements_round(installation, instant(f"2026-12-16T10:0{minute}:00Z")).troubles
+    assert summaries(installation, provider) == first
+    index.rmdir()
+    index.write_bytes(kept)
+    assert not statements_round(installation, instant("2026-12-16T10:03:00Z")).troubles
+    demand_that_all_adds_up(installation, provider)
+
+
+def test_an_installation_from_before_there_were_summaries_gets_them(installation, provider, home):  # noqa: F811
+    shutil.rmtree(statements_folder(installation, provider) / MONTH)
+    (statements_folder(installation, provider) / "ledger.csv").unlink()
+    with installation.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE deliveries SET what = 'receipt', path = path || delivery_id WHERE what = 'summary'"
+        )
+    done = statements_round(installation, instant("2026-12-15T10:30:00Z"))
+    assert not done.made and not done.troubles
+    demand_that_all_adds_up(installation, provider)
+
+
+def test_a_statement_that_moves_to_another_month_is_in_that_one_alone(installation, provider, home):  # noqa: F811
+    statement = read(newest(installation, provider)["2026", MONTH] / "statement.csv")["statement_id"][0]
+    with installation.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE statements SET year = 2031 WHERE statement_id = '{statement}'")
+    statements_round(installation, instant("2026-12-16T10:00:00Z"))
+    months = {path.parent.name: read(path) for path in statements_folder(installation, provider).glob("*/summary.csv")}
+    held = [month for month, rows in months.items() if statement in rows["statement_id"]]
+    assert held == [f"2031-{MONTH[5:]}"]
+    other = [row for period, row in newest(installation, provider).items() if period == ("2026", MONTH)]
+    assert other  # the folder it was delivered in first stays
+
+
+def recalculated(path: Path, folder: Path) -> Any:
+    """A workbook as LibreOffice itself makes it. The file is to hold no results: what comes back is its own."""
+    subprocess.run(
+        [needed("soffice", "libreoffice"), f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to",
+         "xlsx:Calc MS Excel 2007 XML", "--outdir", str(folder / "out"), str(path)],
+        check=True, capture_output=True, timeout=180,
+    )  # fmt: skip
+    return openpyxl.load_workbook(folder / "out" / path.name, data_only=True)
+
+
+def formulas(book: Any) -> list[tuple[str, str, str]]:
+    return [
+        (sheet.title, cell.coordinate, cell.value)
+        for sheet in book
+        for row in sheet.iter_rows()
+        for cell in row
+        if str(cell.value).startswith("=")
+    ]
+
+
+@pytest.mark.parametrize("name", ["summary", "statement"])
+def test_a_spreadsheet_recalculates_and_filters_move_totals(installation, provider, home, tmp_path, name):  # noqa: F811
+    """LibreOffice itself: every formula of both workbooks; no cell that is an error; then with the first row of each table hidden."""
+    folder = (statements_folder(installation, provider) / MONTH if name == "summary"
+              else newest(installation, provider)["2026", MONTH])  # fmt: skip
+    was, book = (openpyxl.load_workbook(folder / f"{name}.xlsx", data_only=known) for known in (True, False))
+    book.save(tmp_path / f"{name}.xlsx")  # without any results
+    now = recalculated(tmp_path / f"{name}.xlsx", tmp_path)
+    assert len(formulas(book)) >= 5
+    for sheet, cell, _ in formulas(book):
+        ours, theirs = was[sheet][cell].value, now[sheet][cell].value
+        same = (
+            ours == theirs
+            if isinstance(ours, str)
+            else abs(Decimal(str(ours)) - Decimal(str(theirs))) < Decimal("0.005")
+        )
+        assert same, (sheet, cell, ours, theirs)
+    for sheet in now:
+        assert book[sheet.title].page_setup.orientation == "landscape"
+        assert not any(str(cell.value).startswith("#") for row in sheet.iter_rows() for cell in row)
+
+    hidden = {}
+    for sheet in book:
+        for table in sheet.tables.values():
+            left, top, right, _ = openpyxl.utils.range_boundaries(table.ref)
+            sheet.row_dimensions[top + 1].hidden = True
+            for place in range(left, right + 1):
+                hidden[f"{table.name}[{sheet.cell(top, place).value}]"] = sheet.cell(top + 1, place).value
+    book.save(tmp_path / f"{name}.xlsx")
+    filtered = recalculated(tmp_path / f"{name}.xlsx", tmp_path)
+    moved = 0
+    for sheet, cell, formula in formulas(book):
+        if formula.startswith("=SUBTOTAL(109,"):
+            gone = Decimal(str(hidden[formula[len("=SUBTOTAL(109,") : -1]] or 0))
+            left = Decimal(str(was[sheet][cell].value)) - gone
+            assert abs(Decimal(str(filtered[sheet][cell].value)) - left) < Decimal("0.005"), (sheet, cell)
+            moved += bool(gone)
+    assert moved >= 3

@@ -58,7 +58,7 @@ def test_lines_rejected_by_the_same_rule_are_one_group_with_their_words_under_it
         row("row-rejected", "Line 3 of your file d.csv was rejected (DECL-011): Early. Its receipt is s.", 200, "t2"),
         row(
             "row-rejected",
-            "Line 4 of your file d.csv was rejected (DECL-012;DECL-014): Late. Its receipt is s.",
+            "Line 4 of your file d (NOV-24).csv was rejected (DECL-012;DECL-014): Late. Its receipt is s.",
             50,
             "t3",
         ),
