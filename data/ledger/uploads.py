@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 
 from data.ledger.asking import Asking
-from data.tables import deliveries, submissions
+from data.tables import deliveries, rejected_declarations, rejected_expectations, submissions
 from schemas.submission import CLAIMED
 
 
@@ -37,11 +37,14 @@ class Uploads(Asking):
         return [AgedSubmission(*row) for row in self._all(query)]
 
     def purged(self, submission_ids: list[str], now: datetime) -> None:
-        """Write down that uploads and receipts are gone."""
+        """Write down that uploads and receipts are gone, and let go of what receipts said that is kept besides."""
         with self._database.write() as connection:
             for submission_id in submission_ids:
                 which = submissions.c.submission_id == submission_id
                 connection.execute(update(submissions).where(which).values(purged_at=now))
+                for table in (rejected_declarations, rejected_expectations):
+                    said = update(table).where(table.c.submission_id == submission_id)
+                    connection.execute(said.values(messages=None))
 
     def kept_bytes(self, lead_provider_id: str) -> int:
         """How much the uploads of a lead provider have that are still kept, each counted once."""

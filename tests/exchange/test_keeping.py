@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from data.history import events_of_participant
@@ -78,6 +79,21 @@ def test_uploads_and_receipts_go_and_the_audit_trail_stays(small):
     with small.database.read() as reader:
         assert events_of_participant(reader, person) == told
     assert housekeeping(small, MUCH_LATER).receipts == {}
+
+
+def test_what_a_receipt_said_of_rejected_rows_goes_with_it(small):
+    provider = small.lead_providers()[0]
+    late = acceptable_rows(small, provider).head(1).with_columns(declaration_date=pl.lit("2031-01-01"))
+    put(small, provider, "declarations-wrong.csv", late.write_csv())
+    intake_round(small, AT)
+    asked = "SELECT rule_codes, messages FROM rejected_declarations"
+    with small.database.read() as reader:
+        (codes, said), *_ = reader.frame(asked).iter_rows()
+    assert codes and said
+    _age(small.settings.home / "uploads")
+    housekeeping(small, MUCH_LATER)
+    with small.database.read() as reader:
+        assert set(reader.frame(asked).iter_rows()) == {(codes, None)}
 
 
 def test_statements_are_never_removed(small):

@@ -87,6 +87,22 @@ def test_a_page_is_no_wider_than_a_phone(pages, page, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_on_a_phone_every_cell_is_in_sight_and_names_its_column(pages, page, name):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(pages[name].as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    cut = """[...document.querySelectorAll('.scroll, td, tbody th')].filter(
+        (each) => each.getBoundingClientRect().right > 390 || each.scrollWidth > Math.max(each.clientWidth, 1)
+    ).map((each) => each.textContent.slice(0, 80))"""
+    assert page.evaluate(cut) == []
+    unnamed = """[...document.querySelectorAll('td')].filter(
+        (each) => each.textContent && ['none', 'normal', '""'].includes(getComputedStyle(each, '::before').content)
+    ).map((each) => each.textContent)"""
+    assert page.evaluate(unnamed) == []
+    assert name == "forecast" or page.locator("td").count() > 0
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_asks_the_network_for_nothing(pages, page, name):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -111,7 +127,7 @@ def test_the_keyboard_reaches_the_content_and_every_section(pages, page):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main")
+    page.wait_for_url(re.compile("#main$"))
     links = page.eval_on_selector_all("nav a", "links => links.map(link => link.getAttribute('href').slice(1))")
     assert len(links) >= 7
     assert page.evaluate("ids => ids.every(id => document.getElementById(id))", links)
