@@ -237,6 +237,21 @@ def formulas(book: Any) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("name", ["summary", "statement"])
+def test_no_number_and_no_date_is_wider_than_its_column(installation, provider, home, name):  # noqa: F811
+    """Where one is, a spreadsheet shows signs in place of it."""
+    folder = (statements_folder(installation, provider) / MONTH if name == "summary"
+              else newest(installation, provider)["2026", MONTH])  # fmt: skip
+    seen = 0
+    for sheet in openpyxl.load_workbook(folder / f"{name}.xlsx", data_only=True):
+        for cell in (cell for row in sheet.iter_rows() for cell in row):
+            if cell.is_date or isinstance(cell.value, int | float):
+                shown = "31 Dec 2026" if cell.is_date else f"−£{abs(cell.value):,.2f}"
+                assert sheet.column_dimensions[cell.column_letter].width > len(shown), (sheet.title, cell.coordinate)
+                seen += 1
+    assert seen > 20
+
+
+@pytest.mark.parametrize("name", ["summary", "statement"])
 def test_a_spreadsheet_recalculates_and_filters_move_totals(installation, provider, home, tmp_path, name):  # noqa: F811
     """LibreOffice itself: every formula of both workbooks; no cell that is an error; then with the first row of each table hidden."""
     folder = (statements_folder(installation, provider) / MONTH if name == "summary"
