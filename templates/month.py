@@ -121,8 +121,11 @@ class Month:
 
     @property
     def elsewhere_words(self) -> str:
-        """April 2026, August 2026 and October 2026."""
+        """April 2026, August 2026 and October 2026; April 2026 to October 2026."""
+        numbers = [int(each[:4]) * 12 + int(each[5:]) for each in self.elsewhere]
         words = [month_words(int(each[:4]), int(each[5:])) for each in self.elsewhere]
+        if len(words) > 2 and numbers[-1] - numbers[0] == len(words) - 1:
+            return f"{words[0]} to {words[-1]}"
         return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
     @property

@@ -142,8 +142,8 @@ class _Standing:
             named = reader.frame("SELECT delivery_partner_id, name FROM delivery_partners")
         money = declarations.with_columns(pence=pence_of("amount") + pence_of("uplift_amount"))
         _demand(not_adding_up(heads, lines, money, OF_DECLARATIONS))
-        own = named.join(declarations.select("delivery_partner_id").unique(), on="delivery_partner_id", how="semi")
-        return cls(versions, heads, lines, ledger_rows(heads, declarations, pairs), distinct_names(own))
+        names = distinct_names(declarations, named)
+        return cls(versions, heads, lines, ledger_rows(heads, declarations, pairs), names)
 
     def ledger_file(self) -> bytes:
         out = BytesIO()
@@ -209,21 +209,26 @@ def _read(
     found = [pl.DataFrame(schema=dict.fromkeys(("statement_id", *columns), pl.String))]
     for each in versions:
         folder = installation.outbox / provider.lead_provider_id / each.path
-        if may_lack and not (folder / f"{name}.csv").is_file():
+        content = _as_delivered(folder, each.path, f"{name}.csv", may_lack)
+        if content is None:
             continue
-        rows = pl.read_csv(_as_delivered(folder, each.path, f"{name}.csv"), infer_schema=False)
+        rows = pl.read_csv(content, infer_schema=False)
         own = pl.lit(each.statement_id).alias("statement_id")
         found.append(rows.select(own, *(column for column in columns if column in rows.columns)))
     return pl.concat(found, how="diagonal")
 
 
-def _as_delivered(folder: Path, shown: str, name: str) -> bytes:
-    """A file of a version's folder in the store. What is said of one that is not as delivered names its place alone."""
+def _as_delivered(folder: Path, shown: str, name: str, may_lack: bool) -> bytes | None:
+    """A file of a version's folder in the store; None where the version has none and may lack it. What is said of one that is not
+    as delivered names its place alone."""
     try:
+        files = json.loads((folder / VERSIONS_LAST_FILE).read_text(encoding="utf-8"))["files"]
+        listed = {each["name"]: each["sha256"] for each in files}
+        if may_lack and name not in listed:
+            return None
         content = (folder / name).read_bytes()
-        listed = json.loads((folder / VERSIONS_LAST_FILE).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):
         raise MailboxError(f"{shown}/{name} is not in the store: put it back from a backup") from None
-    if not any(each["name"] == name and each["sha256"] == hashlib.sha256(content).hexdigest() for each in listed):
+    if listed.get(name) != hashlib.sha256(content).hexdigest():
         raise MailboxError(f"{shown}/{name} in the store is not as it was delivered: put it back from a backup")
     return content

@@ -28,7 +28,7 @@ from tests.payments.accounts import Account
 from tests.payments.test_discrepancies import ROWS, expect, expectations
 from tests.payments.test_laws import accounts
 from transforms.money.computing import Terms, compute
-from transforms.money.months import ledger_rows, not_adding_up, summary_rows, year_so_far
+from transforms.money.months import distinct_names, ledger_rows, not_adding_up, summary_rows, year_so_far
 from transforms.money.version_changes import pence_of
 
 PAIRS = {
@@ -242,3 +242,16 @@ def test_a_months_page_sheets_and_files_agree(one, other, forecast, ordered):
         on_page = by_name(tables.of("Delivery partners and contract periods"))
         assert {name: on_page[name] for name in by_partner} == by_partner
         assert sheet(book, "Partners", "to_pass_on") == by_partner
+
+
+def test_delivery_partners_of_one_name_are_told_apart_and_the_records_name_comes_first():
+    declarations = pl.DataFrame(
+        {"delivery_partner_id": ["aaaaaaaa-1", "bbbbbbbb-2", "cccccccc-3", "dddddddd-4"],
+         "delivery_partner_name": ["Old Hub", "Same", "Same", "Gone"]}
+    )  # fmt: skip
+    named = pl.DataFrame(
+        {"delivery_partner_id": ["aaaaaaaa-1", "bbbbbbbb-2", "cccccccc-3"], "name": ["New Hub", "Same", "Same"]}
+    )
+    assert distinct_names(declarations, named) == {
+        "aaaaaaaa-1": "New Hub", "bbbbbbbb-2": "Same (bbbbbbbb)", "cccccccc-3": "Same (cccccccc)", "dddddddd-4": "Gone",
+    }  # fmt: skip

@@ -107,16 +107,17 @@ def sums_by_period(rows: pl.DataFrame, sections: tuple[str, ...]) -> dict[int, i
     return dict(sums.iter_rows())
 
 
-def distinct_names(partners: pl.DataFrame) -> dict[str, str]:
-    """The names of delivery partners by id; of those that share one, with the id's beginning. partners: delivery_partner_id,
-    name."""
-    is_shared = partners["name"].is_duplicated()
-    told = (
-        pl.when(is_shared)
-        .then(pl.format("{} ({})", "name", pl.col("delivery_partner_id").str.head(8)))
-        .otherwise("name")
-    )
-    return dict(partners.select("delivery_partner_id", told).iter_rows())
+def distinct_names(declarations: pl.DataFrame, named: pl.DataFrame) -> dict[str, str]:
+    """The names of the delivery partners of some declarations, by id; of those that share one, with the id's beginning.
+
+    declarations: rows of declarations.csv. named: delivery_partner_id, name, as the records have it now; whom they have no more
+    is called as the files do.
+    """
+    own = declarations.group_by("delivery_partner_id").agg(pl.col("delivery_partner_name").last())
+    own = own.join(named, on="delivery_partner_id", how="left")
+    name = pl.coalesce("name", "delivery_partner_name")
+    told = pl.when(name.is_duplicated()).then(pl.format("{} ({})", name, pl.col("delivery_partner_id").str.head(8)))
+    return dict(own.select("delivery_partner_id", told.otherwise(name)).iter_rows())
 
 
 def year_so_far(ledger: pl.DataFrame, month: str, names: dict[str, str]) -> list[dict[str, Any]]:
