@@ -6,7 +6,7 @@ from data.counting import on_side, units_of
 from data.reader import Reader
 from schemas.accounts import Accounts
 from schemas.columns import typed
-from schemas.lifecycle import SIDES, statement_month
+from schemas.lifecycle import SIDES
 from schemas.records.prices import mismatched_bands
 
 _STATEMENTS = """
@@ -47,30 +47,17 @@ JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = b.band
 """
 
 _PAIRS = """
-SELECT d.declaration_id, d.payment_statement_id, d.clawback_statement_id, p.year AS payment_year, p.month AS payment_month,
-       o.contract_period AS payment_period, s.year AS clawback_year, s.month AS clawback_month, c.contract_period AS clawback_period
+SELECT d.declaration_id, d.payment_statement_id, d.clawback_statement_id
 FROM contracts c
 JOIN statements s ON s.contract_id = c.contract_id
 JOIN declarations d ON d.clawback_statement_id = s.statement_id
-LEFT JOIN statements p ON p.statement_id = d.payment_statement_id
-LEFT JOIN contracts o ON o.contract_id = p.contract_id
 WHERE c.lead_provider_id = ?
 """
 
 
 def clawback_pairs(reader: Reader, lead_provider_id: str) -> pl.DataFrame:
-    """What was clawed back on a lead provider's statements: declaration_id, and of the statement that paid
-    and the one that claws back, as payment_ and clawback_: statement_id, statement_month (YYYY-MM), contract_period."""
-    pairs = reader.frame(_PAIRS, lead_provider_id)
-    return pairs.select(
-        "declaration_id",
-        *(f"{side}_statement_id" for side in ("payment", "clawback")),
-        *(
-            statement_month(f"{side}_year", f"{side}_month").alias(f"{side}_statement_month")
-            for side in ("payment", "clawback")
-        ),
-        *(pl.col(f"{side}_period").cast(pl.Int64).alias(f"{side}_contract_period") for side in ("payment", "clawback")),
-    )
+    """What was clawed back on a lead provider's statements: declaration_id, payment_statement_id, clawback_statement_id."""
+    return reader.frame(_PAIRS, lead_provider_id)
 
 
 def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:

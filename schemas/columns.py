@@ -233,8 +233,6 @@ _COLUMNS = (
            called="Rate of the share"),
     Column("share_amount", "money", "What it adds to its delivery partner's share, uplift apart.",
            called="Delivery partner’s share"),
-    Column("pair_statement_month", "month", "The month of that other statement.", width=14),
-    Column("pair_contract_period", "year", "The contract period of that other statement."),
     Column("pair_statement_id", "id", "Of a clawback, the statement that paid; of what was clawed back, the one that does so.",
            called="The other statement’s id"),
     Column("description", meaning="What an adjustment is for.", width=40),

@@ -154,7 +154,7 @@ SCHEDULE_CHANGED = _event(
 TRAINING_FINISHED = _event("teacher_finishes_training_period", _stopped("ended for a change of schedule"))
 SCHEDULE_ASSIGNED = _event("teacher_schedule_assigned_to_training_period", _reassigned)
 COMPLETION_CHANGED = _event(
-    "mentor_completion_status_change", _completion, "the mentor's completion was recorded or taken back"
+    "mentor_completion_status_change", _completion, "the mentor's completion was recorded or voided"
 )
 PARTNERSHIP_CREATED = _event("school_partnership_created")
 PARTNERSHIP_UPDATED = _event("school_partnership_updated", _corrected, "the partnership's delivery partner was changed")

@@ -141,17 +141,16 @@ def _index(installation: Installation, delivered: list[DeliveryRow]) -> bytes:
             "path": delivery.path,
             "sha256": delivery.sha256,
             "replaces": delivery.replaces,
-            **_said_of(delivery, versions.get(delivery.path)),
+            **_said_of(versions.get(delivery.path)),
         }
         for number, delivery in enumerate(delivered, 1)
     ]
     return pl.DataFrame(rows, infer_schema_length=None).write_csv(None).encode()
 
 
-def _said_of(delivery: DeliveryRow, version: VersionOfPath | None) -> dict[str, str | int | None]:
+def _said_of(version: VersionOfPath | None) -> dict[str, str | int | None]:
     if version is None:
-        month = delivery.path.rsplit("/", 1)[1] if delivery.what == "summary" else None
-        return {"month": month, "contract_period": None, "status": None, "total": None}
+        return dict.fromkeys(("month", "contract_period", "status", "total"))
     return {
         "month": version.month,
         "contract_period": version.contract_period,

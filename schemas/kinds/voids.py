@@ -67,7 +67,7 @@ RULES: tuple[Rule, ...] = (
     _about_declaration(
         "CLAW-003",
         pl.col("is_paid") & pl.col("next_statement_id").is_null(),
-        "The declaration was paid, and no statement of contract period {contract_period} is left to take the money back.",
+        "The declaration was paid, and no statement of contract period {contract_period} is left to claw the money back on.",
         "Contact DfE.",
         CLAWBACK,
     ),
@@ -75,7 +75,7 @@ RULES: tuple[Rule, ...] = (
         code="VOID-006",
         field="declaration_id",
         broken=pl.col("cannot_reopen"),
-        message="Taking back a mentor's completed declaration opens their training again, and that would overlap other "
+        message="Voiding a mentor's completed declaration opens their training again, and that would overlap other "
         "training, or begin after they left the school.",
         advice="Contact DfE.",
         source="ours; RECT app/services/declarations/mentor_completion.rb fails with an error",

@@ -98,7 +98,7 @@ DECLARATIONS = ExtractFile(
         _MOVED,
         sent("delivery_partner_id", "The delivery partner when it was made."),
         sent("statement_id?", "The statement that pays for it; empty once voided, and of others' declarations."),
-        sent("clawback_statement_id?", "The statement that takes it back."),
+        sent("clawback_statement_id?", "The statement that claws it back."),
         sent("uplift_paid"),
         sent("evidence_held?"),
         sent("lead_provider_name", "Who declared it."),

@@ -40,8 +40,6 @@ LEDGER = SentFile(
         sent("uplift_amount"),
         sent("share_amount"),
         sent("pair_statement_id?"),
-        sent("pair_statement_month?"),
-        sent("pair_contract_period?"),
     ),
     key=("statement_id", "declaration_id", "line_type"),
 )

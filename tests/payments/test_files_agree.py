@@ -31,14 +31,7 @@ from transforms.money.computing import Terms, compute
 from transforms.money.months import distinct_names, ledger_rows, not_adding_up, summary_rows, year_so_far
 from transforms.money.version_changes import pence_of
 
-PAIRS = {
-    "declaration_id": pl.String,
-    **dict.fromkeys(
-        (f"{side}_{name}" for side in ("payment", "clawback") for name in ("statement_id", "statement_month")),
-        pl.String,
-    ),
-    **dict.fromkeys(("payment_contract_period", "clawback_contract_period"), pl.Int64),
-}
+PAIRS = dict.fromkeys(("declaration_id", "payment_statement_id", "clawback_statement_id"), pl.String)
 NAMES = {name: name for name in ("p1", "p2", "p3")}
 NOW = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 ZERO = Decimal("0.00")

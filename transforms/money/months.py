@@ -50,16 +50,14 @@ def ledger_rows(statements: pl.DataFrame, declarations: pl.DataFrame, pairs: pl.
     """declarations: rows of declarations.csv with statement_id, of the newest version of each. pairs: what was clawed back, as
     data.accounts.clawback_pairs gives it. Returns the columns of ledger.csv, by month."""
     rows = joined(declarations.join(statements.select(HEADS), on="statement_id"), pairs, "declaration_id")
-    other = [
+    other = (
         pl.when(line_type="clawback")
-        .then(f"payment_{name}")
+        .then("payment_statement_id")
         .when(line_type="output")
-        .then(f"clawback_{name}")
-        .alias(f"pair_{name}")
-        for name in ("statement_id", "statement_month", "contract_period")
-    ]
+        .then("clawback_statement_id")
+    )
     counted = pl.col("line_type").replace_strict({"output": 0, "clawback": 1, "voided": 2})
-    rows = rows.with_columns(other).sort(
+    rows = rows.with_columns(pair_statement_id=other).sort(
         "statement_month", "contract_period", "statement_id", counted, "declaration_id"
     )
     return LEDGER.rows(rows)
