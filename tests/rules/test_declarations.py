@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from schemas.kinds.declarations import RULES
-from tests.builders import (
+from tests.builders import codes, judged, outcomes, updated
+from transforms.examples.world import (
     MENTOR,
     NOW,
     OTHERS,
@@ -17,10 +18,6 @@ from tests.builders import (
     Training,
     World,
     a_row,
-    codes,
-    judged,
-    outcomes,
-    updated,
     utc,
 )
 

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.facts import FOLDER
 from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
-from tests.builders import (
-    COURSES,
+from tests.builders import COURSES, after, codes, event_types, judged, notes, outcomes, updated
+from transforms.examples.world import (
     MENTOR,
     NOW,
     OTHERS,
@@ -19,15 +19,8 @@ from tests.builders import (
     World,
     a_row,
     a_training_row,
-    after,
-    codes,
-    event_types,
-    judged,
-    notes,
-    outcomes,
-    updated,
     utc,
-)  # fmt: skip
+)
 
 KINDS = {"deferrals": "DEFER", "withdrawals": "WITHDRAW"}
 ENGLISH = {"deferrals": "parental-leave", "withdrawals": "moved-school"}

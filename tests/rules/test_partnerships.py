@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import (
+from tests.builders import after, codes, event_types, inserted, judged, notes, outcomes, updated
+from transforms.examples.world import (
     MENTOR,
     NOW,
     OTHERS,
@@ -21,16 +22,8 @@ from tests.builders import (
     Training,
     World,
     a_row,
-    after,
-    codes,
-    event_types,
-    inserted,
-    judged,
-    notes,
-    outcomes,
-    updated,
     utc,
-)  # fmt: skip
+)
 
 NOBODY = World(training=())
 LATER = NOW + timedelta(hours=1)
