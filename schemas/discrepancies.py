@@ -38,7 +38,7 @@ DIFFERENT_AMOUNT = Reason(
     "different-amount",
     "A different amount",
     "Due at {used}.{guess}",
-    "Use {used}, before VAT{in_list}.",
+    "Use {used}, before VAT{in_list_words}.",
 )
 DIFFERENT_PARTNER = Reason(
     "different-delivery-partner",
@@ -96,19 +96,19 @@ CLAWED_BACK_ELSEWHERE = Reason(
     "See both statements.",
 )
 VOIDED = Reason(
-    "voided", "Voided", "It was voided{voided_when}.", "If it was right, declare it again. {deadline_words}"
+    "voided", "Voided", "It was voided{voided_words}.", "If it was right, declare it again. {deadline_words}"
 )
 ROW_REJECTED = Reason(
     "row-rejected",
     "The row was rejected",
-    "{line_words} of your file {file_name} was rejected ({rule_codes}){said_of_row} Its receipt is {submission_id}.",
+    "{line_words} of your file {file_name} was rejected ({rule_codes}){rejected_row_words} Its receipt is {submission_id}.",
     "Correct that row and send it again: rejected.csv of that receipt holds it. {deadline_words}",
 )
 LIST_ROW_REJECTED = Reason(
     "row-rejected",
     "The row was rejected",
     "It is due on this statement. Line {list_line} of your list {list_file}, which states it, was rejected ({list_codes})"
-    "{said_of_line} Its receipt is {list_submission}.",
+    "{rejected_line_words} Its receipt is {list_submission}.",
     "Correct that line and send the month's whole list again: rejected.csv of that receipt holds all of it.",
 )
 NOT_DECLARED = Reason(

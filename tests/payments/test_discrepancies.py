@@ -262,6 +262,20 @@ def test_what_to_do_is_an_act():
     assert advised == "In your list, state it for statement_month 2025-04, contract_period 2024."
 
 
+def test_what_is_said_of_a_rejected_row_is_said_whole():
+    said = "“x” is no evidence. Choose one of: " + ", ".join(f"evidence-number-{number}" for number in range(20)) + "."
+    row = {
+        **WHO,
+        "submission_id": "s",
+        "file_name": "f.csv",
+        "row_number": 1,
+        "line_number": 2,
+        "rule_codes": "DECL-018",
+    }
+    told = compared(NONE, expect("1.00"), rejected=[{**row, "messages": said}]).row(0, named=True)
+    assert f"(DECL-018): {said} Its receipt is s." in told["reason"]
+
+
 def test_every_reason_has_a_case():
     assert {case[3] for case in CASES.values()} == {reason.code for reason in REASONS}
 

@@ -137,9 +137,9 @@ def _with_declared(rows: pl.DataFrame, declared: pl.DataFrame, named: pl.DataFra
 
 
 def _with_voids(rows: pl.DataFrame, voids: pl.DataFrame) -> pl.DataFrame:
-    """voided_when: the day on which the declaration was voided or clawed back, and by which line; null where nothing tells it."""
+    """voided_words: the day on which the declaration was voided or clawed back, and by which line; null where nothing tells it."""
     day = long_day_text(day_in_london(pl.col("happened_at")))
-    told = voids.select(clawed_id="declaration_id", voided_when=pl.format(" on {}{}", day, by_whom()))
+    told = voids.select(clawed_id="declaration_id", voided_words=pl.format(" on {}{}", day, by_whom()))
     clawed = pl.coalesce(pl.when("is_refund").then("refund_id"), "taken_back_id", "newest_id")
     return joined(rows.with_columns(clawed_id=clawed), told, "clawed_id")
 
@@ -198,7 +198,7 @@ def _words() -> dict[str, pl.Expr]:
     return {
         "used": pl.when(pl.col("uplift_pence") != 0).then(pl.concat_str(rate, uplift)).otherwise(rate),
         # A rate may have parts of a penny; a list cannot, and a penny either way is agreed.
-        "in_list": pl.when(pl.col("rate_micros") % 10_000 != 0)
+        "in_list_words": pl.when(pl.col("rate_micros") % 10_000 != 0)
         .then(pl.format(": {} in your list", pounds_text(_in_pence())))
         .otherwise(pl.lit("")),
         "merged_words": pl.format(" DfE has merged that record into {}.", merged).fill_null(""),
@@ -213,10 +213,10 @@ def _words() -> dict[str, pl.Expr]:
         "line_words": pl.coalesce(
             pl.format("Line {}", "line_number"), pl.format("Row {}", "row_number"), pl.lit("A row")
         ),
-        "said_of_row": pl.format(": {}", "messages").fill_null("."),
-        "said_of_line": pl.format(": {}", "list_messages").fill_null("."),
-        "voided_when": pl.col("voided_when").fill_null(""),
-        "void_words": pl.format(" It was voided{}.", "voided_when").fill_null(""),
+        "rejected_row_words": pl.format(": {}", "messages").fill_null("."),
+        "rejected_line_words": pl.format(": {}", "list_messages").fill_null("."),
+        "voided_words": pl.col("voided_words").fill_null(""),
+        "void_words": pl.format(" It was voided{}.", "voided_words").fill_null(""),
     }
 
 
