@@ -5,7 +5,7 @@ A table's columns are named once, in its heading; the style that repeats them be
 
 import re
 
-_TABLE = re.compile(r"<table(?: class=\"([^\"]*)\")?>(.*?)</thead>", re.DOTALL)
+_TABLE = re.compile(r"<table(?: class=\"([^\"]*)\")?>((?:(?!</table>).)*?)</thead>", re.DOTALL)
 _HEADING = re.compile(r"<th scope=\"col\"[^>]*>(.*?)</th>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 STYLE_ENDS = "</style>"

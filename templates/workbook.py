@@ -38,6 +38,15 @@ def total_of(table: str, column: str) -> str:
     return f"=SUBTOTAL(109,{table}[{column}])"
 
 
+def _on_paper(sheet: Worksheet, first: int | None, last: int | None) -> None:
+    """On paper: landscape, A4, as wide as the page; rows first to last on each page."""
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+    if first is not None and last is not None:
+        sheet.repeat_rows(first, last)
+
+
 def _is_number(column: Column) -> bool:
     return column.kind not in ("day", "instant") and bool(KINDS[column.kind].number_format)
 
@@ -104,12 +113,8 @@ class Book:
         self.printed(sheet, header - 1, header)
 
     def printed(self, sheet: Worksheet, first: int | None = None, last: int | None = None) -> None:
-        """On paper: landscape, A4, as wide as the page; rows first to last on each page; below, the foot and the number."""
-        sheet.set_landscape()
-        sheet.set_paper(9)
-        sheet.fit_to_pages(1, 0)
-        if first is not None and last is not None:
-            sheet.repeat_rows(first, last)
+        """On paper as any sheet, and below the foot and the number of the page."""
+        _on_paper(sheet, first, last)
         sheet.set_footer(f"&L&8 {self._foot[:100].replace('&', '&&')}&R&8 Page &P of &N")
 
     def table(self, sheet: Worksheet, name: str, top: int, rows: pl.DataFrame, special: Sequence[Column] = ()) -> None:
@@ -176,10 +181,7 @@ class LongBook:
         for place, (column, style) in enumerate(zip(columns, styles, strict=True)):
             sheet.set_column(place, place, max(column.shown_width, len(column.name) + 4), style)
         sheet.freeze_panes(1, 0)
-        sheet.set_landscape()
-        sheet.set_paper(9)
-        sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(0)
+        _on_paper(sheet, 0, 0)
         sheet.autofilter(0, 0, max(rows.height, 1), len(columns) - 1)
         for place, column in enumerate(columns):
             sheet.write_string(0, place, column.name, self._bold)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, func, insert, literal, select
 
 from data.ledger.asking import Asking
 from data.tables import RECORD_TABLES, deliveries, lead_providers, statement_versions, statements
@@ -72,13 +72,24 @@ _VERSION = [statement_versions.c[name] for name in Version.__dataclass_fields__]
 
 def _as_delivered(*columns: ColumnElement[Any]) -> Select[Any]:
     """Versions of statements with their contract and the delivery of their folder; those never delivered are left out."""
-    v, s, c, d = statement_versions.c, statements.c, contracts.c, deliveries.c
+    v, c, d = statement_versions.c, contracts.c, deliveries.c
+    return _with_contracts(*columns).join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
+
+
+def _with_contracts(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Versions of statements with their contract."""
+    v, s, c = statement_versions.c, statements.c, contracts.c
     return (
         select(*columns)
         .join_from(statement_versions, statements, s.statement_id == v.statement_id)
         .join(contracts, c.contract_id == s.contract_id)
-        .join(deliveries, (d.path == v.path) & (d.lead_provider_id == c.lead_provider_id))
     )
+
+
+def _last_numbers() -> Subquery:
+    """statement_id, version: the last number of each statement that has one."""
+    v = statement_versions.c
+    return select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
 
 
 class Versions(Asking):
@@ -87,14 +98,14 @@ class Versions(Asking):
     def last_of_all(self) -> dict[str, Version]:
         """The last version of every statement that has one."""
         c = statement_versions.c
-        last = select(c.statement_id, func.max(c.version).label("version")).group_by(c.statement_id).subquery()
+        last = _last_numbers()
         same = (c.statement_id == last.c.statement_id) & (c.version == last.c.version)
         return {row[0]: Version(*row) for row in self._all(select(*_VERSION).join(last, same))}
 
     def newest_of(self, lead_provider_id: str) -> list[NewestVersion]:
         """The last version of each of a lead provider's statements that has one, by month and contract period."""
         v, s, c = statement_versions.c, statements.c, contracts.c
-        last = select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
+        last = _last_numbers()
         query = (
             select(
                 v.statement_id, c.contract_period, s.year, s.month, s.fee_type, s.deadline_date, s.payment_date, v.version,
@@ -115,9 +126,7 @@ class Versions(Asking):
         """Months (YYYY-MM) of a lead provider's statements → the last version of each: statement_id → its number."""
         v, s, c = statement_versions.c, statements.c, contracts.c
         query = (
-            select(s.year, s.month, v.statement_id, func.max(v.version))
-            .join_from(statement_versions, statements, s.statement_id == v.statement_id)
-            .join(contracts, c.contract_id == s.contract_id)
+            _with_contracts(s.year, s.month, v.statement_id, func.max(v.version))
             .where(c.lead_provider_id == lead_provider_id)
             .group_by(s.year, s.month, v.statement_id)
         )
@@ -142,11 +151,8 @@ class Versions(Asking):
     def of_paths(self, lead_provider_id: str) -> dict[str, VersionOfPath]:
         """Every version of a lead provider's statements, by its folder: what the index says of it."""
         v, s, c = statement_versions.c, statements.c, contracts.c
-        query = (
-            select(v.path, s.year, s.month, c.contract_period, v.status, v.total)
-            .join_from(statement_versions, statements, s.statement_id == v.statement_id)
-            .join(contracts, c.contract_id == s.contract_id)
-            .where(c.lead_provider_id == lead_provider_id)
+        query = _with_contracts(v.path, s.year, s.month, c.contract_period, v.status, v.total).where(
+            c.lead_provider_id == lead_provider_id
         )
         return {path: VersionOfPath(f"{year}-{month:02}", *rest) for path, year, month, *rest in self._all(query)}
 
@@ -163,7 +169,7 @@ class Versions(Asking):
         Left out: those that DfE's records brought along as paid, of which no version was ever made here.
         """
         v, s, c, p = statement_versions.c, statements.c, contracts.c, lead_providers.c
-        last = select(v.statement_id, func.max(v.version).label("version")).group_by(v.statement_id).subquery()
+        last = _last_numbers()
         query = (
             select(
                 c.lead_provider_id, p.name, c.contract_period, literal(f"{year}-{month:02}"), s.statement_id, s.fee_type,

@@ -1,5 +1,5 @@
 """What stands beside the statements of a mailbox: each month's summary, and the ledger. Both are made of the files of the newest
-versions, as they lie in the outbox, whenever one of them is delivered."""
+versions, as they lie in the outbox, whenever there are newer ones than they are of."""
 
 import hashlib
 import json
