@@ -5,19 +5,22 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from data.ledger.deliveries import DeliveryRow
 from data.ledger.versions import VersionOfPath
 from flows.installation import Installation, LeadProvider
+from flows.rounds.guidance_delivery import put_guidance, sweep_guidance
+from flows.rounds.guidance_shared import rule_files
 from flows.rounds.months import ledger_file, months_to_sum, promise_summaries, sweep_summaries
-from flows.rounds.places import FULL, LEDGER, full_folder, month_folder
+from flows.rounds.places import FULL, GUIDANCE, LEDGER, full_folder, guidance_folder, month_folder
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
 from sftp.mailbox import Mailbox, MailboxError
 from sftp.refusals import Refusal
-from templates.receipt import LAST_FILE
+from templates.receipt import LAST_FILE, codes_of
 
 INDEX = "from-dfe/index.csv"
 
@@ -71,8 +74,12 @@ def _deliver(
     now: datetime,
 ) -> None:
     there = installation.deliveries.index(provider.lead_provider_id)
+    _put_rule_pages(installation, mailbox, owed)
     for delivery in owed:
-        mailbox.deliver(delivery.path, _in_outbox(installation, delivery), delivery.last_file)
+        if delivery.what == "guidance":
+            put_guidance(mailbox, _in_outbox(installation, delivery))
+        else:
+            mailbox.deliver(delivery.path, _in_outbox(installation, delivery), delivery.last_file)
     if refused := _refusals(installation, owed):
         mailbox.add_refusals(refused)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
@@ -82,6 +89,16 @@ def _deliver(
     mailbox.settle([*(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
     installation.deliveries.delivered(numbered, now)
     sweep_summaries(installation, owed)
+    sweep_guidance(installation, owed)
+
+
+def _put_rule_pages(installation: Installation, mailbox: Mailbox, owed: list[DeliveryRow]) -> None:
+    """The page of each rule that a receipt links is there before the receipt is."""
+    codes = {code for receipt in _receipts(installation, owed) for code in codes_of(receipt)}
+    for code in sorted(codes):
+        if not mailbox.is_there(f"{GUIDANCE}/rules/{code}.html"):
+            for path, content in rule_files(installation, code).items():
+                mailbox.put(f"{GUIDANCE}/{path}", content)
 
 
 def deliver_again(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> int:
@@ -94,6 +111,7 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
             mailbox.deliver(delivery.path, source, delivery.last_file)
             count += 1
     if there:
+        _put_rule_pages(installation, mailbox, there)
         if refused := _refusals(installation, there):
             mailbox.add_refusals(refused)
         if _any_statement(there):
@@ -105,18 +123,21 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
 
 def _refusals(installation: Installation, deliveries: list[DeliveryRow]) -> list[Refusal]:
     """Of the files whose receipts these are, those that were refused whole. To tell them again changes nothing."""
-    found = []
-    for delivery in deliveries:
-        path = _in_outbox(installation, delivery) / LAST_FILE
-        if delivery.what != "receipt" or not path.is_file():
-            continue
-        receipt = json.loads(path.read_text(encoding="utf-8"))
-        at = datetime.fromisoformat(receipt["processed_at"]).timestamp()
-        found += [
-            Refusal(at, receipt["file_name"], f"{each['code']}: {each['message']} {each['advice']}")
-            for each in receipt["file_errors"]
-        ]
-    return found
+    return [
+        Refusal(
+            datetime.fromisoformat(receipt["processed_at"]).timestamp(),
+            receipt["file_name"],
+            f"{each['code']}: {each['message']} {each['advice']}",
+        )
+        for receipt in _receipts(installation, deliveries)
+        for each in receipt["file_errors"]
+    ]
+
+
+def _receipts(installation: Installation, deliveries: list[DeliveryRow]) -> list[dict[str, Any]]:
+    """The receipt.json of each receipt among these that is still kept."""
+    paths = [_in_outbox(installation, each) / LAST_FILE for each in deliveries if each.what == "receipt"]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
 def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
@@ -125,6 +146,8 @@ def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
         return receipt_folder(installation.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
     if delivery.path == FULL:
         return full_folder(installation.outbox, delivery.lead_provider_id, delivery.sha256)
+    if delivery.what == "guidance":
+        return guidance_folder(installation.outbox, delivery.lead_provider_id, delivery.sha256)
     if delivery.what == "summary":
         return month_folder(installation.outbox, delivery.lead_provider_id, delivery.path, delivery.sha256)
     return installation.outbox / delivery.lead_provider_id / delivery.path

@@ -1,13 +1,16 @@
-"""A page a kind of file: what its rows do, its columns, a file that passes, and the rules that it is held to."""
+"""An article a kind of file: what its rows do, its columns, a file that passes, one that does not, and its rules."""
 
 from dataclasses import dataclass
 
-from schemas.columns import COLUMNS, Column
+from schemas.columns import COLUMNS
 from schemas.inbound.form import form_rules
 from schemas.kinds.kind import Kind
-from templates.rendering import page
+from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
+from templates.guidance.marking import Article, article
 from transforms.examples import EXAMPLES
 from transforms.examples.example import Example, file_of, shown_right
+
+_WORDS = {("deferrals", "reason"): DEFERRAL_REASONS, ("withdrawals", "reason"): WITHDRAWAL_REASONS}
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,24 @@ class HeldTo:
     why: str
 
 
-def kind_page(kind: Kind, whys: dict[str, str]) -> str:
-    """kinds/KIND.html. whys: by code, why each rule that has a page is there."""
-    example = _that_passes(kind)
-    taken = shown_right(kind.name, example)
-    return page(
-        "guidance/kind.html",
+def kind_article(kind: Kind, whys: dict[str, str]) -> Article:
+    """kinds/KIND. whys: by code, why each rule that has a page is there."""
+    taken = shown_right(kind.name, _that_passes(kind))
+    return article(
+        f"kinds/{kind.name}",
+        "kind.md",
         kind=kind,
-        columns=[(_column(name), name in kind.required) for name in kind.columns],
+        columns=[(COLUMNS[name], name in kind.required, words_of(kind, name)) for name in kind.columns],
         sample=sample_file(kind).decode(),
+        wrong=_that_fails(kind),
         notes=taken.notes if taken else "",
         rules=_held_to(kind, whys),
     )
+
+
+def words_of(kind: Kind, column: str) -> tuple[str, ...]:
+    """The words that a column of a kind may hold, where the list is closed and the same for every row."""
+    return _WORDS.get((kind.name, column), COLUMNS[column].words)
 
 
 def sample_file(kind: Kind) -> bytes:
@@ -40,13 +49,19 @@ def sample_file(kind: Kind) -> bytes:
     return file_of(kind.name, row)
 
 
+def wrong_file(kind: Kind) -> bytes:
+    """A file of the kind with one row that is rejected in those records."""
+    return file_of(kind.name, _that_fails(kind).wrong)
+
+
 def _that_passes(kind: Kind) -> Example:
     """The first example that can be put right in the file itself."""
     return next(each for each in EXAMPLES[kind.name] if each.right is not None)
 
 
-def _column(name: str) -> Column:
-    return COLUMNS[name]
+def _that_fails(kind: Kind) -> Example:
+    """The first example that is wrong by itself, with no row above it."""
+    return next(each for each in EXAMPLES[kind.name] if not each.before)
 
 
 def _held_to(kind: Kind, whys: dict[str, str]) -> list[HeldTo]:

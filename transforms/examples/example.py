@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from schemas.inbound.reading import Limits, Sheet, read_sheet
+from schemas.inbound.reading import Limits, read_sheet
 from schemas.kinds import KINDS
 from transforms.changes import act_of_file
 from transforms.examples.world import NOW, US, World
@@ -53,13 +53,13 @@ class Shown:
 
 def shown_wrong(kind: str, example: Example) -> Shown:
     """What is said of the row that breaks the rule."""
-    return _of_last_row(_judged(kind, example, example.wrong, NOW))
+    return _judged(kind, example, example.wrong, NOW)
 
 
 def shown_right(kind: str, example: Example) -> Shown | None:
     """What is said of the row put right; None where it cannot be."""
     row = example.put_right
-    return None if row is None else _of_last_row(_judged(kind, example, row, example.right_at or NOW))
+    return None if row is None else _judged(kind, example, row, example.right_at or NOW)
 
 
 def file_of(kind: str, *rows: Mapping[str, str]) -> bytes:
@@ -70,13 +70,18 @@ def file_of(kind: str, *rows: Mapping[str, str]) -> bytes:
     return pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String), orient="row").write_csv().encode()
 
 
-def _judged(kind: str, example: Example, row: Mapping[str, str], at: datetime) -> Judgement:
-    act = act_of_file(f"{at:%Y%m%dT%H%M%SZ}-{kind}-example", US, at)
-    return judge(_sheet(kind, *example.before, row), KINDS[kind], example.world.snapshot(), act)
+_known: dict[tuple[str, bytes, str, datetime], Shown] = {}
 
 
-def _sheet(kind: str, *rows: Mapping[str, str]) -> Sheet:
-    return read_sheet(file_of(kind, *rows), KINDS[kind], Limits())
+def _judged(kind: str, example: Example, row: Mapping[str, str], at: datetime) -> Shown:
+    """Many rows put right are the same one: each is judged once."""
+    file = file_of(kind, *example.before, row)
+    key = (kind, file, repr(example.world), at)
+    if key not in _known:
+        act = act_of_file(f"{at:%Y%m%dT%H%M%SZ}-{kind}-example", US, at)
+        sheet = read_sheet(file, KINDS[kind], Limits())
+        _known[key] = _of_last_row(judge(sheet, KINDS[kind], example.world.snapshot(), act))
+    return _known[key]
 
 
 def _of_last_row(judgement: Judgement) -> Shown:

@@ -20,7 +20,8 @@ _COLUMNS = ("participant_id", "course_identifier", "declaration_type", "declarat
 @dataclass(frozen=True)
 class FileExample:
     """A rule of form, shown. wrong, right: the file as it breaks the rule, and put right. checksum: what lies beside it,
-    if anything does. named, named_right: the file's name. why: what the rule is for."""
+    if anything does. named, named_right: the file's name. why: what the rule is for. described: the file in words, where it is no
+    text."""
 
     code: str
     why: str
@@ -29,6 +30,7 @@ class FileExample:
     named: str = "declarations.csv"
     named_right: str = "declarations.csv"
     checksum: str | None = None
+    described: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,13 @@ EXAMPLES = (
         "november.csv",
         "declarations-november.csv",
     ),
-    FileExample("FILE-002", "A workbook looks like a file of rows and is not one.", b"PK\x03\x04" + bytes(40), _RIGHT),
+    FileExample(
+        "FILE-002",
+        "A workbook looks like a file of rows and is not one.",
+        b"PK\x03\x04" + bytes(40),
+        _RIGHT,
+        described="A workbook, given the name declarations.csv.",
+    ),
     FileExample("FILE-004", "A file without rows asks for nothing.", _RIGHT.splitlines(keepends=True)[0], _RIGHT),
     FileExample("FILE-006", "A quote that never ends hides where cells end.", _RIGHT + _TORN, _RIGHT),
     FileExample(

@@ -1,6 +1,6 @@
-"""Apply a change set to the full set before it: `python apply.py FULL CHANGES INTO`. Python's standard library alone.
+"""Apply a change set to the full set before it: `python apply_changes.py FULL CHANGES INTO`. Python's standard library alone.
 
-What a lead provider's program does, and what the law is tested by.
+Copy it, or take it as a start: the law of change sets is tested by this very file.
 """
 
 import csv
