@@ -15,6 +15,8 @@ from transforms.judging import Judgement, judge
 DECLARATIONS = KINDS["declarations"]
 COURSES = {"ect": "ecf-induction", "mentor": "ecf-mentor"}
 
+MENTOR = "77777777-7777-4777-8777-777777777777"
+
 
 def sheet_of(kind: str, *rows: dict[str, str]) -> Sheet:
     columns = list(dict.fromkeys((*KINDS[kind].required, *(name for row in rows for name in row))))

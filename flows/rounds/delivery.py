@@ -12,6 +12,7 @@ import polars as pl
 from data.ledger.deliveries import DeliveryRow
 from data.ledger.versions import VersionOfPath
 from flows.installation import Installation, LeadProvider
+from flows.rounds.front import put_front
 from flows.rounds.guidance_delivery import put_guidance, sweep_guidance
 from flows.rounds.guidance_shared import rule_files
 from flows.rounds.months import ledger_file, months_to_sum, promise_summaries, sweep_summaries
@@ -36,6 +37,7 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
     owed = [delivery for delivery in owed if delivery not in lost]
     if owed:
         _deliver(installation, provider, mailbox, owed, ledger, now)
+        put_front(installation, provider, mailbox, now)
     if lost:
         raise MailboxError(
             f"{len(lost)} folders that are owed are not in the store, {lost[0].path} the first: put them back from a backup"

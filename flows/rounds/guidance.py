@@ -12,6 +12,7 @@ from typing import Any
 from data.guidance import load_whose
 from flows.installation import Installation, LeadProvider
 from flows.rounds.delivery import deliver_owed
+from flows.rounds.front import put_front
 from flows.rounds.guidance_shared import shared_of
 from flows.rounds.places import GUIDANCE, guidance_folder
 from schemas.instants import london_day, rfc3339
@@ -131,4 +132,8 @@ def _deliver(installation: Installation, provider: LeadProvider, now: datetime) 
     with installation.database.only_one(f"mailbox-{provider.slug}", MAILBOX_SECONDS) as ours:
         if not ours:
             raise MailboxError("a round has been at its mailbox for long; the next delivers what is owed")
-        return deliver_owed(installation, provider, installation.mailbox(provider.slug), now)
+        mailbox = installation.mailbox(provider.slug)
+        delivered = deliver_owed(installation, provider, mailbox, now)
+        if not delivered:  # its days have moved on since yesterday
+            put_front(installation, provider, mailbox, now)
+        return delivered

@@ -1,8 +1,10 @@
 """An article a kind of file: what its rows do, its columns, a file that passes, one that does not, and its rules."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.columns import COLUMNS
+from schemas.facts import rows_of
 from schemas.inbound.form import form_rules
 from schemas.kinds.kind import Kind
 from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
@@ -10,6 +12,7 @@ from templates.guidance.marking import Article, article
 from transforms.examples import EXAMPLES
 from transforms.examples.example import Example, file_of, shown_right
 
+WHOSE = {"ect+mentor": "ECTs and mentors", "ect": "ECTs", "mentor": "Mentors"}
 _WORDS = {("deferrals", "reason"): DEFERRAL_REASONS, ("withdrawals", "reason"): WITHDRAWAL_REASONS}
 
 
@@ -30,10 +33,12 @@ def kind_article(kind: Kind, whys: dict[str, str]) -> Article:
         "kind.md",
         kind=kind,
         columns=[(COLUMNS[name], name in kind.required, words_of(kind, name)) for name in kind.columns],
+        row=_that_passes(kind).put_right,
         sample=sample_file(kind).decode(),
         wrong=_that_fails(kind),
         notes=taken.notes if taken else "",
         rules=_held_to(kind, whys),
+        evidence=_evidence() if "evidence_held" in kind.columns else [],
     )
 
 
@@ -52,6 +57,22 @@ def sample_file(kind: Kind) -> bytes:
 def wrong_file(kind: Kind) -> bytes:
     """A file of the kind with one row that is rejected in those records."""
     return file_of(kind.name, _that_fails(kind).wrong)
+
+
+def _evidence() -> list[dict[str, Any]]:
+    """Which evidence goes with which declaration: contract periods, whose training, type, the evidence."""
+    periods: dict[str, list[str]] = {}
+    for row in rows_of("contract_periods"):
+        regime = "detailed" if row["detailed_evidence_types_enabled"] == "true" else "simple"
+        periods.setdefault(regime, []).append(row["contract_period_year"])
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows_of("evidence_types"):
+        types = found.setdefault((row["regime"], row["participant_type"], row["declaration_type"]), [])
+        types += [row["evidence_type"]] if row["evidence_type"] else []
+    return [
+        {"periods": ", ".join(periods[regime]), "whose": WHOSE[whose], "declaration_type": kind, "types": types}
+        for (regime, whose, kind), types in found.items()
+    ]
 
 
 def _that_passes(kind: Kind) -> Example:

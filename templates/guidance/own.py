@@ -1,10 +1,8 @@
 """What of the guidance is a lead provider's own: its deadlines, milestones, delivery partners, and its newest figures."""
 
 import json
-from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -12,6 +10,7 @@ from icalendar import Calendar, Event
 
 from schemas.facts import rows_of
 from schemas.outbound.guidance import Due, Whose
+from templates.guidance.kinds import WHOSE
 from templates.guidance.marking import Article, article, words_of_month
 from templates.rendering import pounds
 from templates.statement import ROLES, SECTION_WORDS
@@ -19,13 +18,12 @@ from templates.statement import ROLES, SECTION_WORDS
 _SECTIONS_SAID = {
     "output": "Declarations of this month. Each is worth a share of the fee of its band.",
     "clawback": "Declarations that were paid before, and voided since. The money goes back to DfE.",
-    "uplift": "An extra sum for some schools, in contract periods up to 2024. It comes with `started`.",
+    "uplift": "An extra sum for some schools, in contract periods up to 2024. It comes with the type started.",
     "uplift-clawback": "The same, going back to DfE.",
     "service-fee": "A fixed sum each month, from your contract.",
     "adjustment": "A sum that DfE has added by hand, with a reason.",
     "vat": "Tax on all of it, if you charge VAT.",
 }
-_WHOSE = {"ect+mentor": "ECTs and mentors", "ect": "ECTs", "mentor": "Mentors"}
 
 
 def own_articles(whose: Whose, today: date) -> list[Article]:
@@ -107,14 +105,9 @@ def _five_minutes(whose: Whose, today: date) -> Article:
         "five-minutes.md",
         whose=whose,
         term=term,
-        deadlines=_by_day(closing, "deadline_date"),
-        payments=_by_day(paid, "payment_date"),
+        closing=closing,
+        paid=sorted(paid, key=lambda each: (each.payment_date, each.contract_period)),
     )
-
-
-def _by_day(statements: Iterable[Due], which: str) -> list[tuple[date, list[Due]]]:
-    ordered = sorted(statements, key=lambda each: (getattr(each, which), each.contract_period, each.statement_month))
-    return [(day, list(several)) for day, several in groupby(ordered, key=lambda each: getattr(each, which))]
 
 
 def _calendar(whose: Whose, year: int) -> Article:
@@ -156,7 +149,7 @@ def _proportions(whose: Whose) -> list[dict[str, str]]:
     return [
         {
             "contract": ", ".join(periods[row["contract_type"]]),
-            "whose": _WHOSE[row["participant_type"]],
+            "whose": WHOSE[row["participant_type"]],
             "declaration_type": row["declaration_type"],
             "share": f"{Decimal(row['fee_proportion']) * 100:.0f}%",
         }

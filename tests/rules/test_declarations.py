@@ -6,9 +6,8 @@ import polars as pl
 import pytest
 
 from schemas.kinds.declarations import RULES
-from tests.builders import codes, judged, outcomes, updated
+from tests.builders import MENTOR, codes, judged, outcomes, updated
 from transforms.examples.world import (
-    MENTOR,
     NOW,
     OTHERS,
     PARTICIPANT,

@@ -8,9 +8,8 @@ import pytest
 
 from schemas.facts import FOLDER
 from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
-from tests.builders import COURSES, after, codes, event_types, judged, notes, outcomes, updated
+from tests.builders import COURSES, MENTOR, after, codes, event_types, judged, notes, outcomes, updated
 from transforms.examples.world import (
-    MENTOR,
     NOW,
     OTHERS,
     PARTICIPANT,

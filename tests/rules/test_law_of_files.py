@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.needs import Snapshot
-from tests.builders import after, codes, judged
+from tests.builders import MENTOR, after, codes, judged
 from tests.laws import tried
 from transforms.examples.world import (
-    MENTOR,
     NOW,
     OTHERS,
     PARTICIPANT,

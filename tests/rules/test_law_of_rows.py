@@ -5,10 +5,9 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import after, codes, judged
+from tests.builders import MENTOR, after, codes, judged
 from tests.laws import tried
 from transforms.examples.world import (
-    MENTOR,
     PARTICIPANT,
     STRANGER,
     Training,

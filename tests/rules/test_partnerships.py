@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import after, codes, event_types, inserted, judged, notes, outcomes, updated
+from tests.builders import MENTOR, after, codes, event_types, inserted, judged, notes, outcomes, updated
 from transforms.examples.world import (
-    MENTOR,
     NOW,
     OTHERS,
     PARTICIPANT,
