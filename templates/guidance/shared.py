@@ -91,7 +91,7 @@ def _building(told: Told) -> list[Article]:
         ("statements/CONTRACT_PERIOD/YYYY-MM/vNN-STATUS", STATEMENT_FILES),
         ("statements", (SUMMARY, LEDGER)),
         ("extracts", (*EXTRACT_FILES, REMOVED)),
-        ("forecast/YYYY-MM.csv", (FORECAST,)),
+        ("forecast (YYYY-MM.csv)", (FORECAST,)),
     )
     return [
         article(
