@@ -169,7 +169,7 @@ def told(ground, kind, content, has_extract):
     theirs, ours = codes_by_row(intake.findings), codes_by_row(checked.judgement.findings)
     outcomes = zip(intake.verdicts["outcome"], checked.judgement.verdicts["outcome"], strict=True)
     wrong, whole, doubted = [], 0, set()
-    rows = sheet.sent.to_dicts()
+    rows = sheet.values.to_dicts()
     for number, (owner, (intake_says, check_says), left) in enumerate(
         zip(owners, outcomes, checked.not_judged["codes"], strict=True), 1
     ):
