@@ -22,7 +22,7 @@ from schemas.reports import GuidanceRound
 from sftp.durable import on_disk
 from sftp.mailbox import MailboxError
 from templates.folders import write
-from templates.guidance.own import deadlines, own_articles, own_lists
+from templates.guidance.own import deadlines, own_articles, own_lists, school_year
 from templates.guidance.pack import LAST_FILE, Part, manifest, version_of
 
 PATIENCE_SECONDS = 600
@@ -56,7 +56,14 @@ def _one(
 ) -> None:
     try:
         newest = _shown(installation.versions.newest_of(provider.lead_provider_id))
-        done.made += _promise(installation, provider, dataclasses.replace(whose, newest=newest), shared, now)
+        whose = dataclasses.replace(
+            whose,
+            newest=newest,
+            vat_registered=provider.vat_registered,
+            is_ordered=installation.settings.shares_are_ordered(provider.slug),
+            contact=installation.settings.contact,
+        )
+        done.made += _promise(installation, provider, whose, shared, now)
         done.delivered += _deliver(installation, provider, now)
     except MailboxError as error:
         done.troubles.append(f"{provider.slug}: {error}")
@@ -118,14 +125,15 @@ def _before(installation: Installation, lead_provider_id: str) -> dict[str, Any]
 
 def _calendar(whose: Whose, before: dict[str, Any] | None, now: datetime) -> tuple[datetime, bytes]:
     """deadlines.ics, and when what it says last changed: programs take up an event anew only where that is later."""
+    year = school_year(london_day(now))
     if before:
         stamp = datetime.fromisoformat(before["deadlines_as_of"])
-        content = deadlines(whose, stamp)
+        content = deadlines(whose, year, stamp)
         was = next((each["sha256"] for each in before["files"] if each["name"] == DEADLINES), "")
         if hashlib.sha256(content).hexdigest() == was:
             return stamp, content
     stamp = now.replace(microsecond=0)
-    return stamp, deadlines(whose, stamp)
+    return stamp, deadlines(whose, year, stamp)
 
 
 def _deliver(installation: Installation, provider: LeadProvider, now: datetime) -> int:

@@ -59,7 +59,15 @@ def _folder(installation: Installation) -> Path:
 
 def _told(installation: Installation) -> Told:
     settings = installation.settings
-    return Told(settings.max_file_mebibytes, settings.max_file_rows, settings.keep_changes_days, UNFINISHED)
+    return Told(
+        settings.max_file_mebibytes,
+        settings.max_file_rows,
+        settings.keep_changes_days,
+        round(settings.sftp_idle_seconds / 60),
+        settings.max_waiting_files,
+        settings.max_waiting_mebibytes,
+        UNFINISHED,
+    )
 
 
 @cache

@@ -97,7 +97,9 @@ def test_deadlines_say_what_is_still_missing(installation, provider):
 
 
 def test_what_has_come_since_yesterday_is_listed_and_later_is_not(installation, provider):
-    assert "Receipt for november.csv: rejected" in section(front(installation, provider), "What has come since yesterday")
+    assert "Receipt for november.csv: rejected" in section(
+        front(installation, provider), "What has come since yesterday"
+    )
     guidance_round(installation, instant("2026-12-20T04:30:00Z"))
     page = front(installation, provider)
     assert "as of 20 December 2026 at 04:30" in page
