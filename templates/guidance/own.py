@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 from schemas.facts import evidence_matrix, rows_of
+from schemas.outbound.defusing import defused
 from schemas.outbound.guidance import Band, Due, Whose
 from templates.guidance.kinds import WHOSE
 from templates.guidance.marking import Article, article, words_of_month
@@ -53,10 +54,13 @@ def own_lists(whose: Whose) -> dict[str, bytes]:
             [tuple(vars(each).values()) for each in whose.milestones],
         ),
     }
-    return {
-        f"building/codes/{name}.csv": pl.DataFrame(rows, schema=list(columns), orient="row").write_csv().encode()
-        for name, (columns, rows) in lists.items()
-    }
+    found = {}
+    for name, (columns, rows) in lists.items():
+        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        table = pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String), orient="row")
+        free = [each for each in columns if each.endswith("_name")]
+        found[f"building/codes/{name}.csv"] = (defused(table, *free) if free else table).write_csv().encode()
+    return found
 
 
 def deadlines(whose: Whose, year: int, stamp: datetime) -> bytes:
@@ -65,7 +69,7 @@ def deadlines(whose: Whose, year: int, stamp: datetime) -> bytes:
     found = Calendar()
     found.add("prodid", "-//DfE//ECT file exchange//EN")
     found.add("version", "2.0")
-    found.add("x-wr-calname", f"ECT file exchange: {whose.name}")
+    found["x-wr-calname"] = vText(f"ECT file exchange: {whose.name}")
     for each in whose.statements:
         if each.payment_date < date(year, 9, 1):
             continue

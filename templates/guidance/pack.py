@@ -48,13 +48,13 @@ class Part:
         return cls(made, entries)
 
     @classmethod
-    def read(cls, files: dict[str, bytes], entries: bytes) -> "Part":
+    def read(cls, files: dict[str, bytes], entries: list[dict[str, str]]) -> "Part":
         """From what was kept of it."""
-        return cls(files, [Entry(**each) for each in json.loads(entries)])
+        return cls(files, [Entry(**each) for each in entries])
 
     @property
-    def kept_entries(self) -> bytes:
-        return json.dumps([asdict(each) for each in self.entries]).encode()
+    def kept_entries(self) -> list[dict[str, str]]:
+        return [asdict(each) for each in self.entries]
 
 
 def shared_part(told: Told) -> Part:
@@ -63,17 +63,17 @@ def shared_part(told: Told) -> Part:
 
 
 def version_of(
-    whose: Whose, parts: list[Part], before: dict[str, Any] | None
+    whose: Whose, parts: list[Part], before: dict[str, Any] | None, least: int = 1
 ) -> tuple[dict[str, bytes], dict[str, Any]] | None:
     """A new version: its files but the manifest, and what the manifest says, `files` apart. None where nothing in it is new.
 
-    before: the manifest of the version before; None: there is none.
+    before: the manifest of the version before; None: there is none. least: the smallest number that the new one may have.
     """
     files = {path: content for part in parts for path, content in part.files.items()}
     entries = [entry for part in parts for entry in part.entries]
     front = _front(whose, entries, 0, [], 0)
     plain = hashlib.sha256(front.page(search=_search(entries)).encode()).hexdigest()
-    number = before["version"] + 1 if before else 1
+    number = max(least, before["version"] + 1 if before else 1)
     if before:
         digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
         was = {each["name"]: each["sha256"] for each in before["files"] if not _is_front(each["name"])}

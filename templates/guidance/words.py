@@ -31,6 +31,7 @@ WORDS = {
     "Schedule": "A list of milestones. Each participant is on one.",
     "Service fee": "A fixed sum each month, from your contract.",
     "SFTP": "A safe way to move files between computers.",
+    "SSH": "The way of talking that SFTP is built on. Your key is an SSH key.",
     "Statement": "What DfE pays you for one month and one contract period, and for which declarations.",
     "Submission": "A file that you sent. It has an id.",
     "TRN": "Teacher reference number: seven digits.",

@@ -56,8 +56,8 @@ def collect(sftp: paramiko.SFTPClient, into: Path) -> None:
 
 
 def fetch_whole(sftp: paramiko.SFTPClient, path: str, into: Path) -> bool:
-    """A folder may be replaced while it is read: then its files are not those of its manifest, and it is read again. Says whether it
-    is there: what has been kept long enough goes, its line in the index stays."""
+    """A folder may be replaced while it is read: then its files are not those of its manifest, and it is read again. Says whether
+    it is there: what has been kept long enough goes, its line in the index stays."""
     for _ in range(TRIES):
         try:
             sftp.stat(path)
