@@ -59,6 +59,11 @@ def extracts(as_of: str | None = None, provider: str | None = None) -> str:
     return _run(jobs.EXTRACTS, as_of, provider=provider)
 
 
+@flow(**_flow_of(jobs.GUIDANCE))
+def guidance(as_of: str | None = None) -> str:
+    return _run(jobs.GUIDANCE, as_of)
+
+
 @flow(**_flow_of(jobs.AUTHORISE))
 def authorise_statement(statement_id: str, total: str, as_of: str | None = None) -> str:
     """statement_id: as in the statement's manifest. total: in pounds, VAT included, as last delivered: 1,234.50."""
@@ -96,6 +101,7 @@ DEPLOYMENTS = (
     Deployment("every-minute", intake, "intake_every_seconds"),
     Deployment("daily", statements, "statements_cron"),
     Deployment("nightly", extracts, "extracts_cron"),
+    Deployment("nightly", guidance, "guidance_cron"),
     Deployment("by-hand", authorise_statement),
     Deployment("weekly", verify_paid, "verify_cron"),
     Deployment("nightly", housekeeping, "housekeeping_cron"),

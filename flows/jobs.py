@@ -13,15 +13,17 @@ from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
 from flows.installation import Installation
 from flows.rounds.extracts import extracts_round
+from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.upkeep.housekeeping import housekeeping
 from flows.upkeep.verify import verify
-from schemas.reports import ExtractsRound, HousekeepingRound, IntakeRound, StatementsRound, Verified
+from schemas.reports import ExtractsRound, GuidanceRound, HousekeepingRound, IntakeRound, StatementsRound, Verified
 from schemas.showing import in_markdown
 from templates.operators import (
     extracts_report,
     grouped,
+    guidance_report,
     intake_report,
     keeping_report,
     statements_report,
@@ -112,6 +114,12 @@ def _extracts(installation: Installation, as_of: datetime | None, provider: str 
     return Done([told], [*busy, *done.troubles])
 
 
+def _guidance(installation: Installation, as_of: datetime | None) -> Done:
+    done: GuidanceRound = guidance_round(installation, as_of)
+    busy = ["somebody else makes guidance now; run this one again after it"] if done.is_busy else []
+    return Done([Told("guidance", guidance_report(done), "One round of guidance")], [*busy, *done.troubles])
+
+
 def _authorise(installation: Installation, as_of: datetime | None, statement_id: str, total: Decimal) -> Done:
     statement, path = authorise(installation, statement_id.strip().lower(), total, installation.now(as_of))
     name = statement.facts["lead_provider_name"]
@@ -136,6 +144,7 @@ STATEMENTS = Job(
     "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements
 )
 EXTRACTS = Job("extracts", "Deliver DfE's records as each lead provider may see them, and what changed.", _extracts)
+GUIDANCE = Job("guidance", "Deliver the guidance of each lead provider, where something in it is new.", _guidance)
 AUTHORISE = Job(
     "authorise",
     "Mark one payable statement paid, if it comes to what was last delivered and to the total typed.",

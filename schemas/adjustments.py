@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
 # No kind of a provider's: what DfE adds to or takes off statements (`ectx adjustments`).
 KIND = Kind(
     name="adjustments",
+    does="Adds an amount to a statement, with what it is for.",
     place=0,
     required=("statement_id", "payment_type", "amount"),
     optional=(),

@@ -20,6 +20,11 @@ def london_day(moment: datetime) -> date:
     return moment.astimezone(ZoneInfo(LONDON)).date()
 
 
+def start_of_london_day(day: date) -> datetime:
+    """When a day begins in London."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(LONDON))
+
+
 def rfc3339(moment: datetime) -> str:
     """An instant as our files write it: UTC, `Z`, no fraction unless there is one, no zeros at its end."""
     utc = moment.astimezone(UTC)

@@ -149,6 +149,17 @@ class ExtractsRound:
 
 
 @dataclass
+class GuidanceRound:
+    """What one round did. made: lead providers for whom there was something new; busy: somebody else makes guidance now."""
+
+    made: int = 0
+    delivered: int = 0
+    seconds: float = 0.0
+    troubles: list[str] = field(default_factory=list)
+    is_busy: bool = False
+
+
+@dataclass
 class HousekeepingRound:
     """What housekeeping did. receipts, change_sets: removed, by lead provider id; uploads: files removed from the store."""
 

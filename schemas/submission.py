@@ -61,3 +61,18 @@ class Outcome:
         if self.failure or not self.rows["rejected"] < max(self.rows["total"], 1):
             return "rejected"
         return "partially-accepted" if self.rows["rejected"] else "accepted"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of a submission. kind: None where the file is of none; rule_counts: JSON."""
+
+    submission_id: str
+    kind: str | None
+    file_name: str
+    received_at: datetime
+    status: str
+    rows_total: int | None
+    rows_rejected: int | None
+    rule_counts: str | None
+    trouble: str | None

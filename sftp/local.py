@@ -172,6 +172,10 @@ class LocalMailbox:
             before = self._own(f"{FROM_DFE}/{REFUSED}") or b""
             self.put(f"{FROM_DFE}/{REFUSED}", with_refusals(before, new))
 
+    def own(self, path: str) -> bytes | None:
+        with _carrying():
+            return self._own(path)
+
     def _own(self, path: str, most: int = MOST_BYTES) -> bytes | None:
         """A plain file of ours under from-dfe, at most so many bytes of it; None where there is none."""
         try:

@@ -106,6 +106,9 @@ class Mailbox(Protocol):
     def is_there(self, path: str) -> bool:
         """Whether there is such a file under from-dfe."""
 
+    def own(self, path: str) -> bytes | None:
+        """A small file under from-dfe; None where there is none."""
+
     def put_or_remove(self, path: str, content: bytes | None) -> None:
         """Make one file under from-dfe what it is to be; None: it is not to be. What is so already is left alone."""
 

@@ -198,6 +198,10 @@ class SftpMailbox:
         with self._carrying():
             self._write(path, io.BytesIO(with_refusals(self._read(path) or b"", new)))
 
+    def own(self, path: str) -> bytes | None:
+        with self._carrying():
+            return self._read(path)
+
     def _read(self, path: str) -> bytes | None:
         """A small file under from-dfe; None where there is none."""
         if not self._has(self._at(path)):

@@ -7,7 +7,15 @@ import polars as pl
 
 from schemas.instants import in_london
 from schemas.records.doubts import Doubt
-from schemas.reports import ExtractsRound, HousekeepingRound, IntakeRound, Made, StatementsRound, Verified
+from schemas.reports import (
+    ExtractsRound,
+    GuidanceRound,
+    HousekeepingRound,
+    IntakeRound,
+    Made,
+    StatementsRound,
+    Verified,
+)
 from schemas.showing import in_markdown
 from schemas.submission import Outcome
 from schemas.vocabulary import SECTIONS
@@ -93,6 +101,14 @@ def extracts_report(done: ExtractsRound, names: dict[str, str]) -> str:
         parts.append("## To be looked at in DfE's records")
         parts += [_doubt(each) for each in done.doubts]
     return "\n\n".join(parts + _troubles(done.troubles))
+
+
+def guidance_report(done: GuidanceRound) -> str:
+    """Markdown of one round of guidance."""
+    head = (
+        f"{done.made} new versions of the guidance, {done.delivered} folders delivered, in {done.seconds:,.1f} seconds."
+    )
+    return "\n\n".join([head, *_troubles(done.troubles)])
 
 
 _MOVES = ("new", "changed", "removed")

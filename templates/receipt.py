@@ -103,6 +103,11 @@ def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def codes_of(receipt: dict[str, Any]) -> set[str]:
+    """The rules that a receipt names, whose pages it links. receipt: as receipt.json has it."""
+    return {*receipt["rule_counts"], *(each["code"] for each in receipt["file_errors"])}
+
+
 def _page(outcome: Outcome, judgement: Judgement | None, provider_name: str) -> str:
     again = _declared_again(judgement)
     rules: list[dict[str, Any]] = []

@@ -10,8 +10,9 @@ from data.ledger.asking import Asking
 from data.ledger.sightings import forget
 from data.tables import events, submissions
 from schemas.inbound.repeats import UNDONE_SINCE
-from schemas.submission import CLAIMED, SET_ASIDE, Submission
+from schemas.submission import CLAIMED, SET_ASIDE, Judged, Submission
 
+_JUDGED = [submissions.c[name] for name in Judged.__dataclass_fields__]
 _SUBMISSION = [submissions.c[name] for name in Submission.__dataclass_fields__]
 
 
@@ -104,6 +105,14 @@ class Submissions(Asking):
     def tell(connection: Connection, **event: Any) -> None:
         """An event of the audit trail."""
         connection.execute(insert(events).values(**event))
+
+    def received_since(self, lead_provider_id: str, moment: datetime) -> list[Judged]:
+        """Their submissions received since an instant whose receipts are kept, in order of arrival."""
+        c = submissions.c
+        query = select(*_JUDGED).where(
+            c.lead_provider_id == lead_provider_id, c.received_at >= moment, c.purged_at.is_(None)
+        )
+        return [Judged(*row) for row in self._all(query.order_by(c.number))]
 
     def last_judged(self, lead_provider_id: str, file_name: str) -> tuple[Submission, datetime] | None:
         """The last submission of a file of this name (in any case of letters) that was judged, and when."""

@@ -5,20 +5,29 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.app import AsOf, moment, records
+from flows.commands.app import AsOf, moment, records, rehearsed
+from flows.errors import ExchangeError
 
 
 @records.command("import")
 def records_import(folder: Path, as_of: AsOf = None) -> None:
-    """Load DfE's records from FOLDER (CSV or Parquet, a file a table), all of it or nothing."""
+    """Load DfE's records from FOLDER (CSV or Parquet, a file a table), all of it or nothing; then bring the guidance up to date."""
     from data.records.extract import import_records
     from flows.installation import open_installation
+    from flows.rounds.guidance import guidance_round
     from templates.loads import import_report
+    from templates.operators import guidance_report
 
     at = moment(as_of)
     with open_installation() as installation:
         imported = import_records(installation.database, folder, at)
-    print(import_report(imported))
+        print(import_report(imported))
+        guidance = guidance_round(installation, rehearsed(as_of))
+    print(guidance_report(guidance))
+    if guidance.troubles:
+        raise ExchangeError(
+            "GUIDANCE", "The records are loaded; not all of the guidance is delivered.", "Run `ectx guidance`."
+        )
 
 
 @records.command("export")

@@ -1,4 +1,4 @@
-"""The jobs, in a terminal: `ectx intake`, `statements`, `extracts`, `authorise`, `verify`, `housekeeping`."""
+"""The jobs, in a terminal: `ectx intake`, `statements`, `extracts`, `guidance`, `authorise`, `verify`, `housekeeping`."""
 
 from typing import Annotated
 
@@ -26,6 +26,12 @@ def extracts(
 ) -> None:
     """Deliver DfE's records as each lead provider may see them, and what changed since the last time."""
     run("EXTRACTS", "extracts", as_of, {"provider": provider}, provider=provider)
+
+
+@app.command()
+def guidance(as_of: AsOf = None) -> None:
+    """Deliver the guidance of each lead provider, where something in it is new."""
+    run("GUIDANCE", "guidance", as_of, {})
 
 
 @app.command()

@@ -1,25 +1,40 @@
 """What is owed goes into the mailbox, and the index with it. Doing it twice leaves the same."""
 
 import json
+import logging
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from data.ledger.deliveries import DeliveryRow
 from data.ledger.versions import VersionOfPath
 from flows.installation import Installation, LeadProvider
+from flows.rounds.front import put_front
+from flows.rounds.guidance_delivery import put_guidance, sweep_guidance
+from flows.rounds.guidance_shared import rule_files
 from flows.rounds.months import ledger_file, months_to_sum, promise_summaries, sweep_summaries
-from flows.rounds.places import FULL, LEDGER, full_folder, month_folder
+from flows.rounds.places import (
+    FORECASTS,
+    FULL,
+    GUIDANCE,
+    LEDGER,
+    full_folder,
+    guidance_folder,
+    kept_forecasts,
+    month_folder,
+)
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
 from sftp.mailbox import Mailbox, MailboxError
 from sftp.refusals import Refusal
-from templates.receipt import LAST_FILE
+from templates.receipt import LAST_FILE, codes_of
 
 INDEX = "from-dfe/index.csv"
+log = logging.getLogger("ectx.delivery")
 
 
 def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> int:
@@ -32,7 +47,7 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
     lost = [delivery for delivery in owed if not _in_outbox(installation, delivery).is_dir()]
     owed = [delivery for delivery in owed if delivery not in lost]
     if owed:
-        _deliver(installation, provider, mailbox, owed, ledger, now)
+        unmade = _deliver(installation, provider, mailbox, owed, ledger, now) or unmade
     if lost:
         raise MailboxError(
             f"{len(lost)} folders that are owed are not in the store, {lost[0].path} the first: put them back from a backup"
@@ -69,19 +84,51 @@ def _deliver(
     owed: list[DeliveryRow],
     ledger: bytes | None,
     now: datetime,
-) -> None:
+) -> MailboxError | None:
+    """Returns why the front page could not be made, if it could not: that keeps nothing back."""
     there = installation.deliveries.index(provider.lead_provider_id)
+    pages = _put_rule_pages(installation, mailbox, owed)
+    mailbox.settle(pages)
     for delivery in owed:
-        mailbox.deliver(delivery.path, _in_outbox(installation, delivery), delivery.last_file)
+        if delivery.what == "guidance":
+            put_guidance(mailbox, _in_outbox(installation, delivery))
+        else:
+            mailbox.deliver(delivery.path, _in_outbox(installation, delivery), delivery.last_file)
     if refused := _refusals(installation, owed):
         mailbox.add_refusals(refused)
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
     if ledger is not None:
         mailbox.put(LEDGER, ledger)
-    mailbox.put(INDEX, _index(installation, [*there, *(replace(each, delivered_at=now) for each in owed)]))
+    delivered = [*there, *(replace(each, delivered_at=now) for each in owed)]
+    mailbox.put(INDEX, _index(installation, delivered))
+    front_trouble = None
+    try:
+        put_front(installation, provider, mailbox, now, delivered)
+    except MailboxError as error:
+        front_trouble = error
     mailbox.settle([*(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
-    installation.deliveries.delivered(numbered, now)
+    installation.deliveries.delivered(numbered, {each.delivery_id: each.sha256 for each in owed}, now)
     sweep_summaries(installation, owed)
+    sweep_guidance(installation, owed)
+    return front_trouble
+
+
+def _put_rule_pages(installation: Installation, mailbox: Mailbox, owed: list[DeliveryRow]) -> list[str]:
+    """The page of each rule that a receipt links is there before the receipt is. Returns what was put. Trouble with a page keeps no
+    receipt back: the next round of guidance brings it."""
+    put = []
+    for code in sorted({code for receipt in _receipts(installation, owed) for code in codes_of(receipt)}):
+        if mailbox.is_there(f"{GUIDANCE}/rules/{code}.html"):
+            continue
+        try:
+            files = rule_files(installation, code)
+        except Exception as error:
+            log.warning("page of rule %s: %s", code, type(error).__name__)
+            continue
+        for path, content in files.items():
+            mailbox.put(f"{GUIDANCE}/{path}", content)
+            put.append(f"{GUIDANCE}/{path}")
+    return put
 
 
 def deliver_again(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> int:
@@ -94,29 +141,36 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
             mailbox.deliver(delivery.path, source, delivery.last_file)
             count += 1
     if there:
+        _put_rule_pages(installation, mailbox, there)
         if refused := _refusals(installation, there):
             mailbox.add_refusals(refused)
         if _any_statement(there):
             with suppress(MailboxError):  # what the store lacks is told by the next round that needs it
                 mailbox.put(LEDGER, ledger_file(installation, provider))
+        for path in kept_forecasts(installation.outbox, provider.lead_provider_id).glob("*"):
+            mailbox.put(f"{FORECASTS}/{path.name}", path.read_bytes())
         mailbox.put(INDEX, _index(installation, there))
+        put_front(installation, provider, mailbox, installation.now(None))
     return count
 
 
 def _refusals(installation: Installation, deliveries: list[DeliveryRow]) -> list[Refusal]:
     """Of the files whose receipts these are, those that were refused whole. To tell them again changes nothing."""
-    found = []
-    for delivery in deliveries:
-        path = _in_outbox(installation, delivery) / LAST_FILE
-        if delivery.what != "receipt" or not path.is_file():
-            continue
-        receipt = json.loads(path.read_text(encoding="utf-8"))
-        at = datetime.fromisoformat(receipt["processed_at"]).timestamp()
-        found += [
-            Refusal(at, receipt["file_name"], f"{each['code']}: {each['message']} {each['advice']}")
-            for each in receipt["file_errors"]
-        ]
-    return found
+    return [
+        Refusal(
+            datetime.fromisoformat(receipt["processed_at"]).timestamp(),
+            receipt["file_name"],
+            f"{each['code']}: {each['message']} {each['advice']}",
+        )
+        for receipt in _receipts(installation, deliveries)
+        for each in receipt["file_errors"]
+    ]
+
+
+def _receipts(installation: Installation, deliveries: list[DeliveryRow]) -> list[dict[str, Any]]:
+    """The receipt.json of each receipt among these that is still kept."""
+    paths = [_in_outbox(installation, each) / LAST_FILE for each in deliveries if each.what == "receipt"]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
 def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
@@ -125,6 +179,8 @@ def _in_outbox(installation: Installation, delivery: DeliveryRow) -> Path:
         return receipt_folder(installation.outbox, delivery.path.rsplit("/", 1)[1], delivery.sha256)
     if delivery.path == FULL:
         return full_folder(installation.outbox, delivery.lead_provider_id, delivery.sha256)
+    if delivery.what == "guidance":
+        return guidance_folder(installation.outbox, delivery.lead_provider_id, delivery.sha256)
     if delivery.what == "summary":
         return month_folder(installation.outbox, delivery.lead_provider_id, delivery.path, delivery.sha256)
     return installation.outbox / delivery.lead_provider_id / delivery.path

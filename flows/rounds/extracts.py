@@ -12,6 +12,7 @@ from flows.installation import Installation, LeadProvider
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.extract_sets import ExtractInTheMaking, sweep
 from flows.rounds.forecasts import forecast_of, put_forecasts
+from flows.rounds.front import keep_forecasts, put_front
 from schemas.instants import london_day
 from schemas.outbound.extracts import DECLARATIONS, FILES, ExtractFile
 from schemas.records.doubts import Doubt
@@ -104,7 +105,10 @@ def _deliver(
         try:
             mailbox = installation.mailbox(provider.slug)
             done.delivered += deliver_owed(installation, provider, mailbox, now)
-            put_forecasts(mailbox, files)
+            if files:
+                put_forecasts(mailbox, files)
+                if keep_forecasts(installation.outbox, provider.lead_provider_id, files, now):
+                    put_front(installation, provider, mailbox, now)
         except MailboxError as error:
             done.troubles.append(f"{provider.slug}: {error}")
             return

@@ -17,6 +17,7 @@ from flows.installation import Installation, LeadProvider
 from flows.rounds.claiming import Claims
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.extracts import extracts_round
+from flows.rounds.front import put_front
 from flows.rounds.looking import Looks, forget_gone, look_at_all
 from flows.rounds.trying import Failed, failed, log_trouble, try_one
 from flows.rounds.waiting import WAITING, tell_what_waits
@@ -164,8 +165,12 @@ def _in_turn(
             done.waits += claims.notices
             _judge_waiting(installation, provider, as_of, done, apart)
             done.troubles += claims.late_checksums(settled)
+            waited = mailbox.own(WAITING)
             done.waits += tell_what_waits(installation, provider, mailbox, as_of)
-            done.delivered += deliver_owed(installation, provider, mailbox, installation.now(as_of))
+            delivered = deliver_owed(installation, provider, mailbox, installation.now(as_of))
+            done.delivered += delivered
+            if not delivered and mailbox.own(WAITING) != waited:
+                put_front(installation, provider, mailbox, installation.now(as_of))
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")

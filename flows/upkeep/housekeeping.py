@@ -10,6 +10,7 @@ from pathlib import Path
 from data.ledger.extracts import ExtractSet
 from data.ledger.uploads import AgedSubmission
 from flows.installation import Installation, LeadProvider
+from flows.rounds.front import put_front
 from schemas.reports import HousekeepingRound
 from sftp.mailbox import MailboxError
 
@@ -76,6 +77,7 @@ def _of_mailbox(
                         shutil.rmtree(folder, ignore_errors=True)
                 installation.uploads.purged([each.submission_id for each in some], now)
                 done.receipts[provider.lead_provider_id] += len(some)
+            put_front(installation, provider, mailbox, now)
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")
@@ -96,6 +98,7 @@ def _change_sets(
                 shutil.rmtree(installation.outbox / provider.lead_provider_id / made.path, ignore_errors=True)
                 installation.extracts.purged(made, now)
                 done.change_sets[provider.lead_provider_id] += 1
+            put_front(installation, provider, mailbox, now)
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)
             done.troubles.append(f"{provider.slug}: {error}")

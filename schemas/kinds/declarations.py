@@ -274,6 +274,7 @@ _ECTS = pl.col("participant_type") == "ect"
 
 KIND = Kind(
     name="declarations",
+    does="Declares that a participant has reached a milestone. It is on the next statement once they are eligible for funding.",
     place=1,
     required=(*TRAINING, "declaration_type", "declaration_date"),
     optional=("evidence_held", "trn"),

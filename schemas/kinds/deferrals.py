@@ -46,6 +46,7 @@ _MEMORY = Memory("participant_id", (events.TRAINING_DEFERRED,))
 
 KIND = Kind(
     name="deferrals",
+    does="Stops a participant's training for a time, from today.",
     place=3,
     required=(*TRAINING, "reason"),
     optional=(),

@@ -53,6 +53,7 @@ RULES: tuple[Rule, ...] = (
 
 KIND = Kind(
     name="expected-payments",
+    does="Says what you expect to be paid, so that it is compared with what is due. The last file for a month counts.",
     place=9,
     required=_REQUIRED,
     optional=("expected_amount", "delivery_partner_id"),

@@ -32,14 +32,15 @@ class Memory:
 class Kind:
     """One kind of file.
 
-    place: where it stands in lists, the most used first. owner: the column that says whose row it is. rules: in the order
-    of evaluation, after those of form. needs: the records that it is judged by. told_done_by: codes of the rules that a row
-    must keep before it may be called already done. memory: how repeats are known; None: a file is not undone, a later one takes its
-    place. last_row_counts: a row replaces what an earlier one of the same file and owner did.
-    most_rows_of_one_owner: None: as many as you like. is_judged_anew: the same file again is no repeat.
+    does: what an accepted row does, for those who send it. place: where it stands in lists, the most used first. owner: the
+    column that says whose row it is. rules: in the order of evaluation, after those of form. needs: the records that it is judged
+    by. told_done_by: codes of the rules that a row must keep before it may be called already done. memory: how repeats are known;
+    None: a file is not undone, a later one takes its place. last_row_counts: a row replaces what an earlier one of the same file
+    and owner did. most_rows_of_one_owner: None: as many as you like. is_judged_anew: the same file again is no repeat.
     """
 
     name: str
+    does: str
     place: int
     required: tuple[str, ...]
     optional: tuple[str, ...]

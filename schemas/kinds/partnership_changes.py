@@ -77,6 +77,7 @@ _OWN = Ids("partnerships", "partnership_id", own=True)
 
 KIND = Kind(
     name="partnership-changes",
+    does="Corrects the delivery partner of a partnership. Declarations made before keep theirs.",
     place=8,
     required=("partnership_id", "delivery_partner_id"),
     optional=(),

@@ -125,6 +125,7 @@ _SCHOOLS = Ids("schools", "school_id")
 
 KIND = Kind(
     name="partnerships",
+    does="Makes a partnership with a school. Whoever waited for it there trains with you from then on.",
     place=7,
     required=("school_urn", "delivery_partner_id", "contract_period"),
     optional=(),

@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
 
 KIND = Kind(
     name="requests",
+    does="Asks for an extract at once, between nights.",
     place=10,
     required=("request",),
     optional=(),

@@ -62,6 +62,7 @@ _MEMORY = Memory("participant_id", (events.TRAINING_RESUMED,))
 
 KIND = Kind(
     name="resumptions",
+    does="Lets training go on from today, as it was before it was deferred or withdrawn.",
     place=5,
     required=TRAINING,
     optional=(),

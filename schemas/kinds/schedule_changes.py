@@ -121,6 +121,7 @@ _MEMORY = Memory("participant_id", (events.SCHEDULE_CHANGED,))
 
 KIND = Kind(
     name="schedule-changes",
+    does="Puts a participant on another schedule, or in another contract period, from today.",
     place=6,
     required=(*TRAINING, "schedule_identifier"),
     optional=("contract_period",),

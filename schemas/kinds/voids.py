@@ -91,6 +91,7 @@ _SENT = Ids(FILE, "declaration_id")
 
 KIND = Kind(
     name="voids",
+    does="Takes a declaration out of what is paid. One that was paid already is clawed back on the next statement.",
     place=2,
     required=("declaration_id",),
     optional=(),

@@ -46,6 +46,7 @@ _MEMORY = Memory("participant_id", (events.TRAINING_WITHDRAWN,))
 
 KIND = Kind(
     name="withdrawals",
+    does="Ends a participant's training today. Declarations dated later are rejected.",
     place=4,
     required=(*TRAINING, "reason"),
     optional=(),

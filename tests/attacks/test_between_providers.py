@@ -16,7 +16,9 @@ from flows.installation import open_installation
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from tests.builders import (
+from tests.builders import codes, judged
+from tests.laws import tried
+from transforms.examples.world import (
     OTHERS,
     PARTNER,
     SCHOOL,
@@ -29,10 +31,7 @@ from tests.builders import (
     World,
     a_row,
     a_training_row,
-    codes,
-    judged,
-)  # fmt: skip
-from tests.laws import tried
+)
 
 LAST_DAY = date(2025, 11, 30)
 NOW = datetime(2026, 2, 10, 12, tzinfo=UTC)

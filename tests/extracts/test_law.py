@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.instants import rfc3339
 from schemas.outbound.extracts import FILES, PARTICIPANTS, REMOVED, SCHOOLS, ExtractFile
 from templates.extract_files import Set, Writing, set_file
-from tests.extracts.apply import apply, is_whole, rows_of
+from templates.guidance.scripts.apply_changes import apply, is_whole, rows_of
 from transforms.extracts.changed import compare
 from transforms.extracts.story import Story
 

@@ -25,9 +25,9 @@ from flows.upkeep.housekeeping import housekeeping
 from flows.upkeep.replay import replay
 from flows.upkeep.restore import restore
 from schemas.outbound.extracts import DECLARATIONS, FILES
+from templates.guidance.scripts.apply_changes import apply, is_whole
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, box, put, receipts, results
-from tests.extracts.apply import apply, is_whole
 from transforms.extracts.making import make
 from transforms.extracts.view import Nation, View
 

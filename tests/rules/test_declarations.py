@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from schemas.kinds.declarations import RULES
-from tests.builders import (
-    MENTOR,
+from tests.builders import MENTOR, codes, judged, outcomes, updated
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -17,10 +17,6 @@ from tests.builders import (
     Training,
     World,
     a_row,
-    codes,
-    judged,
-    outcomes,
-    updated,
     utc,
 )
 

@@ -8,9 +8,8 @@ import pytest
 
 from schemas.facts import FOLDER
 from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
-from tests.builders import (
-    COURSES,
-    MENTOR,
+from tests.builders import COURSES, MENTOR, after, codes, event_types, judged, notes, outcomes, updated
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -19,15 +18,8 @@ from tests.builders import (
     World,
     a_row,
     a_training_row,
-    after,
-    codes,
-    event_types,
-    judged,
-    notes,
-    outcomes,
-    updated,
     utc,
-)  # fmt: skip
+)
 
 KINDS = {"deferrals": "DEFER", "withdrawals": "WITHDRAW"}
 ENGLISH = {"deferrals": "parental-leave", "withdrawals": "moved-school"}

@@ -4,20 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from tests.builders import (
+from tests.builders import codes, event_types, inserted, judged, notes, outcomes
+from transforms.examples.world import (
     NOW,
     PARTICIPANT,
     PARTNER,
     STRANGER,
     US,
     World,
-    codes,
-    event_types,
-    inserted,
-    judged,
-    notes,
-    outcomes,
-)  # fmt: skip
+)
 
 ROW = {
     "statement_month": "2026-01",

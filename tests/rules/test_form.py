@@ -5,8 +5,16 @@ import pytest
 from schemas.inbound.failure import FileFailure
 from schemas.inbound.names import kind_of, nearest_kind
 from schemas.inbound.reading import Limits, read_sheet, too_large
-from tests.builders import DECLARATIONS, NOW, STRANGER, US, World, a_row, an_id, codes, judged, outcomes, sheet_of
+from tests.builders import DECLARATIONS, codes, judged, outcomes, sheet_of
 from transforms.changes import act_of_file
+from transforms.examples.world import (
+    NOW,
+    STRANGER,
+    US,
+    World,
+    a_row,
+    an_id,
+)
 from transforms.judging import judge
 from transforms.receipts import portions
 

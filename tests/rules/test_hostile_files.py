@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 from schemas.inbound.failure import FileFailure
 from schemas.inbound.reading import Limits, Sheet, read_sheet
 from schemas.kinds import KINDS
-from tests.builders import NOW, US, World, a_row
 from tests.laws import tried
 from transforms.changes import act_of_file
+from transforms.examples.world import (
+    NOW,
+    US,
+    World,
+    a_row,
+)
 from transforms.judging import judge
 from transforms.receipts import portions
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.needs import Snapshot
-from tests.builders import (
-    MENTOR,
+from tests.builders import MENTOR, after, codes, judged
+from tests.laws import tried
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -24,12 +25,8 @@ from tests.builders import (
     Training,
     World,
     a_row,
-    after,
-    codes,
-    judged,
     utc,
-)  # fmt: skip
-from tests.laws import tried
+)
 
 LEFT = Training(participant=MENTOR, role="mentor", finished_on=date(2025, 10, 1), deferred_at=utc("2025-10-01T09:00:00Z"),
                 deferral_reason="other")  # fmt: skip

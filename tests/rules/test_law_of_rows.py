@@ -5,8 +5,15 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import MENTOR, PARTICIPANT, STRANGER, Training, World, a_row, after, codes, judged
+from tests.builders import MENTOR, after, codes, judged
 from tests.laws import tried
+from transforms.examples.world import (
+    PARTICIPANT,
+    STRANGER,
+    Training,
+    World,
+    a_row,
+)
 
 WORLD = World(
     training=(

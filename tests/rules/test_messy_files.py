@@ -13,9 +13,16 @@ from schemas.inbound.failure import FileFailure
 from schemas.inbound.reading import Limits, read_sheet
 from schemas.inbound.unread import NO_CHECKSUM, refused_unread
 from schemas.kinds import KINDS
-from tests.builders import DECLARATIONS, TRN, US, World, a_row, a_training_row, codes, judged, outcomes, sheet_of
+from tests.builders import DECLARATIONS, codes, judged, outcomes, sheet_of
 from tests.laws import tried
 from transforms.changes import act_of_file
+from transforms.examples.world import (
+    TRN,
+    US,
+    World,
+    a_row,
+    a_training_row,
+)
 from transforms.receipts import portions
 
 ROW = a_row(your_reference="")

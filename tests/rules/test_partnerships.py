@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import (
-    MENTOR,
+from tests.builders import MENTOR, after, codes, event_types, inserted, judged, notes, outcomes, updated
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -21,16 +21,8 @@ from tests.builders import (
     Training,
     World,
     a_row,
-    after,
-    codes,
-    event_types,
-    inserted,
-    judged,
-    notes,
-    outcomes,
-    updated,
     utc,
-)  # fmt: skip
+)
 
 NOBODY = World(training=())
 LATER = NOW + timedelta(hours=1)

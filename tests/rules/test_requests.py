@@ -8,7 +8,11 @@ import pytest
 
 from schemas.columns import INSTANT
 from schemas.needs import Snapshot
-from tests.builders import NOW, World, codes, inserted, judged, notes, outcomes
+from tests.builders import codes, inserted, judged, notes, outcomes
+from transforms.examples.world import (
+    NOW,
+    World,
+)
 
 
 def asked(*instants: datetime, set_as_of: datetime | None = None) -> Snapshot:

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.builders import (
-    COURSES,
+from tests.builders import COURSES, after, codes, event_types, inserted, judged, notes, outcomes, updated
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -16,16 +16,8 @@ from tests.builders import (
     World,
     a_row,
     a_training_row,
-    after,
-    codes,
-    event_types,
-    inserted,
-    judged,
-    notes,
-    outcomes,
-    updated,
     utc,
-)  # fmt: skip
+)
 
 TODAY, YESTERDAY, TOMORROW = date(2025, 11, 10), date(2025, 11, 9), date(2025, 11, 11)
 LEFT = Training(finished_on=date(2025, 10, 20), deferred_at=utc("2025-10-20T09:00:00Z"), deferral_reason="other")

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.builders import (
-    COURSES,
+from tests.builders import COURSES, after, codes, event_types, inserted, judged, notes, outcomes, updated
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -21,16 +21,8 @@ from tests.builders import (
     a_row,
     a_statement,
     a_training_row,
-    after,
-    codes,
-    event_types,
-    inserted,
-    judged,
-    notes,
-    outcomes,
-    updated,
     utc,
-)  # fmt: skip
+)
 
 TODAY, YESTERDAY, TOMORROW = date(2025, 11, 10), date(2025, 11, 9), date(2025, 11, 11)
 IN_2024 = Training(contract_period=2024, started_on=date(2024, 9, 2))

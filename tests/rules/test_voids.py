@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.builders import (
+from tests.builders import after, codes, event_types, inserted, judged, notes, outcomes, updated
+from transforms.examples.world import (
     NOW,
     OTHERS,
     PARTICIPANT,
@@ -16,16 +17,8 @@ from tests.builders import (
     World,
     a_row,
     a_statement,
-    after,
     an_id,
-    codes,
-    event_types,
-    inserted,
-    judged,
-    notes,
-    outcomes,
-    updated,
-)  # fmt: skip
+)
 
 STATEMENT = a_statement()
 STARTED = Declared("started", "2025-10-01T09:00:00Z", statement=STATEMENT)

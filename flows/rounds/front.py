@@ -1,0 +1,262 @@
+"""`from-dfe/start-here.html`: made anew with every delivery, after housekeeping and every morning. It reads what is in the ledger
+and the outbox, computes no figure, and nothing waits for it."""
+
+import csv
+import json
+import logging
+import os
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from data.forecasts import near_statements
+from data.ledger.deliveries import DeliveryRow
+from flows.installation import Installation, LeadProvider
+from flows.rounds.places import FOLDER, kept_forecasts
+from flows.rounds.receipts import receipt_folder
+from flows.rounds.waiting import WAITING
+from schemas.inbound.names import column_name
+from schemas.instants import london_day, start_of_london_day
+from schemas.kinds import KINDS
+from schemas.outbound.receipts import RESULT_COLUMNS
+from schemas.outbound.statements import DISCREPANCIES
+from schemas.outbound.versions import NewestVersion
+from schemas.submission import CLAIMED, SET_ASIDE, Judged
+from sftp.mailbox import FROM_DFE, Mailbox, MailboxError
+from sftp.refusals import REFUSED
+from templates.front import Closing, Front, News, Refused, Rejected, Waiting, front_page
+from transforms.outstanding import asked_for, outstanding, worth
+
+PAGE = f"{FROM_DFE}/start-here.html"
+LATELY, SOON, REFUSED_LATELY = timedelta(days=30), timedelta(days=30), timedelta(days=7)
+_FORECAST = ["statement_month", "contract_period", "participant_id", "course_identifier", "declaration_type",
+             "expected_amount", "state"]  # fmt: skip
+log = logging.getLogger("ectx.front")
+
+
+def put_front(
+    installation: Installation,
+    provider: LeadProvider,
+    mailbox: Mailbox,
+    now: datetime,
+    delivered: list[DeliveryRow] | None = None,
+) -> None:
+    """Make the front page what it is to be. delivered: what the mailbox has, where that is not written down yet. The caller holds
+    the mailbox. Raises MailboxError."""
+    try:
+        there = installation.deliveries.index(provider.lead_provider_id) if delivered is None else delivered
+        page = front_page(_front(installation, provider, mailbox, now, there))
+    except MailboxError:
+        raise
+    except Exception as error:
+        log.warning("front page %s: %s", provider.slug, type(error).__name__)
+        raise MailboxError(f"its front page could not be made ({type(error).__name__})") from error
+    mailbox.put_or_remove(PAGE, page.encode())
+
+
+def _front(
+    installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime, delivered: list[DeliveryRow]
+) -> Front:
+    own, today = provider.lead_provider_id, london_day(now)
+    yesterday = start_of_london_day(today - timedelta(days=1))
+    lately = installation.submissions.received_since(own, now - LATELY)
+    newest = installation.versions.newest_of(own)
+    forecast = _forecast(installation, own)
+    digests = {each.path: each.sha256 for each in delivered}
+    unread = _unread(installation, lately, digests)
+    differences = _differences(installation, own, newest)
+    return Front(
+        name=provider.name,
+        as_of=now,
+        news=[News(each.what, each.path) for each in delivered
+              if each.delivered_at and each.delivered_at >= yesterday and _is_kept(installation, own, each.path, lately)],
+        files=lately,
+        rejected=_rejected(installation, lately, forecast, digests),
+        versions=newest,
+        differences=differences,
+        closing=_closing(installation, own, today, forecast, differences, newest),
+        waits=_waits(mailbox, lately),
+        refused=_refused(mailbox, now),
+        rules=_rules(lately, unread),
+        unread=unread,
+        forecast_at=_forecast_at(installation, own),
+        has={each.what for each in delivered},
+    )  # fmt: skip
+
+
+def _is_kept(installation: Installation, own: str, path: str, lately: list[Judged]) -> bool:
+    """Whether what was delivered is there still: housekeeping takes receipts and change sets away."""
+    if path.startswith(f"{FROM_DFE}/receipts/"):
+        return any(path.endswith(f"/{each.submission_id}") for each in lately)
+    return not path.startswith(f"{FOLDER}/changes/") or (installation.outbox / own / path).is_dir()
+
+
+def _forecast_at(installation: Installation, own: str) -> datetime | None:
+    """When the forecast was made that the page reads; None: there is none yet."""
+    page = kept_forecasts(installation.outbox, own) / "index.html"
+    return datetime.fromtimestamp(page.stat().st_mtime, UTC) if page.is_file() else None
+
+
+def _rejected(
+    installation: Installation, lately: list[Judged], forecast: pl.DataFrame, digests: dict[str, str]
+) -> list[Rejected]:
+    """Files with rejected rows that have not come again, the newest first."""
+    found: list[Rejected] = []
+    for kind in KINDS.values():
+        files = [(number, each) for number, each in enumerate(lately) if each.kind == kind.name and each.rows_total]
+        wanted = next((place for place, (_, each) in enumerate(files) if each.rows_rejected), None)
+        if wanted is None or kind.is_judged_anew:
+            continue
+        results = pl.concat(
+            [_results(installation, number, each, digests, asked_for(kind)) for number, each in files[wanted:]]
+        )
+        if kind.memory is None:  # a file takes the place of those before it
+            results = results.filter(pl.col("number") == pl.col("number").max().over("statement_month"))
+        rows = outstanding(kind, results)
+        for (submission_id,), part in rows.partition_by("submission_id", as_dict=True, maintain_order=True).items():
+            pence = worth(part, forecast) if kind.name == "declarations" else None
+            file = next(each for _, each in files if each.submission_id == submission_id)
+            found.append(Rejected(file, part.height, pence))
+    return sorted(found, key=lambda each: each.file.received_at, reverse=True)
+
+
+def _results(
+    installation: Installation, number: int, file: Judged, digests: dict[str, str], what: list[str]
+) -> pl.DataFrame:
+    """Rows of a receipt in the outbox, as transforms.outstanding takes them; none where it is gone."""
+    columns = {"row_number": pl.Int64, "line_number": pl.Int64, "returned_line": pl.Int64, "outcome": pl.String}
+    columns |= dict.fromkeys(what, pl.String)
+    path = _receipt(installation, file, digests) / "results.csv"
+    rows = (
+        pl.read_csv(path, infer_schema=False)
+        if path.is_file()
+        else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    )
+    sent = {_as_read(header): header for header in rows.columns[len(RESULT_COLUMNS) :]}
+    cells = [(pl.col(sent[name]) if name in sent else pl.lit(None, pl.String)).alias(name) for name in what]
+    is_returned = "line_number" in sent and "errors" in sent
+    back = pl.col(sent["line_number"]) if is_returned else pl.lit(None, pl.String)
+    rows = rows.select("row_number", "line_number", back.alias("returned_line"), "outcome", *cells)
+    return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in columns.items()).with_columns(
+        number=pl.lit(number), submission_id=pl.lit(file.submission_id)
+    )
+
+
+def _as_read(header: str) -> str:
+    """A column as sent, by the name that intake reads it by."""
+    name = column_name(header)
+    own = name.removeprefix("sent_")
+    return own if own in RESULT_COLUMNS else name
+
+
+def _receipt(installation: Installation, file: Judged, digests: dict[str, str]) -> Path:
+    sha256 = digests.get(f"{FROM_DFE}/receipts/{file.submission_id}", "")
+    return receipt_folder(installation.outbox, file.submission_id, sha256)
+
+
+def _unread(installation: Installation, lately: list[Judged], digests: dict[str, str]) -> list[Refused]:
+    """Files that were refused whole, of whose kind none was taken since."""
+    found = []
+    for place, each in enumerate(lately):
+        path = _receipt(installation, each, digests) / "receipt.json"
+        if each.status != "rejected" or each.rows_total or not path.is_file():
+            continue
+        later = lately[place + 1 :]
+        if any((other.kind == each.kind or other.file_name == each.file_name) and other.rows_total for other in later):
+            continue
+        said = json.loads(path.read_text(encoding="utf-8"))["file_errors"]
+        found += [Refused(each, error["code"], error["message"]) for error in said[:1]]
+    return found[::-1]
+
+
+def _forecast(installation: Installation, own: str) -> pl.DataFrame:
+    """What could still be declared, as the last extract had it."""
+    found = []
+    for path in sorted(kept_forecasts(installation.outbox, own).glob("*.csv")):
+        with suppress(pl.exceptions.PolarsError):  # one that was cut off counts for none
+            found.append(pl.read_csv(path, infer_schema=False).select(_FORECAST))
+    return pl.concat(found) if found else pl.DataFrame(schema=dict.fromkeys(_FORECAST, pl.String))
+
+
+def _differences(installation: Installation, own: str, newest: list[NewestVersion]) -> pl.DataFrame:
+    """discrepancies.csv of the statements that are not paid: statement_id, reason_code, difference."""
+    columns = ["reason_code", "difference"]
+    found = [pl.DataFrame(schema=dict.fromkeys(("statement_id", *columns), pl.String))]
+    for each in newest:
+        path = installation.outbox / own / each.path / f"{DISCREPANCIES.name}.csv"
+        if each.status != "paid" and path.is_file():
+            rows = pl.read_csv(path, infer_schema=False)
+            found.append(rows.select(pl.lit(each.statement_id).alias("statement_id"), *columns))
+    return pl.concat(found)
+
+
+def _closing(
+    installation: Installation,
+    own: str,
+    today: date,
+    forecast: pl.DataFrame,
+    differences: pl.DataFrame,
+    newest: list[NewestVersion],
+) -> list[Closing]:
+    """Deadlines of the next 30 days, and what is still missing for each."""
+    with installation.database.read() as reader:
+        near = near_statements(reader, today)
+    near = near.filter((pl.col("lead_provider_id") == own) & (pl.col("deadline_date") <= today + SOON))
+    paths = {each.statement_id: each.path for each in newest}
+    found = []
+    for row in near.sort("deadline_date", "contract_period").iter_rows(named=True):
+        month = f"{row['year']}-{row['month']:02}"
+        possible = forecast.filter(
+            statement_month=month, contract_period=str(row["contract_period"]), state="possible"
+        )["expected_amount"].cast(pl.Decimal(14, 2))
+        missing = differences.filter(statement_id=row["statement_id"], reason_code="not-declared")
+        pence = missing["difference"].cast(pl.Decimal(14, 2)).sum() or 0
+        path = paths.get(row["statement_id"])
+        found.append(
+            Closing(row["deadline_date"], month, row["contract_period"], possible.len(), int((possible.sum() or 0) * 100),
+                    missing.height, -int(pence * 100), path)
+        )  # fmt: skip
+    return found
+
+
+def _waits(mailbox: Mailbox, lately: list[Judged]) -> list[Waiting]:
+    rows = csv.DictReader((mailbox.own(WAITING) or b"").decode("utf-8", "replace").splitlines())
+    found = [Waiting(row["file_name"], row["waiting_since"], f"It waits for {row['waits_for']}.") for row in rows]
+    for each in lately:
+        if each.status == SET_ASIDE:
+            found.append(Waiting(each.file_name, each.received_at, "We have put it aside. Its receipt says why.", each))
+        elif each.status == CLAIMED:
+            found.append(Waiting(each.file_name, each.received_at, "We have it, and will judge it soon.", each))
+    return found
+
+
+def _refused(mailbox: Mailbox, now: datetime) -> list[dict[str, str]]:
+    rows = csv.DictReader((mailbox.own(f"{FROM_DFE}/{REFUSED}") or b"").decode("utf-8", "replace").splitlines())
+    return [row for row in rows if datetime.fromisoformat(row["refused_at"]) >= now - REFUSED_LATELY]
+
+
+def _rules(lately: list[Judged], unread: list[Refused]) -> list[tuple[str, int]]:
+    """Rules broken of late, the commonest first: code, rows (a file that was refused whole counts as one)."""
+    counted: Counter[str] = Counter(each.code for each in unread)
+    for each in lately:
+        counted.update(json.loads(each.rule_counts or "{}"))
+    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+
+
+def keep_forecasts(outbox: Path, own: str, files: dict[str, bytes | None], now: datetime) -> bool:
+    """What the front page reads of forecasts, and what a mailbox that is filled again is given. Says whether it is another."""
+    folder = kept_forecasts(outbox, own)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {Path(path).name: content for path, content in files.items() if content}
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in kept.keys() - wanted.keys():
+        (folder / name).unlink()
+    for name, content in wanted.items():
+        unfinished = folder / f".{name}.tmp"
+        unfinished.write_bytes(content)
+        os.utime(unfinished, (now.timestamp(), now.timestamp()))
+        unfinished.replace(folder / name)
+    return kept != wanted
