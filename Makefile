@@ -58,4 +58,4 @@ audit: install
 	@$(BIN)/python -m tests.audit $(ARGS)
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .made build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ import polars as pl
 
 from data.reader import Reader
 from schemas.columns import typed
-from schemas.outbound.guidance import Due, Milestone, Partner, Whose
+from schemas.outbound.guidance import Band, Due, Milestone, Partner, Period, Whose
 from schemas.vocabulary import DECLARATION_TYPE
 
 _STATEMENTS = """
@@ -28,15 +28,26 @@ SELECT b.lead_provider_id, b.contract_period, p.delivery_partner_id, p.name
 FROM provider_delivery_partners b JOIN delivery_partners p ON p.delivery_partner_id = b.delivery_partner_id
 ORDER BY p.name, p.delivery_partner_id, b.contract_period
 """
-_CONTRACTS = """
-SELECT DISTINCT lead_provider_id, contract_period, contract_type FROM contracts ORDER BY contract_period, contract_type
+_PERIODS = """
+SELECT DISTINCT c.lead_provider_id, c.contract_period, c.contract_type, p.detailed_evidence_types_enabled,
+    p.mentor_funding_enabled, p.payments_frozen_at, c.mentor_fee_per_declaration
+FROM contracts c JOIN contract_periods p ON p.contract_period = c.contract_period
+ORDER BY c.contract_period, c.contract_type
+"""
+_BANDS = """
+SELECT DISTINCT c.lead_provider_id, c.contract_period, b.band, b.capacity, t.fee_per_declaration, t.output_fee_ratio
+FROM contracts c
+JOIN bands b ON b.lead_provider_id = c.lead_provider_id AND b.contract_period = c.contract_period
+JOIN band_terms t ON t.contract_id = c.contract_id AND t.band = b.band
+ORDER BY c.contract_period, b.band
 """
 
 
 def load_whose(reader: Reader, names: dict[str, str]) -> list[Whose]:
-    """What the guidance of these lead providers (id → name) is made of, but their figures: four questions for all of them."""
+    """What the guidance of these lead providers (id → name) is made of, but their figures: five questions for all of them."""
     statements, milestones = _by_provider(reader, _STATEMENTS), _by_provider(reader, _MILESTONES)
-    partners, contracts = _by_provider(reader, _PARTNERS), _by_provider(reader, _CONTRACTS)
+    partners, periods = _by_provider(reader, _PARTNERS), _by_provider(reader, _PERIODS)
+    bands = _by_provider(reader, _BANDS)
     return [
         Whose(
             own,
@@ -44,7 +55,8 @@ def load_whose(reader: Reader, names: dict[str, str]) -> list[Whose]:
             tuple(_due(row) for row in _rows(statements.get(own))),
             tuple(Milestone(**row) for row in _rows(_in_order(milestones.get(own)))),
             tuple(_partners(_rows(partners.get(own)))),
-            tuple((row["contract_period"], row["contract_type"]) for row in _rows(contracts.get(own))),
+            tuple(Period(*row.values()) for row in _rows(periods.get(own))),
+            tuple(Band(*row.values()) for row in _rows(bands.get(own))),
         )
         for own, name in names.items()
     ]

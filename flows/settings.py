@@ -63,6 +63,7 @@ class Settings(BaseSettings):
         default="30 2 * * *", description="When `ectx serve` removes what is older (London time)."
     )
     extracts_cron: str = Field(default="0 4 * * *", description="When `ectx serve` makes extracts (London time).")
+    contact: str = Field(default="your contact at DfE", description="Whom lead providers ask, as guidance names them.")
     guidance_cron: str = Field(default="30 4 * * *", description="When `ectx serve` makes guidance (London time).")
     keep_changes_days: int = Field(
         default=90, ge=1, description="Days that change sets of extracts are kept: they hold personal data."

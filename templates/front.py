@@ -6,6 +6,7 @@ from datetime import date, datetime
 import polars as pl
 
 from schemas.discrepancies import AGREED, TITLES
+from schemas.instants import in_london, london_day
 from schemas.outbound.versions import NewestVersion
 from schemas.submission import Judged
 from templates.guidance.marking import words_of_month
@@ -43,6 +44,15 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A file that was refused whole: the rule, and what its receipt says."""
+
+    file: Judged
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Closing:
     """A statement whose deadline is near. possible, possible_pence: what could still be declared, as the last extract had it.
     missing, missing_pence: what is on the list of expected payments and is not declared. path: of its newest version."""
@@ -66,12 +76,16 @@ class Waiting:
     why: str
     file: Judged | None = None
 
+    @property
+    def since_words(self) -> str:
+        return in_london(datetime.fromisoformat(self.since) if isinstance(self.since, str) else self.since)
+
 
 @dataclass(frozen=True)
 class Front:
     """What the page is made of. files: submissions of late, in order. versions: the newest of each statement, by month.
     differences: statement_id, reason_code, difference (pounds, as text) of statements not paid. rules: code and rows, the commonest
-    first. has: what was ever delivered."""
+    first. has: what was ever delivered. forecast_at: when the forecast was made; None: there is none."""
 
     name: str
     as_of: datetime
@@ -85,7 +99,8 @@ class Front:
     refused: list[dict[str, str]]
     rules: list[tuple[str, int]]
     has: set[str]
-    has_forecast: bool
+    unread: list[Refused]
+    forecast_at: datetime | None
 
 
 def front_page(front: Front) -> str:
@@ -102,8 +117,9 @@ def front_page(front: Front) -> str:
         news_count=len(news),
         differing=_differing(front),
         rules=[(whys[code], rows) for code, rows in front.rules if code in whys][:_RULES],
-        last=max(final, key=lambda each: (each.statement_month, each.contract_period), default=None),
-        to_be_paid=[each for each in final if each.payment_date >= front.as_of.date()],
+        last=_last_month(final),
+        payable=[each for each in final if each.status == "payable"],
+        today=london_day(front.as_of),
         receipts=front.files[::-1][:10],
         months=sorted({each.statement_month for each in front.versions}, reverse=True)[:12],
         statuses=_STATUSES,
@@ -111,6 +127,14 @@ def front_page(front: Front) -> str:
         words=words_of_month,
         here=_here,
     )
+
+
+def _last_month(final: list[NewestVersion]) -> dict[str, object] | None:
+    """The last month of which a statement is closed: month, total over its contract periods (pounds)."""
+    month = max((each.statement_month for each in final), default=None)
+    if month is None:
+        return None
+    return {"month": month, "total": sum(each.total for each in final if each.statement_month == month)}
 
 
 def _here(path: str) -> str:

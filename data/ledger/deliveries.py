@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from data.ledger.asking import Asking
 from data.tables import deliveries
@@ -53,6 +53,12 @@ class Deliveries(Asking):
         rows = self._all(query.order_by(c.delivery_id.desc()).limit(1))
         return str(rows[0][0]) if rows else None
 
+    def promised(self, lead_provider_id: str, path: str) -> int:
+        """How many deliveries of a folder there were, owed ones included."""
+        c = deliveries.c
+        query = select(func.count()).where(c.lead_provider_id == lead_provider_id, c.path == path)
+        return int(self._all(query)[0][0])
+
     def owed(self, lead_provider_id: str) -> list[DeliveryRow]:
         """What a mailbox is still owed, oldest first."""
         c = deliveries.c
@@ -65,12 +71,14 @@ class Deliveries(Asking):
         query = select(c.path, c.sha256).where(c.lead_provider_id == lead_provider_id, c.what == "summary")
         return {row.path: row.sha256 for row in self._all(query.order_by(c.delivery_id))}
 
-    def delivered(self, numbered: dict[int, int], now: datetime) -> None:
-        """Write down that deliveries are there: their id → the mailbox's number for them."""
+    def delivered(self, numbered: dict[int, int], digests: dict[int, str], now: datetime) -> None:
+        """Write down that deliveries are there: their id → the mailbox's number for them, and the SHA-256 of the last file that is
+        there. One that was promised anew meanwhile is owed still."""
         c = deliveries.c
         with self._database.write() as connection:
             for delivery_id, sequence in numbered.items():
-                change = update(deliveries).where(c.delivery_id == delivery_id, c.delivered_at.is_(None))
+                same = (c.delivery_id == delivery_id, c.sha256 == digests[delivery_id])
+                change = update(deliveries).where(*same, c.delivered_at.is_(None))
                 connection.execute(change.values(delivered_at=now, sequence=sequence))
 
     def index(self, lead_provider_id: str) -> list[DeliveryRow]:

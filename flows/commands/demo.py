@@ -141,6 +141,9 @@ def _play(installation: Installation, running: Services, players: list[Player], 
     say.step("Extracts: DfE's records, as each lead provider may see them")
     _flow(installation, running, "extracts", NEXT_MORNING)
     say.done("Extracts: DfE's records for each lead provider, and what it could still declare")
+    say.step("Guidance: every rule is run on its examples")
+    _flow(installation, running, "guidance", NEXT_MORNING)
+    say.done("Guidance: how it all works, for three kinds of reader; and the front page of each mailbox")
 
 
 def _flow(installation: Installation, running: Services, name: str, as_of: str) -> None:

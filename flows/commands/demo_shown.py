@@ -26,6 +26,7 @@ def show(
     statement = next(path for path in sorted(first.glob("statements/2026/2027-01/*payable/statement.html")))
     places = {
         "mailboxes": home / "mailboxes",
+        "the front page": first / "start-here.html",
         "a receipt": receipt,
         "a statement": statement,
         "DfE's records": first / "extracts/full/index.html",

@@ -1,6 +1,7 @@
 """What is owed goes into the mailbox, and the index with it. Doing it twice leaves the same."""
 
 import json
+import logging
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +17,16 @@ from flows.rounds.front import put_front
 from flows.rounds.guidance_delivery import put_guidance, sweep_guidance
 from flows.rounds.guidance_shared import rule_files
 from flows.rounds.months import ledger_file, months_to_sum, promise_summaries, sweep_summaries
-from flows.rounds.places import FULL, GUIDANCE, LEDGER, full_folder, guidance_folder, month_folder
+from flows.rounds.places import (
+    FORECASTS,
+    FULL,
+    GUIDANCE,
+    LEDGER,
+    full_folder,
+    guidance_folder,
+    kept_forecasts,
+    month_folder,
+)
 from flows.rounds.receipts import receipt_folder
 from schemas.instants import rfc3339
 from sftp.mailbox import Mailbox, MailboxError
@@ -24,6 +34,7 @@ from sftp.refusals import Refusal
 from templates.receipt import LAST_FILE, codes_of
 
 INDEX = "from-dfe/index.csv"
+log = logging.getLogger("ectx.delivery")
 
 
 def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> int:
@@ -36,8 +47,7 @@ def deliver_owed(installation: Installation, provider: LeadProvider, mailbox: Ma
     lost = [delivery for delivery in owed if not _in_outbox(installation, delivery).is_dir()]
     owed = [delivery for delivery in owed if delivery not in lost]
     if owed:
-        _deliver(installation, provider, mailbox, owed, ledger, now)
-        put_front(installation, provider, mailbox, now)
+        unmade = _deliver(installation, provider, mailbox, owed, ledger, now) or unmade
     if lost:
         raise MailboxError(
             f"{len(lost)} folders that are owed are not in the store, {lost[0].path} the first: put them back from a backup"
@@ -74,9 +84,11 @@ def _deliver(
     owed: list[DeliveryRow],
     ledger: bytes | None,
     now: datetime,
-) -> None:
+) -> MailboxError | None:
+    """Returns why the front page could not be made, if it could not: that keeps nothing back."""
     there = installation.deliveries.index(provider.lead_provider_id)
-    _put_rule_pages(installation, mailbox, owed)
+    pages = _put_rule_pages(installation, mailbox, owed)
+    mailbox.settle(pages)
     for delivery in owed:
         if delivery.what == "guidance":
             put_guidance(mailbox, _in_outbox(installation, delivery))
@@ -87,20 +99,36 @@ def _deliver(
     numbered = {delivery.delivery_id: number for number, delivery in enumerate(owed, len(there) + 1)}
     if ledger is not None:
         mailbox.put(LEDGER, ledger)
-    mailbox.put(INDEX, _index(installation, [*there, *(replace(each, delivered_at=now) for each in owed)]))
+    delivered = [*there, *(replace(each, delivered_at=now) for each in owed)]
+    mailbox.put(INDEX, _index(installation, delivered))
+    front_trouble = None
+    try:
+        put_front(installation, provider, mailbox, now, delivered)
+    except MailboxError as error:
+        front_trouble = error
     mailbox.settle([*(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
-    installation.deliveries.delivered(numbered, now)
+    installation.deliveries.delivered(numbered, {each.delivery_id: each.sha256 for each in owed}, now)
     sweep_summaries(installation, owed)
     sweep_guidance(installation, owed)
+    return front_trouble
 
 
-def _put_rule_pages(installation: Installation, mailbox: Mailbox, owed: list[DeliveryRow]) -> None:
-    """The page of each rule that a receipt links is there before the receipt is."""
-    codes = {code for receipt in _receipts(installation, owed) for code in codes_of(receipt)}
-    for code in sorted(codes):
-        if not mailbox.is_there(f"{GUIDANCE}/rules/{code}.html"):
-            for path, content in rule_files(installation, code).items():
-                mailbox.put(f"{GUIDANCE}/{path}", content)
+def _put_rule_pages(installation: Installation, mailbox: Mailbox, owed: list[DeliveryRow]) -> list[str]:
+    """The page of each rule that a receipt links is there before the receipt is. Returns what was put. Trouble with a page keeps no
+    receipt back: the next round of guidance brings it."""
+    put = []
+    for code in sorted({code for receipt in _receipts(installation, owed) for code in codes_of(receipt)}):
+        if mailbox.is_there(f"{GUIDANCE}/rules/{code}.html"):
+            continue
+        try:
+            files = rule_files(installation, code)
+        except Exception as error:
+            log.warning("page of rule %s: %s", code, type(error).__name__)
+            continue
+        for path, content in files.items():
+            mailbox.put(f"{GUIDANCE}/{path}", content)
+            put.append(f"{GUIDANCE}/{path}")
+    return put
 
 
 def deliver_again(installation: Installation, provider: LeadProvider, mailbox: Mailbox) -> int:
@@ -119,7 +147,10 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
         if _any_statement(there):
             with suppress(MailboxError):  # what the store lacks is told by the next round that needs it
                 mailbox.put(LEDGER, ledger_file(installation, provider))
+        for path in kept_forecasts(installation.outbox, provider.lead_provider_id).glob("*"):
+            mailbox.put(f"{FORECASTS}/{path.name}", path.read_bytes())
         mailbox.put(INDEX, _index(installation, there))
+        put_front(installation, provider, mailbox, installation.now(None))
     return count
 
 

@@ -107,8 +107,8 @@ def _deliver(
             done.delivered += deliver_owed(installation, provider, mailbox, now)
             if files:
                 put_forecasts(mailbox, files)
-                keep_forecasts(installation.outbox, provider.lead_provider_id, files)
-                put_front(installation, provider, mailbox, now)
+                if keep_forecasts(installation.outbox, provider.lead_provider_id, files, now):
+                    put_front(installation, provider, mailbox, now)
         except MailboxError as error:
             done.troubles.append(f"{provider.slug}: {error}")
             return

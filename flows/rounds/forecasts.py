@@ -9,6 +9,7 @@ from data.accounts import load_accounts
 from data.forecasts import names_in, trained_snapshot
 from data.reader import Reader
 from flows.installation import LeadProvider
+from flows.rounds.places import FORECASTS as FOLDER
 from schemas.instants import london_day
 from schemas.outbound.forecast import FORECAST
 from sftp.mailbox import Mailbox
@@ -16,7 +17,6 @@ from templates.forecast import forecast_page
 from transforms.forecast.candidates import candidates
 from transforms.forecast.pricing import forecast
 
-FOLDER = "from-dfe/forecast"
 PAGE = f"{FOLDER}/index.html"
 _GONE = timedelta(days=400)  # how long after its deadline a month's file is looked for, to take it away
 _MONTHS = """

@@ -4,25 +4,30 @@ and the outbox, computes no figure, and nothing waits for it."""
 import csv
 import json
 import logging
+import os
 from collections import Counter
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from data.forecasts import near_statements
+from data.ledger.deliveries import DeliveryRow
 from flows.installation import Installation, LeadProvider
-from flows.rounds.places import kept_forecasts
+from flows.rounds.places import FOLDER, kept_forecasts
 from flows.rounds.receipts import receipt_folder
 from flows.rounds.waiting import WAITING
+from schemas.inbound.names import column_name
 from schemas.instants import london_day, start_of_london_day
 from schemas.kinds import KINDS
+from schemas.outbound.receipts import RESULT_COLUMNS
 from schemas.outbound.statements import DISCREPANCIES
 from schemas.outbound.versions import NewestVersion
 from schemas.submission import CLAIMED, SET_ASIDE, Judged
 from sftp.mailbox import FROM_DFE, Mailbox, MailboxError
 from sftp.refusals import REFUSED
-from templates.front import Closing, Front, News, Rejected, Waiting, front_page
+from templates.front import Closing, Front, News, Refused, Rejected, Waiting, front_page
 from transforms.outstanding import asked_for, outstanding, worth
 
 PAGE = f"{FROM_DFE}/start-here.html"
@@ -32,10 +37,18 @@ _FORECAST = ["statement_month", "contract_period", "participant_id", "course_ide
 log = logging.getLogger("ectx.front")
 
 
-def put_front(installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> None:
-    """Make the front page what it is to be. The caller holds the mailbox. Raises MailboxError."""
+def put_front(
+    installation: Installation,
+    provider: LeadProvider,
+    mailbox: Mailbox,
+    now: datetime,
+    delivered: list[DeliveryRow] | None = None,
+) -> None:
+    """Make the front page what it is to be. delivered: what the mailbox has, where that is not written down yet. The caller holds
+    the mailbox. Raises MailboxError."""
     try:
-        page = front_page(_front(installation, provider, mailbox, now))
+        there = installation.deliveries.index(provider.lead_provider_id) if delivered is None else delivered
+        page = front_page(_front(installation, provider, mailbox, now, there))
     except MailboxError:
         raise
     except Exception as error:
@@ -44,30 +57,47 @@ def put_front(installation: Installation, provider: LeadProvider, mailbox: Mailb
     mailbox.put_or_remove(PAGE, page.encode())
 
 
-def _front(installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime) -> Front:
+def _front(
+    installation: Installation, provider: LeadProvider, mailbox: Mailbox, now: datetime, delivered: list[DeliveryRow]
+) -> Front:
     own, today = provider.lead_provider_id, london_day(now)
     yesterday = start_of_london_day(today - timedelta(days=1))
-    delivered = installation.deliveries.index(own)
     lately = installation.submissions.received_since(own, now - LATELY)
     newest = installation.versions.newest_of(own)
     forecast = _forecast(installation, own)
+    digests = {each.path: each.sha256 for each in delivered}
+    unread = _unread(installation, lately, digests)
     differences = _differences(installation, own, newest)
     return Front(
         name=provider.name,
         as_of=now,
         news=[News(each.what, each.path) for each in delivered
-              if each.delivered_at and each.delivered_at >= yesterday],
+              if each.delivered_at and each.delivered_at >= yesterday and _is_kept(installation, own, each.path, lately)],
         files=lately,
-        rejected=_rejected(installation, lately, forecast, {each.path: each.sha256 for each in delivered}),
+        rejected=_rejected(installation, lately, forecast, digests),
         versions=newest,
         differences=differences,
         closing=_closing(installation, own, today, forecast, differences, newest),
         waits=_waits(mailbox, lately),
         refused=_refused(mailbox, now),
-        rules=_rules(lately),
+        rules=_rules(lately, unread),
+        unread=unread,
+        forecast_at=_forecast_at(installation, own),
         has={each.what for each in delivered},
-        has_forecast=kept_forecasts(installation.outbox, own).is_dir(),
     )  # fmt: skip
+
+
+def _is_kept(installation: Installation, own: str, path: str, lately: list[Judged]) -> bool:
+    """Whether what was delivered is there still: housekeeping takes receipts and change sets away."""
+    if path.startswith(f"{FROM_DFE}/receipts/"):
+        return any(path.endswith(f"/{each.submission_id}") for each in lately)
+    return not path.startswith(f"{FOLDER}/changes/") or (installation.outbox / own / path).is_dir()
+
+
+def _forecast_at(installation: Installation, own: str) -> datetime | None:
+    """When the forecast was made that the page reads; None: there is none yet."""
+    page = kept_forecasts(installation.outbox, own) / "index.html"
+    return datetime.fromtimestamp(page.stat().st_mtime, UTC) if page.is_file() else None
 
 
 def _rejected(
@@ -96,23 +126,58 @@ def _rejected(
 def _results(
     installation: Installation, number: int, file: Judged, digests: dict[str, str], what: list[str]
 ) -> pl.DataFrame:
-    """Rows of a receipt in the outbox: number, submission_id, row_number, outcome, what each asks for; none where it is gone."""
-    columns = {"row_number": pl.Int64, "outcome": pl.String, **dict.fromkeys(what, pl.String)}
+    """Rows of a receipt in the outbox, as transforms.outstanding takes them; none where it is gone."""
+    columns = {"row_number": pl.Int64, "line_number": pl.Int64, "returned_line": pl.Int64, "outcome": pl.String}
+    columns |= dict.fromkeys(what, pl.String)
+    path = _receipt(installation, file, digests) / "results.csv"
+    rows = (
+        pl.read_csv(path, infer_schema=False)
+        if path.is_file()
+        else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    )
+    sent = {_as_read(header): header for header in rows.columns[len(RESULT_COLUMNS) :]}
+    cells = [(pl.col(sent[name]) if name in sent else pl.lit(None, pl.String)).alias(name) for name in what]
+    is_returned = "line_number" in sent and "errors" in sent
+    back = pl.col(sent["line_number"]) if is_returned else pl.lit(None, pl.String)
+    rows = rows.select("row_number", "line_number", back.alias("returned_line"), "outcome", *cells)
+    return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in columns.items()).with_columns(
+        number=pl.lit(number), submission_id=pl.lit(file.submission_id)
+    )
+
+
+def _as_read(header: str) -> str:
+    """A column as sent, by the name that intake reads it by."""
+    name = column_name(header)
+    own = name.removeprefix("sent_")
+    return own if own in RESULT_COLUMNS else name
+
+
+def _receipt(installation: Installation, file: Judged, digests: dict[str, str]) -> Path:
     sha256 = digests.get(f"{FROM_DFE}/receipts/{file.submission_id}", "")
-    path = receipt_folder(installation.outbox, file.submission_id, sha256) / "results.csv"
-    if path.is_file():
-        rows = pl.read_csv(path, infer_schema=False)
-        lacking = [pl.lit(None, pl.String).alias(name) for name in what if name not in rows.columns]
-        rows = rows.with_columns(lacking).select(pl.col(name).cast(dtype) for name, dtype in columns.items())
-    else:
-        rows = pl.DataFrame(schema=columns)
-    return rows.with_columns(number=pl.lit(number), submission_id=pl.lit(file.submission_id))
+    return receipt_folder(installation.outbox, file.submission_id, sha256)
+
+
+def _unread(installation: Installation, lately: list[Judged], digests: dict[str, str]) -> list[Refused]:
+    """Files that were refused whole, of whose kind none was taken since."""
+    found = []
+    for place, each in enumerate(lately):
+        path = _receipt(installation, each, digests) / "receipt.json"
+        if each.status != "rejected" or each.rows_total or not path.is_file():
+            continue
+        later = lately[place + 1 :]
+        if any((other.kind == each.kind or other.file_name == each.file_name) and other.rows_total for other in later):
+            continue
+        said = json.loads(path.read_text(encoding="utf-8"))["file_errors"]
+        found += [Refused(each, error["code"], error["message"]) for error in said[:1]]
+    return found[::-1]
 
 
 def _forecast(installation: Installation, own: str) -> pl.DataFrame:
     """What could still be declared, as the last extract had it."""
-    files = sorted(kept_forecasts(installation.outbox, own).glob("*.csv"))
-    found = [pl.read_csv(path, infer_schema=False).select(_FORECAST) for path in files]
+    found = []
+    for path in sorted(kept_forecasts(installation.outbox, own).glob("*.csv")):
+        with suppress(pl.exceptions.PolarsError):  # one that was cut off counts for none
+            found.append(pl.read_csv(path, infer_schema=False).select(_FORECAST))
     return pl.concat(found) if found else pl.DataFrame(schema=dict.fromkeys(_FORECAST, pl.String))
 
 
@@ -173,23 +238,25 @@ def _refused(mailbox: Mailbox, now: datetime) -> list[dict[str, str]]:
     return [row for row in rows if datetime.fromisoformat(row["refused_at"]) >= now - REFUSED_LATELY]
 
 
-def _rules(lately: list[Judged]) -> list[tuple[str, int]]:
-    """Rules broken of late, the commonest first: code, rows."""
-    counted: Counter[str] = Counter()
+def _rules(lately: list[Judged], unread: list[Refused]) -> list[tuple[str, int]]:
+    """Rules broken of late, the commonest first: code, rows (a file that was refused whole counts as one)."""
+    counted: Counter[str] = Counter(each.code for each in unread)
     for each in lately:
         counted.update(json.loads(each.rule_counts or "{}"))
     return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
 
 
-def keep_forecasts(outbox: Path, own: str, files: dict[str, bytes | None]) -> None:
-    """What the front page reads of forecasts, beside what lies in the mailbox."""
+def keep_forecasts(outbox: Path, own: str, files: dict[str, bytes | None], now: datetime) -> bool:
+    """What the front page reads of forecasts, and what a mailbox that is filled again is given. Says whether it is another."""
     folder = kept_forecasts(outbox, own)
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {Path(path).name: content for path, content in files.items() if path.endswith(".csv") and content}
-    for path in folder.glob("*.csv"):
-        if path.name not in wanted:
-            path.unlink()
+    wanted = {Path(path).name: content for path, content in files.items() if content}
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in kept.keys() - wanted.keys():
+        (folder / name).unlink()
     for name, content in wanted.items():
         unfinished = folder / f".{name}.tmp"
         unfinished.write_bytes(content)
+        os.utime(unfinished, (now.timestamp(), now.timestamp()))
         unfinished.replace(folder / name)
+    return kept != wanted

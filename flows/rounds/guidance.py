@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import logging
 import shutil
 import time
@@ -13,6 +12,7 @@ from data.guidance import load_whose
 from flows.installation import Installation, LeadProvider
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.front import put_front
+from flows.rounds.guidance_delivery import put_guidance, read_manifest
 from flows.rounds.guidance_shared import shared_of
 from flows.rounds.places import GUIDANCE, guidance_folder
 from schemas.instants import london_day, rfc3339
@@ -22,7 +22,7 @@ from schemas.reports import GuidanceRound
 from sftp.durable import on_disk
 from sftp.mailbox import MailboxError
 from templates.folders import write
-from templates.guidance.own import deadlines, own_articles, own_lists
+from templates.guidance.own import deadlines, own_articles, own_lists, school_year
 from templates.guidance.pack import LAST_FILE, Part, manifest, version_of
 
 PATIENCE_SECONDS = 600
@@ -56,8 +56,18 @@ def _one(
 ) -> None:
     try:
         newest = _shown(installation.versions.newest_of(provider.lead_provider_id))
-        done.made += _promise(installation, provider, dataclasses.replace(whose, newest=newest), shared, now)
-        done.delivered += _deliver(installation, provider, now)
+        whose = dataclasses.replace(
+            whose,
+            newest=newest,
+            vat_registered=provider.vat_registered,
+            is_ordered=installation.settings.shares_are_ordered(provider.slug),
+            contact=installation.settings.contact,
+        )
+        with installation.database.only_one(f"mailbox-{provider.slug}", MAILBOX_SECONDS) as ours:
+            if not ours:
+                raise MailboxError("a round has been at its mailbox for long; the next one makes its guidance")
+            done.made += _promise(installation, provider, whose, shared, now)
+            done.delivered += _deliver(installation, provider, now)
     except MailboxError as error:
         done.troubles.append(f"{provider.slug}: {error}")
     except Exception as error:
@@ -77,9 +87,11 @@ def _promise(installation: Installation, provider: LeadProvider, whose: Whose, s
     """Write a new version into the outbox, and owe it. Says whether there was anything new."""
     own, outbox = provider.lead_provider_id, installation.outbox
     before = _before(installation, own)
+    if before and now < datetime.fromisoformat(before["as_of"]):
+        return False  # a rehearsal of an earlier day
     stamp, calendar = _calendar(whose, before, now)
     part = Part.of(own_articles(whose, london_day(now)), own_lists(whose) | {DEADLINES: calendar})
-    made = version_of(whose, [part, shared], before)
+    made = version_of(whose, [part, shared], before, installation.deliveries.promised(own, GUIDANCE) + 1)
     if made is None:
         return False
     files, said = made
@@ -105,35 +117,30 @@ def _promise(installation: Installation, provider: LeadProvider, whose: Whose, s
 def _before(installation: Installation, lead_provider_id: str) -> dict[str, Any] | None:
     """The manifest of the version before, as the outbox has it; None where there is none, or none that can be read."""
     sha256 = installation.deliveries.receipt_sha256(lead_provider_id, GUIDANCE)
-    if sha256 is None:
-        return None
-    try:
-        said: dict[str, Any] = json.loads(
-            (guidance_folder(installation.outbox, lead_provider_id, sha256) / LAST_FILE).read_text(encoding="utf-8")
-        )
-    except (OSError, ValueError):
-        return None
-    return said
+    return read_manifest(guidance_folder(installation.outbox, lead_provider_id, sha256)) if sha256 else None
 
 
 def _calendar(whose: Whose, before: dict[str, Any] | None, now: datetime) -> tuple[datetime, bytes]:
     """deadlines.ics, and when what it says last changed: programs take up an event anew only where that is later."""
+    year = school_year(london_day(now))
     if before:
         stamp = datetime.fromisoformat(before["deadlines_as_of"])
-        content = deadlines(whose, stamp)
+        content = deadlines(whose, year, stamp)
         was = next((each["sha256"] for each in before["files"] if each["name"] == DEADLINES), "")
         if hashlib.sha256(content).hexdigest() == was:
             return stamp, content
     stamp = now.replace(microsecond=0)
-    return stamp, deadlines(whose, stamp)
+    return stamp, deadlines(whose, year, stamp)
 
 
 def _deliver(installation: Installation, provider: LeadProvider, now: datetime) -> int:
-    with installation.database.only_one(f"mailbox-{provider.slug}", MAILBOX_SECONDS) as ours:
-        if not ours:
-            raise MailboxError("a round has been at its mailbox for long; the next delivers what is owed")
-        mailbox = installation.mailbox(provider.slug)
-        delivered = deliver_owed(installation, provider, mailbox, now)
-        if not delivered:  # its days have moved on since yesterday
-            put_front(installation, provider, mailbox, now)
-        return delivered
+    """What the mailbox is owed; guidance that it has lost; its front page, whose days have moved on since yesterday."""
+    mailbox = installation.mailbox(provider.slug)
+    delivered = deliver_owed(installation, provider, mailbox, now)
+    stands = installation.deliveries.receipt_sha256(provider.lead_provider_id, GUIDANCE)
+    there = mailbox.own(f"{GUIDANCE}/{LAST_FILE}")
+    if stands and (there is None or hashlib.sha256(there).hexdigest() != stands):
+        put_guidance(mailbox, guidance_folder(installation.outbox, provider.lead_provider_id, stands))
+    if not delivered:
+        put_front(installation, provider, mailbox, now)
+    return delivered

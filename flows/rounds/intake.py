@@ -165,10 +165,11 @@ def _in_turn(
             done.waits += claims.notices
             _judge_waiting(installation, provider, as_of, done, apart)
             done.troubles += claims.late_checksums(settled)
+            waited = mailbox.own(WAITING)
             done.waits += tell_what_waits(installation, provider, mailbox, as_of)
             delivered = deliver_owed(installation, provider, mailbox, installation.now(as_of))
             done.delivered += delivered
-            if not delivered:  # what waits may be another
+            if not delivered and mailbox.own(WAITING) != waited:
                 put_front(installation, provider, mailbox, installation.now(as_of))
         except MailboxError as error:
             log.warning("mailbox %s: %s", provider.slug, error)

@@ -11,6 +11,9 @@ def full_folder(outbox: Path, lead_provider_id: str, sha256: str) -> Path:
     return outbox / lead_provider_id / f"{FULL}.{sha256[:16]}"
 
 
+FORECASTS = "from-dfe/forecast"
+
+
 def kept_forecasts(outbox: Path, lead_provider_id: str) -> Path:
     """Where forecasts lie that the front page reads."""
     return outbox / lead_provider_id / "forecast"

@@ -55,7 +55,7 @@ def backup(installation: Installation, folder: Path, now: datetime) -> dict[str,
     keep_private(folder)
     before = _known_digests(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
-    with _alone(installation, KEEPING, "extracts"):  # nothing is removed meanwhile
+    with _alone(installation, KEEPING, "extracts", "guidance"):  # nothing is removed meanwhile
         _copy(installation, folder)
     listed = _listed(folder, before)
     listed.write_csv(folder / LISTING)

@@ -1,10 +1,8 @@
 """An article a kind of file: what its rows do, its columns, a file that passes, one that does not, and its rules."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from schemas.columns import COLUMNS
-from schemas.facts import rows_of
 from schemas.inbound.form import form_rules
 from schemas.kinds.kind import Kind
 from schemas.vocabulary import DEFERRAL_REASONS, WITHDRAWAL_REASONS
@@ -14,6 +12,32 @@ from transforms.examples.example import Example, file_of, shown_right
 
 WHOSE = {"ect+mentor": "ECTs and mentors", "ect": "ECTs", "mentor": "Mentors"}
 _WORDS = {("deferrals", "reason"): DEFERRAL_REASONS, ("withdrawals", "reason"): WITHDRAWAL_REASONS}
+
+
+# What a column is in a file that people send, where that is not what it is in ours. None: in every kind.
+_MEANINGS: dict[tuple[str | None, str], str] = {
+    (None, "declaration_date"): "When the engagement was, with its time. London time where no zone is given.",
+    (None, "evidence_held"): "The evidence that you hold. In most cases it must be there.",
+    (None, "trn"): "The participant's TRN. Where you give it, it is compared with DfE's record.",
+    (None, "your_reference"): "Whatever you want to find again, up to 100 characters. It comes back with the row.",
+    ("deferrals", "reason"): "Why the training pauses.",
+    ("withdrawals", "reason"): "Why the training has ended. `mentor-no-longer-being-mentor` is for mentors alone.",
+    ("schedule-changes", "schedule_identifier"): "The new schedule.",
+    (
+        "schedule-changes",
+        "contract_period",
+    ): "The contract period to move to. Empty: the one that the participant is in.",
+    ("partnership-changes", "partnership_id"): "The partnership whose delivery partner is wrong.",
+    ("partnership-changes", "delivery_partner_id"): "The right delivery partner.",
+    (
+        "expected-payments",
+        "expected_amount",
+    ): "What you expect for it: pounds, uplift included, before VAT. Empty: not compared.",
+    (
+        "expected-payments",
+        "delivery_partner_id",
+    ): "The delivery partner that you expect it to count for. Empty: not compared.",
+}
 
 
 @dataclass(frozen=True)
@@ -32,19 +56,27 @@ def kind_article(kind: Kind, whys: dict[str, str]) -> Article:
         f"kinds/{kind.name}",
         "kind.md",
         kind=kind,
-        columns=[(COLUMNS[name], name in kind.required, words_of(kind, name)) for name in kind.columns],
+        columns=[
+            (COLUMNS[name], name in kind.required, words_of(kind, name), meaning_of(kind, name))
+            for name in kind.columns
+        ],
         row=_that_passes(kind).put_right,
         sample=sample_file(kind).decode(),
         wrong=_that_fails(kind),
         notes=taken.notes if taken else "",
         rules=_held_to(kind, whys),
-        evidence=_evidence() if "evidence_held" in kind.columns else [],
     )
 
 
 def words_of(kind: Kind, column: str) -> tuple[str, ...]:
     """The words that a column of a kind may hold, where the list is closed and the same for every row."""
     return _WORDS.get((kind.name, column), COLUMNS[column].words)
+
+
+def meaning_of(kind: Kind, column: str) -> str:
+    """What a column of a kind is, in a sentence."""
+    meanings = (_MEANINGS.get((kind.name, column)), _MEANINGS.get((None, column)), COLUMNS[column].meaning)
+    return next(filter(None, meanings), "")
 
 
 def sample_file(kind: Kind) -> bytes:
@@ -57,22 +89,6 @@ def sample_file(kind: Kind) -> bytes:
 def wrong_file(kind: Kind) -> bytes:
     """A file of the kind with one row that is rejected in those records."""
     return file_of(kind.name, _that_fails(kind).wrong)
-
-
-def _evidence() -> list[dict[str, Any]]:
-    """Which evidence goes with which declaration: contract periods, whose training, type, the evidence."""
-    periods: dict[str, list[str]] = {}
-    for row in rows_of("contract_periods"):
-        regime = "detailed" if row["detailed_evidence_types_enabled"] == "true" else "simple"
-        periods.setdefault(regime, []).append(row["contract_period_year"])
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows_of("evidence_types"):
-        types = found.setdefault((row["regime"], row["participant_type"], row["declaration_type"]), [])
-        types += [row["evidence_type"]] if row["evidence_type"] else []
-    return [
-        {"periods": ", ".join(periods[regime]), "whose": WHOSE[whose], "declaration_type": kind, "types": types}
-        for (regime, whose, kind), types in found.items()
-    ]
 
 
 def _that_passes(kind: Kind) -> Example:

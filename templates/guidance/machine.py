@@ -13,7 +13,7 @@ from schemas.kinds.kind import Kind
 from schemas.outbound.files import PATTERNS, Sent
 from schemas.vocabulary import DECLARATION_TYPES, PARTICIPANT_TYPES, SCHEDULE_IDENTIFIERS
 from templates.folders import as_json
-from templates.guidance.kinds import words_of
+from templates.guidance.kinds import meaning_of, words_of
 from templates.guidance.rules import rules_with_pages
 
 # How a cell is written that people send, where that is not as we write it.
@@ -50,7 +50,7 @@ def code_lists() -> dict[str, tuple[str, pl.DataFrame]]:
     reasons = [{"kind": f"{row['action']}", "reason": row["reason"], "participant_types": row["participant_types"]}
                for row in rows_of("withdrawal_deferral_reasons")]  # fmt: skip
     words = [{"column": each.name, "word": word} for each in COLUMNS.values() for word in each.words]
-    rules = [{"code": each.code, "kind": each.kind, "why": each.why, "page": f"rules/{each.code}.html"}
+    rules = [{"code": each.code, "kind": each.kind, "column": each.column, "why": each.why, "page": f"rules/{each.code}.html"}
              for each in rules_with_pages()]  # fmt: skip
     return {
         "declaration-types": ("Types of declaration, in order", pl.DataFrame({"declaration_type": DECLARATION_TYPES})),
@@ -71,7 +71,7 @@ def code_lists() -> dict[str, tuple[str, pl.DataFrame]]:
 
 
 def _field(kind: Kind, name: str) -> dict[str, Any]:
-    column = replace(COLUMNS[name], words=words_of(kind, name))
+    column = replace(COLUMNS[name], words=words_of(kind, name), meaning=meaning_of(kind, name))
     field = Sent(column, name not in kind.required).schema()
     if column.kind in _SENT and not column.words:
         field |= {"type": "string", "constraints": {"required": name in kind.required, "pattern": _SENT[column.kind]}}
@@ -79,7 +79,7 @@ def _field(kind: Kind, name: str) -> dict[str, Any]:
 
 
 def _property(kind: Kind, name: str) -> dict[str, Any]:
-    words, said = words_of(kind, name), {"type": "string", "description": COLUMNS[name].meaning}
+    words, said = words_of(kind, name), {"type": "string", "description": meaning_of(kind, name)}
     if words:
         return {**said, "enum": [*words] if name in kind.required else [*words, ""]}
     pattern = _SENT.get(COLUMNS[name].kind) or PATTERNS.get(COLUMNS[name].kind)

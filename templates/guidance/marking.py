@@ -80,6 +80,8 @@ def _code(value: Any) -> Markup:
 def _marked() -> Environment:
     environment = templates().overlay(finalize=_escaped, keep_trailing_newline=True)
     environment.filters = environment.filters | {"code": _code, "block": lambda text: Markup(text.rstrip("\n"))}
+    # Sentences of ours may name things in backticks.
+    environment.filters["ours"] = lambda text: Markup(text.replace("|", "\\|"))
     environment.filters["month"] = words_of_month
     return environment
 

@@ -6,17 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
-from schemas.facts import rows_of
-from schemas.outbound.guidance import Due, Whose
+from schemas.facts import evidence_matrix, rows_of
+from schemas.outbound.defusing import defused
+from schemas.outbound.guidance import Band, Due, Whose
 from templates.guidance.kinds import WHOSE
 from templates.guidance.marking import Article, article, words_of_month
 from templates.rendering import pounds
-from templates.statement import ROLES, SECTION_WORDS
+from templates.statement import BASIS_WORDS, ROLES, SECTION_WORDS
 
 _SECTIONS_SAID = {
-    "output": "Declarations of this month. Each is worth a share of the fee of its band.",
+    "output": "Declarations that this statement pays for, each at the price of its band.",
     "clawback": "Declarations that were paid before, and voided since. The money goes back to DfE.",
     "uplift": "An extra sum for some schools, in contract periods up to 2024. It comes with the type started.",
     "uplift-clawback": "The same, going back to DfE.",
@@ -28,7 +29,13 @@ _SECTIONS_SAID = {
 
 def own_articles(whose: Whose, today: date) -> list[Article]:
     """Its articles, but the front page."""
-    return [_five_minutes(whose, today), _statements(whose), _calendar(whose, school_year(today))]
+    return [
+        _five_minutes(whose, today),
+        article("sending", "sending.md", whose=whose),
+        article("evidence", "evidence.md", evidence=_evidence(whose)),
+        _statements(whose),
+        _calendar(whose, school_year(today)),
+    ]
 
 
 def own_lists(whose: Whose) -> dict[str, bytes]:
@@ -47,20 +54,25 @@ def own_lists(whose: Whose) -> dict[str, bytes]:
             [tuple(vars(each).values()) for each in whose.milestones],
         ),
     }
-    return {
-        f"building/codes/{name}.csv": pl.DataFrame(rows, schema=list(columns), orient="row").write_csv().encode()
-        for name, (columns, rows) in lists.items()
-    }
+    found = {}
+    for name, (columns, rows) in lists.items():
+        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        table = pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String), orient="row")
+        free = [each for each in columns if each.endswith("_name")]
+        found[f"building/codes/{name}.csv"] = (defused(table, *free) if free else table).write_csv().encode()
+    return found
 
 
-def deadlines(whose: Whose, stamp: datetime) -> bytes:
-    """deadlines.ics: a day for each deadline and each payment. An event keeps its id, whatever its day. stamp: when what it
-    says was last changed."""
+def deadlines(whose: Whose, year: int, stamp: datetime) -> bytes:
+    """deadlines.ics: a day for each deadline and each payment, from the school year on that began in `year`. An event keeps its id,
+    whatever its day. stamp: when what it says was last changed."""
     found = Calendar()
     found.add("prodid", "-//DfE//ECT file exchange//EN")
     found.add("version", "2.0")
-    found.add("x-wr-calname", f"ECT file exchange: {whose.name}")
+    found["x-wr-calname"] = vText(f"ECT file exchange: {whose.name}")
     for each in whose.statements:
+        if each.payment_date < date(year, 9, 1):
+            continue
         of = f"the statement for {words_of_month(each.statement_month)}, contract period {each.contract_period}"
         if each.takes_declarations:
             said = f"Send what is to be paid with {of} by midnight, London time."
@@ -97,64 +109,136 @@ def _term(day: date) -> tuple[str, date, date]:
 
 
 def _five_minutes(whose: Whose, today: date) -> Article:
-    term, first, last = _term(today)
-    closing = [each for each in whose.statements if each.takes_declarations and first <= each.deadline_date <= last]
-    paid = [each for each in whose.statements if first <= each.payment_date <= last]
-    return article(
-        "five-minutes",
-        "five-minutes.md",
-        whose=whose,
-        term=term,
-        closing=closing,
-        paid=sorted(paid, key=lambda each: (each.payment_date, each.contract_period)),
-    )
+    """What is still to come this term; where no deadline is, the next one."""
+    term, _, last = _term(today)
+    coming = [each for each in whose.statements if each.takes_declarations and each.deadline_date >= today]
+    until = max(last, min((each.deadline_date for each in coming), default=last))
+    closing = _together([(each.deadline_date, each) for each in coming if each.deadline_date <= until])
+    paid = _together([(each.payment_date, each) for each in whose.statements if today <= each.payment_date <= last])
+    return article("five-minutes", "five-minutes.md", whose=whose, term=term, closing=closing, paid=paid)
+
+
+def _together(days: list[tuple[date, Due]]) -> list[tuple[date, str, list[int]]]:
+    """Day, month, contract periods: statements of one month with one day in one line."""
+    found: dict[tuple[date, str], list[int]] = {}
+    for day, due in days:
+        found.setdefault((day, due.statement_month), []).append(due.contract_period)
+    return [(*key, sorted(set(periods))) for key, periods in sorted(found.items())]
 
 
 def _calendar(whose: Whose, year: int) -> Article:
     first, last = date(year, 9, 1), date(year + 1, 8, 31)
-    days = [
-        {"day": day, "what": what, "statement_month": each.statement_month, "contract_period": each.contract_period}
-        for each in whose.statements
-        for day, what, is_told in (
-            (each.deadline_date, "Last day to send", each.takes_declarations),
-            (each.payment_date, "Payment", True),
-        )
-        if is_told and first <= day <= last
+    closing = _together([(each.deadline_date, each) for each in whose.statements if each.takes_declarations])
+    paid = _together([(each.payment_date, each) for each in whose.statements])
+    told = [(day, "Last day to send", month, periods) for day, month, periods in closing]
+    told += [(day, "Payment", month, periods) for day, month, periods in paid]
+    days = sorted(each for each in told if first <= each[0] <= last)
+    return article(
+        "calendar", "calendar.md", whose=whose, year=year, days=days, milestones=_milestones(whose, first, last)
+    )
+
+
+def _milestones(whose: Whose, first: date, last: date) -> list[dict[str, Any]]:
+    """Milestones that run between two days, of contract periods that are paid for then; types with the same days together."""
+    frozen = {each.contract_period for each in whose.periods if each.frozen_at and each.frozen_at.date() < first}
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for each in whose.milestones:
+        if each.contract_period in frozen or each.start_date > last or (each.milestone_date or last) < first:
+            continue
+        key = (each.contract_period, each.schedule_identifier, each.start_date, each.milestone_date)
+        found.setdefault(key, []).append(each.declaration_type)
+    return [
+        {"contract_period": period, "schedule": schedule, "types": types, "first": start, "last": end}
+        for (period, schedule, start, end), types in found.items()
     ]
-    days.sort(key=lambda each: (each["day"], each["what"], each["contract_period"]))
-    running = [each for each in whose.milestones if each.start_date <= last and (each.milestone_date or last) >= first]
-    return article("calendar", "calendar.md", whose=whose, year=year, days=days, milestones=running)
+
+
+def _evidence(whose: Whose) -> list[dict[str, Any]]:
+    """By role and by what holds in the contract period: types that take the same evidence together."""
+    periods: dict[bool, list[int]] = {}
+    for each in whose.periods:
+        periods.setdefault(each.has_detailed_evidence, []).append(each.contract_period)
+    found: dict[tuple[bool, str], dict[str, list[str]]] = {}
+    for row in evidence_matrix().iter_rows(named=True):
+        group = (row["detailed_evidence_types_enabled"], row["participant_type"])
+        if group[0] in periods:
+            words = found.setdefault(group, {}).setdefault(row["declaration_type"], [])
+            words += [row["evidence_type"]] if row["evidence_type"] else []
+    return [
+        {
+            "whose": WHOSE[role],
+            "periods": ", ".join(map(str, sorted(set(periods[is_detailed])))),
+            "rows": [([kind for kind in types if types[kind] == words], words) for words in _distinct(types)],
+        }
+        for (is_detailed, role), types in found.items()
+    ]
+
+
+def _distinct(types: dict[str, list[str]]) -> list[list[str]]:
+    return [list(words) for words in dict.fromkeys(tuple(words) for words in types.values())]
 
 
 def _statements(whose: Whose) -> Article:
     newest = whose.newest
-    lines = [_line(each) for each in json.loads(newest.lines)] if newest else []
+    lines = json.loads(newest.lines) if newest else []
+    told = [_line(each) for each in lines]
+    period = newest.contract_period if newest else max((each.contract_period for each in whose.bands), default=0)
+    bands = [each for each in whose.bands if each.contract_period == period]
+    fees = [each.mentor_fee for each in whose.periods if each.contract_period == period and each.mentor_fee]
     return article(
         "statements",
         "statements.md",
         newest=newest,
-        lines=lines,
-        total_is_of=lines[-1]["amount"] if lines else "",
+        lines=told,
+        total_is_of=told[-1]["amount"] if told else "",
         sections=[(words, _SECTIONS_SAID[section]) for section, words in SECTION_WORDS.items()],
+        worked=next(filter(None, (_worked(each, bands) for each in lines)), ""),
+        period=period,
+        bands=[
+            {"band": each.band, "places": f"{each.capacity:,}", "fee": pounds(each.fee), "part": _percent(each.ratio)}
+            for each in bands
+        ],
+        mentor_fee=pounds(fees[0]) if fees else "",
         proportions=_proportions(whose),
+        basis=BASIS_WORDS[whose.is_ordered],
         partners=whose.partners,
     )
 
 
-def _proportions(whose: Whose) -> list[dict[str, str]]:
-    """What share of a fee a declaration is worth, under the contracts that they have."""
+def _worked(line: dict[str, Any], bands: list[Band]) -> str:
+    """How one line in a band came about: its factors, as the contract and the type have them."""
+    of = next((each for each in bands if each.band == line["band"]), None)
+    if line["section"] != "output" or of is None or not line["rate"]:
+        return ""
+    share = Decimal(line["rate"]) / (of.fee * of.ratio)
+    return (
+        f"{line['declaration_type']} in band {of.band} is {pounds(of.fee)} × {_percent(of.ratio)} × {_percent(share)}, which is "
+        f"£{Decimal(line['rate']):,}. {line['count']:,} of them make {pounds(Decimal(line['amount']))}."
+    )
+
+
+def _percent(part: Decimal) -> str:
+    return f"{(part * 100).normalize():f}%"
+
+
+def _proportions(whose: Whose) -> list[dict[str, Any]]:
+    """What share of a fee a declaration is worth, under the contracts that they have; types with the same share together."""
     periods: dict[str, list[str]] = {}
-    for period, contract_type in whose.contracts:
-        periods.setdefault(contract_type, []).append(str(period))
+    for each in whose.periods:
+        periods.setdefault(each.contract_type, []).append(str(each.contract_period))
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows_of("fee_proportions"):
+        if row["contract_type"] in periods:
+            key = (row["contract_type"], row["participant_type"], row["fee_proportion"])
+            found.setdefault(key, []).append(row["declaration_type"])
     return [
         {
-            "contract": ", ".join(periods[row["contract_type"]]),
-            "whose": WHOSE[row["participant_type"]],
-            "declaration_type": row["declaration_type"],
-            "share": f"{Decimal(row['fee_proportion']) * 100:.0f}%",
+            "periods": ", ".join(sorted(set(periods[contract_type]))),
+            "whose": WHOSE[role],
+            "types": types,
+            "share": _percent(Decimal(share)),
         }
-        for row in rows_of("fee_proportions")
-        if row["contract_type"] in periods
+        for (contract_type, role, share), types in found.items()
     ]
 
 
@@ -177,5 +261,5 @@ def _rate(line: dict[str, Any]) -> str:
         return ""
     rate = Decimal(line["rate"])
     if line["section"] == "vat":
-        return f"{(rate * 100).normalize():f}%"
+        return _percent(rate)
     return f"{'−' if rate < 0 else ''}£{abs(rate):,}"

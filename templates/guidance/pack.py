@@ -48,13 +48,13 @@ class Part:
         return cls(made, entries)
 
     @classmethod
-    def read(cls, files: dict[str, bytes], entries: bytes) -> "Part":
+    def read(cls, files: dict[str, bytes], entries: list[dict[str, str]]) -> "Part":
         """From what was kept of it."""
-        return cls(files, [Entry(**each) for each in json.loads(entries)])
+        return cls(files, [Entry(**each) for each in entries])
 
     @property
-    def kept_entries(self) -> bytes:
-        return json.dumps([asdict(each) for each in self.entries]).encode()
+    def kept_entries(self) -> list[dict[str, str]]:
+        return [asdict(each) for each in self.entries]
 
 
 def shared_part(told: Told) -> Part:
@@ -63,23 +63,27 @@ def shared_part(told: Told) -> Part:
 
 
 def version_of(
-    whose: Whose, parts: list[Part], before: dict[str, Any] | None
+    whose: Whose, parts: list[Part], before: dict[str, Any] | None, least: int = 1
 ) -> tuple[dict[str, bytes], dict[str, Any]] | None:
     """A new version: its files but the manifest, and what the manifest says, `files` apart. None where nothing in it is new.
 
-    before: the manifest of the version before; None: there is none.
+    before: the manifest of the version before; None: there is none. least: the smallest number that the new one may have.
     """
     files = {path: content for part in parts for path, content in part.files.items()}
     entries = [entry for part in parts for entry in part.entries]
-    front = _front(whose, entries, 0, [], [])
+    front = _front(whose, entries, 0, [], 0)
     plain = hashlib.sha256(front.page(search=_search(entries)).encode()).hexdigest()
-    number = before["version"] + 1 if before else 1
+    number = max(least, before["version"] + 1 if before else 1)
     if before:
         digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
         was = {each["name"]: each["sha256"] for each in before["files"] if not _is_front(each["name"])}
         if digests == was and before["front"] == plain:
             return None
-        front = _front(whose, entries, number, *_changes(was, digests, {each.path: each.title for each in entries}))
+        changes = _changes(was, digests, {each.path: each.title for each in entries})
+        others = sum(
+            was.get(path) != digest for path, digest in digests.items() if not path.endswith((_HTML, _MARKDOWN))
+        )
+        front = _front(whose, entries, number, changes, others)
     files[_FRONT + _HTML] = front.page(search=_search(entries)).encode()
     files[_FRONT + _MARKDOWN] = front.markdown.encode()
     said = {
@@ -105,12 +109,12 @@ def is_kept_for_ever(path: str) -> bool:
     return path.startswith("rules/")
 
 
-def _front(
-    whose: Whose, entries: list[Entry], version: int, changes: list[dict[str, str]], more: list[dict[str, str]]
-) -> Article:
+def _front(whose: Whose, entries: list[Entry], version: int, changes: list[dict[str, str]], others: int) -> Article:
+    """others: how many files that are no pages are new or changed."""
     building = [each for each in entries if each.path.startswith("building/")]
     return article(
-        _FRONT, "index.md", whose=whose, version=version, changes=changes, more=len(more), kinds=KINDS.values(),
+        _FRONT, "index.md", whose=whose, version=version, changes=changes[:_MOST_SAID],
+        more=max(len(changes) - _MOST_SAID, 0), others=others, kinds=KINDS.values(),
         building=building,
     )  # fmt: skip
 
@@ -119,16 +123,13 @@ def _is_front(path: str) -> bool:
     return path in (_FRONT + _HTML, _FRONT + _MARKDOWN)
 
 
-def _changes(
-    was: dict[str, str], now: dict[str, str], titles: dict[str, str]
-) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """Pages that are new or changed, the first of them and the rest: what, title, path."""
-    found = [
+def _changes(was: dict[str, str], now: dict[str, str], titles: dict[str, str]) -> list[dict[str, str]]:
+    """Pages that are new or changed: what, title, path."""
+    return [
         {"what": "Changed" if path in was else "New", "title": titles[own], "path": own}
         for path, digest in now.items()
         if path.endswith(_MARKDOWN) and was.get(path) != digest and (own := path.removesuffix(_MARKDOWN)) in titles
     ]
-    return found[:_MOST_SAID], found[_MOST_SAID:]
 
 
 def _search(entries: list[Entry]) -> Markup:

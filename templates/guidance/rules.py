@@ -27,18 +27,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class OfRule:
-    """A rule that has a page: its code, the kind of file (empty: every kind), why it is there."""
+    """A rule that has a page: its code, the kind of file (empty: every kind), why it is there, the column that it is about (empty:
+    more than one, or none)."""
 
     code: str
     kind: str
     why: str
+    column: str = ""
 
 
 def rules_with_pages() -> list[OfRule]:
     """Every rule that a file or a row can break, once: those of form first, then kind by kind."""
     found = [OfRule(each.code, "", each.why) for each in files.EXAMPLES]
     found += [OfRule(each.code, _kind_of(each.code), each.why) for each in unshown.UNSHOWN]
-    found += [OfRule(each.code, kind, each.why) for kind, own in EXAMPLES.items() for each in own]
+    found += [
+        OfRule(each.code, kind, each.why, _column_of(kind, each.code)) for kind, own in EXAMPLES.items() for each in own
+    ]
     places = {kind: place for place, kind in enumerate(KINDS, 1)}
     first: dict[str, OfRule] = {}
     for each in sorted(found, key=lambda each: (places.get(each.kind, 0), each.code)):
@@ -54,6 +58,17 @@ def rule_article(code: str) -> Article:
 def has_page(code: str) -> bool:
     """Whether a rule has a page."""
     return code in _MAKERS
+
+
+def _column_of(kind: str, code: str) -> str:
+    columns = {rule.field for rule in KINDS[kind].rules if rule.code == code}
+    return columns.pop() if len(columns) == 1 else ""
+
+
+def said_of(page: Article) -> str:
+    """What a receipt says, for an example, of the rule of a page: the first sentence."""
+    quoted = next((line[2:] for line in page.markdown.splitlines() if line.startswith("> ")), "")
+    return quoted.split(". ")[0].rstrip(".") + "." if quoted else ""
 
 
 def _kind_of(code: str) -> str:

@@ -17,7 +17,7 @@ from schemas.outbound.statements import FILES as STATEMENT_FILES
 from templates.guidance.kinds import kind_article, sample_file, wrong_file
 from templates.guidance.machine import code_lists, machine_files
 from templates.guidance.marking import Article, article
-from templates.guidance.rules import rule_article, rules_with_pages
+from templates.guidance.rules import rule_article, rules_with_pages, said_of
 from templates.guidance.words import WORDS
 from templates.rendering import INTERFACE_VERSION
 
@@ -57,6 +57,15 @@ _BESIDE = {
 }
 
 
+# Files whose names are not those of their shapes.
+_NAMED = {"delivery-partner": "delivery-partners/SLUG.csv", "forecast": "YYYY-MM.csv"}
+_YOUR_LISTS = (
+    ("your-statements", "Your statements, with their days"),
+    ("your-milestones", "Milestones of the schedules that your participants are on"),
+    ("your-delivery-partners", "Your delivery partners, by contract period"),
+)
+
+
 @dataclass(frozen=True)
 class Told:
     """Limits and times that an installation sets, for the file specification."""
@@ -64,6 +73,9 @@ class Told:
     mebibytes: int
     rows: int
     keep_changes_days: int
+    idle_minutes: int
+    waiting_files: int
+    waiting_mebibytes: int
     unfinished: tuple[str, ...]
 
 
@@ -71,9 +83,10 @@ def shared_articles(told: Told) -> list[Article]:
     """Every article that is the same for everybody."""
     rules = rules_with_pages()
     whys = {each.code: each.why for each in rules}
-    groups = [(kind, [each for each in rules if each.kind == kind]) for kind in ("", *KINDS)]
     with ThreadPoolExecutor(2) as both:  # each waits for Polars most of the time
         of_rules = list(both.map(lambda each: rule_article(each.code), rules))
+    said = [(each, said_of(page)) for each, page in zip(rules, of_rules, strict=True)]
+    groups = [(kind, [each for each in said if each[0].kind == kind]) for kind in ("", *KINDS)]
     return [
         article("spreadsheets", "spreadsheets.md"),
         article("differences", "differences.md", reasons=[_reason(each) for each in REASONS]),
@@ -88,21 +101,22 @@ def shared_articles(told: Told) -> list[Article]:
 def _building(told: Told) -> list[Article]:
     """Those of the third reading."""
     sent = (
-        ("statements/CONTRACT_PERIOD/YYYY-MM/vNN-STATUS", STATEMENT_FILES),
-        ("statements", (SUMMARY, LEDGER)),
-        ("extracts", (*EXTRACT_FILES, REMOVED)),
-        ("forecast (YYYY-MM.csv)", (FORECAST,)),
+        ("a statement's version", STATEMENT_FILES),
+        ("the statements", (SUMMARY, LEDGER)),
+        ("an extract", (*EXTRACT_FILES, REMOVED)),
+        ("the forecasts", (FORECAST,)),
     )
     return [
         article(
             "building/specification", "specification.md", interface=INTERFACE_VERSION, folders=_FOLDERS,
             ignored=IGNORED_COLUMNS, unfinished=told.unfinished, mebibytes=f"{told.mebibytes:,}", rows=f"{told.rows:,}",
-            kinds=KINDS.values(), results=RESULT_COLUMNS, outcomes=OUTCOMES, sent=sent,
+            waiting_files=f"{told.waiting_files:,}", waiting_mebibytes=f"{told.waiting_mebibytes:,}",
+            kinds=KINDS.values(), results=RESULT_COLUMNS, outcomes=OUTCOMES, sent=sent, names=_NAMED,
         ),
-        article("building/codes", "codes.md", lists=[(name, what) for name, (what, _) in code_lists().items()]),
+        article("building/codes", "codes.md", lists=[(name, what) for name, (what, _) in code_lists().items()] + list(_YOUR_LISTS)),
         article("building/scripts", "scripts.md"),
         article("building/change-sets", "change_sets.md", files=EXTRACT_FILES, kept_days=told.keep_changes_days),
-        article("building/clients", "clients.md"),
+        article("building/clients", "clients.md", idle_minutes=told.idle_minutes),
         article("building/promises", "promises.md", interface=INTERFACE_VERSION),
     ]  # fmt: skip
 

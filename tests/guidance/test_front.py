@@ -62,11 +62,11 @@ def test_a_rejected_row_is_there_with_its_pounds_until_it_is_sent_again(installa
     own = f"{row['participant_id']},{row['course_identifier']},{row['declaration_type']}"
     put(installation, provider, "declarations-a.csv", f"{HEADER}{own},2026-12-01T10:00:00Z,nonsense\n")
     intake_round(installation, instant(LATER))
-    told = section(front(installation, provider), "Rejected rows that you have not sent again")
+    told = section(front(installation, provider), "Rejected rows that have not come again")
     assert f"declarations-a.csv 15 December 2026 at 09:00 1 {pounds_of(row)}" in told
     put(installation, provider, "declarations-b.csv", f"{HEADER}{own},2026-12-01T10:00:00Z,still-nonsense\n")
     intake_round(installation, instant("2026-12-15T10:00:00Z"))
-    told = section(front(installation, provider), "Rejected rows that you have not sent again")
+    told = section(front(installation, provider), "Rejected rows that have not come again")
     assert "declarations-a.csv" not in told and "declarations-b.csv" in told
     right = row["evidence_wanted"].split(";")[0]
     put(
@@ -76,7 +76,7 @@ def test_a_rejected_row_is_there_with_its_pounds_until_it_is_sent_again(installa
         f"{HEADER}{own},{row['window_opens'] or '2026-12-01'}T10:00:00Z,{right}\n",
     )
     intake_round(installation, instant("2026-12-15T11:00:00Z"))
-    told = section(front(installation, provider), "Rejected rows that you have not sent again")
+    told = section(front(installation, provider), "Rejected rows that have not come again")
     assert "declarations-b.csv" not in told
 
 
@@ -110,7 +110,9 @@ def test_commonest_errors_link_the_pages_that_prevent_them(installation, provide
     page = front(installation, provider)
     counted = {}
     for path in box(installation, provider).glob("from-dfe/receipts/*/receipt.json"):
-        for code, rows in json.loads(path.read_text())["rule_counts"].items():
+        said = json.loads(path.read_text())
+        broken = said["rule_counts"] | {each["code"]: 1 for each in said["file_errors"]}
+        for code, rows in broken.items():
             counted[code] = counted.get(code, 0) + rows
     told = section(page, "Your commonest errors of late")
     first = sorted(counted, key=lambda code: (-counted[code], code))[:5]
@@ -160,6 +162,8 @@ def results(*rows):
         "number",
         "submission_id",
         "row_number",
+        "line_number",
+        "returned_line",
         "outcome",
         "participant_id",
         "course_identifier",
@@ -171,21 +175,61 @@ def results(*rows):
 
 def test_the_last_word_of_a_thing_asked_for_counts():
     rows = results(
-        (1, "a", 1, "rejected", "p", "ecf-induction", "started", "x"),
-        (1, "a", 2, "rejected", "p", "ecf-induction", "retained-1", "x"),
-        (1, "a", 3, "rejected", "q", "ecf-induction", "started", "x"),
-        (2, "b", 1, "accepted", " P ", "ECF-induction", "started", "y"),
-        (3, "c", 1, "rejected", "q", "ecf-induction", "started", "y"),
+        (1, "a", 1, 2, None, "rejected", "p", "ecf-induction", "started", "x"),
+        (1, "a", 2, 3, None, "rejected", "p", "ecf-induction", "retained-1", "x"),
+        (1, "a", 3, 4, None, "rejected", "q", "ecf-induction", "started", "x"),
+        (2, "b", 1, 2, None, "accepted", " P ", "ECF-induction", "started", "y"),
+        (3, "c", 1, 2, None, "rejected", "q", "ecf-induction", "started", "y"),
     )
     found = outstanding(KINDS["declarations"], rows)
     assert found.select("submission_id", "row_number").rows() == [("a", 2), ("c", 1)]
 
 
+def test_a_row_without_its_key_is_told_from_no_other_and_what_was_sent_back_is_closed():
+    rows = results(
+        (1, "a", 1, 2, None, "rejected", None, "ecf-induction", "started", "x"),
+        (1, "a", 2, 3, None, "rejected", "", "ecf-induction", "started", "x"),
+        (1, "a", 3, 4, None, "rejected", "wrong", "ecf-induction", "started", "x"),
+        (2, "b", 1, 2, 4, "accepted", "right", "ecf-induction", "started", "x"),
+        (2, "b", 2, 3, 3, "rejected", "still-wrong", "ecf-induction", "started", "x"),
+    )
+    found = outstanding(KINDS["declarations"], rows)
+    assert found.select("submission_id", "row_number").rows() == [("a", 1), ("b", 2)]
+
+
+def test_what_is_asked_for_is_read_as_intake_reads_it(installation, provider):
+    """Columns headed in any case of letters; ids that the receipt's own columns have too; a list a month."""
+    unknown = "\n".join(f"{number:08}-0000-4000-8000-000000000000" for number in range(5))
+    put(installation, provider, "voids-a.csv", f"Declaration_ID\n{unknown}\n")
+    intake_round(installation, instant(LATER))
+    put(installation, provider, "voids-b.csv", "declaration_id\n99999999-0000-4000-8000-000000000000\n")
+    lists = "statement_month,contract_period,participant_id,course_identifier,declaration_type\n"
+    who = "00000000-0000-4000-8000-000000000000,ecf-induction"
+    put(installation, provider, "expected-payments-a.csv", f"{lists}2027-01,2025,{who},startd\n")
+    intake_round(installation, instant("2026-12-15T09:10:00Z"))
+    put(installation, provider, "expected-payments-b.csv", f"{lists}2027-02,2025,{who},startd\n")
+    intake_round(installation, instant("2026-12-15T09:20:00Z"))
+    told = section(front(installation, provider), "Rejected rows that have not come again")
+    assert "voids-a.csv 15 December 2026 at 09:00 5 " in told and "voids-b.csv 15 December 2026 at 09:10 1 " in told
+    assert "expected-payments-a.csv" in told and "expected-payments-b.csv" in told
+
+
+def test_a_file_that_was_refused_whole_is_there_until_one_of_its_kind_is_taken(installation, provider):
+    put(installation, provider, "deferrals.csv", b"participant\nx\n")
+    intake_round(installation, instant(LATER))
+    page = front(installation, provider)
+    assert "deferrals.csv" in section(page, "Files that we could not take")
+    assert 'href="guidance/rules/FILE-007.html"' in page
+    put(installation, provider, "deferrals.csv", b"participant_id,course_identifier,reason\nx,ecf-induction,other\n")
+    intake_round(installation, instant("2026-12-15T10:00:00Z"))
+    assert "deferrals.csv" not in section(front(installation, provider), "Files that we could not take")
+
+
 def test_what_is_at_stake_is_what_the_forecast_says():
     forecast = pl.DataFrame(
         {"participant_id": ["p", "q"], "course_identifier": ["ecf-induction"] * 2, "declaration_type": ["started"] * 2,
-         "expected_amount": ["119.40", "0.10"]}
+         "expected_amount": ["119.40", "0.10"], "state": ["possible", "declared"]}
     )  # fmt: skip
-    rows = forecast.drop("expected_amount")
-    assert worth(rows, forecast) == 11950
+    rows = forecast.drop("expected_amount", "state")
+    assert worth(rows, forecast) == 11940
     assert worth(rows.with_columns(participant_id=pl.lit("r")), forecast) is None

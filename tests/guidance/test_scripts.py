@@ -90,10 +90,30 @@ def test_a_folder_that_is_not_as_its_manifest_says_is_not_taken_for_whole(run, p
     try:
         done = run("collect", tmp_path)
         assert done.returncode == 1 and "changed while it was read" in done.stderr
-        assert not (tmp_path / "collected.txt").exists()
+        rows = csv.DictReader((port.mailbox / "from-dfe/index.csv").read_text().splitlines())
+        number = next(int(row["sequence"]) for row in rows if row["path"] == "from-dfe/guidance")
+        assert int((tmp_path / "collected.txt").read_text()) == number - 1
     finally:
         page.write_bytes(content)
     assert run("collect", tmp_path).returncode == 0
+
+
+def test_a_folder_that_has_been_kept_long_enough_is_said_to_be_gone(run, port, tmp_path):
+    receipt = sorted((port.mailbox / "from-dfe/receipts").iterdir())[0]
+    aside = tmp_path / receipt.name
+    shutil.move(receipt, aside)
+    try:
+        done = run("collect", tmp_path / "into")
+        assert done.returncode == 0, done.stderr
+        assert f"gone from-dfe/receipts/{receipt.name}" in done.stdout
+        assert not (tmp_path / "into/from-dfe/receipts" / receipt.name).exists()
+        for path in ("start-here.html", "statements/ledger.csv", "forecast/index.html"):
+            assert (tmp_path / "into/from-dfe" / path).is_file(), path
+    finally:
+        shutil.copytree(aside, receipt, dirs_exist_ok=True)
+        for path in (receipt, *receipt.rglob("*")):
+            os.chown(path, receipt.parent.stat().st_uid, receipt.parent.stat().st_gid)
+            path.chmod(0o2750 if path.is_dir() else 0o640)
 
 
 def test_a_server_that_nobody_knows_is_not_talked_to(run, port, tmp_path):

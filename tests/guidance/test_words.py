@@ -16,7 +16,7 @@ JARGON = (
     "submission uplift void withdrawal"
 ).split()
 UNEXPLAINED = (
-    "enrolment EOI RECT ECF API|key payload endpoint schema metadata hash checksum|mismatch idempotent parse null boolean "
+    "enrolment EOI ECF API|key payload endpoint schema metadata hash checksum|mismatch idempotent parse null boolean "
     "string UUID encode delimiter BOM instantiate"
 ).split()
 

@@ -128,7 +128,7 @@ EXAMPLES = (
     ),
     Example(
         "DECL-020",
-        "DfE closes a contract period once all its payments are made.",
+        "DfE stops paying for a contract period on a day that it sets.",
         a_row(),
         world=World(frozen={2025: NOW}),
         holds="The contract period 2025 is closed.",

@@ -108,13 +108,13 @@ EXAMPLES = (
     ),
     FileExample(
         "FILE-012",
-        "A spreadsheet takes away the zeros in front of a number.",
+        "A month, a number or an amount has one form here, so that it is never misread.",
         _lines({**a_row(), "trn": "12A456"}, columns=(*_COLUMNS, "trn")),
         _lines({**a_row(), "trn": "0123456"}, columns=(*_COLUMNS, "trn")),
     ),
     FileExample(
         "FILE-014",
-        "So many rows of one person come from a mistake.",
+        "So many rows about one person, or one school, come from a mistake.",
         _lines(*([a_row(declaration_type="extended-1")] * 51)),
         _RIGHT,
     ),

@@ -4,7 +4,7 @@ from transforms.examples.example import Example
 from transforms.examples.world import PARTICIPANT, World
 
 _ROW = {
-    "statement_month": "2026-01",
+    "statement_month": "2025-12",
     "contract_period": "2025",
     "participant_id": PARTICIPANT,
     "course_identifier": "ecf-induction",
@@ -24,7 +24,7 @@ EXPECTED_PAYMENTS = (
         "EXPECT-002",
         "These cells say which declaration you mean, and when you expect it to be paid.",
         {**_ROW, "statement_month": ""},
-        {"statement_month": "2026-01"},
+        {"statement_month": "2025-12"},
     ),
     Example(
         "EXPECT-003",

@@ -80,7 +80,7 @@ EXAMPLES = (
     ),
     Example(
         "SCHED-015",
-        "DfE closes a contract period once all its payments are made.",
+        "DfE stops paying for a contract period on a day that it sets.",
         {**_ROW, "contract_period": "2024"},
         {"contract_period": "2025"},
         World(frozen={2024: NOW}, partnerships=(Partnership(2024),)),

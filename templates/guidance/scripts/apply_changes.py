@@ -4,6 +4,7 @@ Copy it, or take it as a start: the law of change sets is tested by this very fi
 """
 
 import csv
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -50,13 +51,27 @@ def apply(full: Path, changes: Path, into: Path) -> None:
 
 def is_whole(folder: Path) -> bool:
     """Whether a set is what its manifest says: read the manifest again afterwards, and start anew if it is another."""
-    import hashlib
-
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return all(
         hashlib.sha256((folder / each["name"]).read_bytes()).hexdigest() == each["sha256"] for each in manifest["files"]
     )
 
 
+def has(folder: Path, sha256: dict[str, str]) -> bool:
+    """Whether files of a folder have these checksums."""
+    return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == own for name, own in sha256.items())
+
+
+def main(full: Path, changes: Path, into: Path) -> None:
+    said = json.loads((changes / "manifest.json").read_text(encoding="utf-8"))
+    if not is_whole(changes):
+        sys.exit("apply_changes: the change set is not whole: fetch it again")
+    if not has(full, said["full_before"]["sha256"]):
+        sys.exit("apply_changes: this is not the full set that the change set is about: take the newest full set")
+    apply(full, changes, into)
+    if not has(into, said["full_now"]["sha256"]):
+        sys.exit("apply_changes: what came of it is not the full set of now: take the newest full set")
+
+
 if __name__ == "__main__":
-    apply(*(Path(each) for each in sys.argv[1:4]))
+    main(*(Path(each) for each in sys.argv[1:4]))

@@ -51,7 +51,13 @@ if ($Collect) {
     $index = Join-Path $Collect "index.csv"
     Invoke-WinSCP @("get /from-dfe/index.csv `"`"$index`"`"")
     $rows = @(Import-Csv $index | Where-Object { [int] $_.sequence -gt $last })
-    foreach ($path in ($rows.path | Select-Object -Unique)) {
+    $newest = @{}
+    foreach ($row in $rows) { $newest[$row.path] = $row.sequence }
+    foreach ($row in $rows) {
+        $path = $row.path
+        if ($newest[$path] -ne $row.sequence) { continue }
+        # What has been kept long enough goes; its line in the index stays.
+        try { Invoke-WinSCP @("stat /$path") } catch { "gone $path"; $row.sequence | Set-Content $done; continue }
         $own = Join-Path $Collect $path.Replace("/", "\")
         New-Item -ItemType Directory -Force $own | Out-Null
         # A folder may be replaced while it is read: then its files are not those of its manifest.
@@ -61,6 +67,12 @@ if ($Collect) {
             if ($try -ge 5) { throw "$path changed while it was read" }
         }
         "collected $path"
+        $row.sequence | Set-Content $done
     }
-    if ($rows) { $rows[-1].sequence | Set-Content $done }
+    # Made anew all the time, and in no index: fetched whenever they are there.
+    $beside = Join-Path $Collect "from-dfe"
+    New-Item -ItemType Directory -Force $beside | Out-Null
+    foreach ($name in "start-here.html", "refused.csv", "waiting.csv", "forecast") {
+        try { Invoke-WinSCP @("get /from-dfe/$name `"`"$beside\`"`"") } catch { }
+    }
 }

@@ -17,6 +17,8 @@ from pathlib import Path
 import paramiko
 
 INDEX, TRIES = "from-dfe/index.csv", 5
+# Made anew all the time, and in no index: fetched whenever they are there.
+BESIDE = ("start-here.html", "refused.csv", "waiting.csv", "statements/ledger.csv", "forecast")
 
 
 def send(sftp: paramiko.SFTPClient, files: list[Path]) -> None:
@@ -28,30 +30,45 @@ def send(sftp: paramiko.SFTPClient, files: list[Path]) -> None:
 
 
 def collect(sftp: paramiko.SFTPClient, into: Path) -> None:
-    """Every folder of the index that is not in collected.txt yet; of one that was replaced, the newest."""
+    """Every folder of the index that is not in collected.txt yet, in order; of one that was replaced, the newest."""
     into.mkdir(parents=True, exist_ok=True)
     done = into / "collected.txt"
     last = int(done.read_text()) if done.exists() else 0
     with sftp.open(INDEX) as handle:
         index = handle.read()
     rows = [row for row in csv.DictReader(index.decode().splitlines()) if int(row["sequence"]) > last]
-    for path in dict.fromkeys(row["path"] for row in rows):
-        fetch_whole(sftp, path, into / path)
-        print(f"collected {path}")
+    newest = {row["path"]: row["sequence"] for row in rows}
+    for row in rows:
+        if newest[row["path"]] == row["sequence"]:
+            is_there = fetch_whole(sftp, row["path"], into / row["path"])
+            print(f"{'collected' if is_there else 'gone'} {row['path']}")
+        done.write_text(row["sequence"])
     (into / "index.csv").write_bytes(index)
-    if rows:
-        done.write_text(rows[-1]["sequence"])
+    for path in BESIDE:
+        try:
+            if stat.S_ISDIR(sftp.stat(f"from-dfe/{path}").st_mode):
+                fetch(sftp, f"from-dfe/{path}", into / "from-dfe" / path)
+            else:
+                (into / "from-dfe" / path).parent.mkdir(parents=True, exist_ok=True)
+                sftp.get(f"from-dfe/{path}", str(into / "from-dfe" / path))
+        except FileNotFoundError:
+            continue
 
 
-def fetch_whole(sftp: paramiko.SFTPClient, path: str, into: Path) -> None:
-    """A folder may be replaced while it is read: then its files are not those of its manifest, and it is read again."""
+def fetch_whole(sftp: paramiko.SFTPClient, path: str, into: Path) -> bool:
+    """A folder may be replaced while it is read: then its files are not those of its manifest, and it is read again. Says whether
+    it is there: what has been kept long enough goes, its line in the index stays."""
     for _ in range(TRIES):
+        try:
+            sftp.stat(path)
+        except FileNotFoundError:
+            return False
         try:
             fetch(sftp, path, into)
         except FileNotFoundError:
             continue
         if is_whole(into):
-            return
+            return True
     raise OSError(f"{path} changed while it was read")
 
 
