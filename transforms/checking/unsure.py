@@ -1,5 +1,5 @@
-"""What a check cannot know: rules by kind, and of which rows. Without an extract, every rule that looks at a record; with one, what a
-full set does not say: other training than the latest with its sender, others' declarations after that, what was asked for
+"""What a check cannot know: rules by kind, and of which rows. Without an extract, every rule that looks at a record; with one,
+what a full set does not say: other training than the latest with its sender, others' declarations after that, what was asked for
 before.
 
 Expressions are over the facts of a row (transforms/updates), to which `until` is added: the last day of the training shown.
