@@ -52,7 +52,7 @@ bench: install
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: install
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra service --extra dev pyproject.toml --output-file requirements.lock
 
 audit: install
 	@$(BIN)/python -m tests.audit $(ARGS)

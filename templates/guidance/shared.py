@@ -115,6 +115,7 @@ def _building(told: Told) -> list[Article]:
         ),
         article("building/codes", "codes.md", lists=[(name, what) for name, (what, _) in code_lists().items()] + list(_YOUR_LISTS)),
         article("building/scripts", "scripts.md"),
+        article("building/check", "check.md"),
         article("building/change-sets", "change_sets.md", files=EXTRACT_FILES, kept_days=told.keep_changes_days),
         article("building/clients", "clients.md", idle_minutes=told.idle_minutes),
         article("building/promises", "promises.md", interface=INTERFACE_VERSION),

@@ -28,6 +28,7 @@ from flows.rounds.rehearsal import acceptable
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from tests.benchmarks.extracts import bench_extracts
+from tests.benchmarks.guidance import bench_check, bench_guidance
 from transforms.money.breakdowns import share
 from transforms.money.statements import compute_figures
 
@@ -280,7 +281,9 @@ def _fill(installation: Installation, scale: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
-    parser.add_argument("--part", choices=("intake", "statements", "extracts", "growth"), help="this part alone")
+    parser.add_argument(
+        "--part", choices=("intake", "statements", "extracts", "guidance", "check", "growth"), help="this part alone"
+    )
     parser.add_argument("--keep", type=Path, help="keep the records here, and use them when they are there")
     chosen = parser.parse_args()
     home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
@@ -291,6 +294,11 @@ def main() -> None:
                     _fill(installation, chosen.scale)
                 if chosen.part in (None, "extracts"):  # before others change the records
                     bench_extracts(installation, say)
+                if chosen.part in (None, "guidance"):
+                    bench_guidance(installation, say)
+                if chosen.part in (None, "check"):
+                    content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
+                    bench_check(installation, say, content)
                 if chosen.part in (None, "intake"):
                     bench_intake(installation)
                 if chosen.part in (None, "statements"):
