@@ -191,9 +191,8 @@ def test_what_could_be_judged_is_what_intake_says(ground, kind, seed):
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "kind", ["declarations", "voids", "deferrals", "withdrawals", "partnerships", "expected-payments"]
-)
+# Of partnerships it cannot tell whether a school is eligible that has one with anybody in each contract period.
+@pytest.mark.parametrize("kind", ["declarations", "voids", "deferrals", "withdrawals", "expected-payments"])
 def test_nearly_all_of_it_can_be_judged_with_an_extract(ground, kind):
     whole, rows = 0, 0
     for seed in range(5):
