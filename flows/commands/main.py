@@ -49,6 +49,12 @@ def _told(error: Exception) -> int:
         said = "\n".join(shown(line, 4000) for line in str(error).splitlines())
         print(f"ectx: {said}", file=sys.stderr)
         return 1
+    if isinstance(error, ModuleNotFoundError):
+        print(
+            f"ectx: {error.name} is not installed: `pip install .` brings `ectx check` alone, `make install` all.",
+            file=sys.stderr,
+        )
+        return 1
     if isinstance(error, OSError):
         where = f"{error.filename or chr(63)}: {error.strerror or type(error).__name__}"
         print(f"ectx: {shown(where, 1000)}", file=sys.stderr)

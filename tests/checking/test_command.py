@@ -100,6 +100,13 @@ def test_it_runs_where_nothing_else_is_installed_and_nothing_posix_is_there(alon
     assert there.stdout.strip() == "[]"
 
 
+def test_other_commands_say_what_they_lack(alone, tmp_path):
+    code = RUN.replace("from flows", "sys.argv[1:] = ['intake']\nfrom flows")
+    done = check(where=tmp_path, path=f"{alone}{os.pathsep}{PROJECT}", code=code, options=("-S",))
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "make install" in done.stderr
+
+
 def test_what_breaks_no_rule_passes_and_is_never_called_accepted(sent, tmp_path):
     folder, rows, receipt = sent
     assert pl.read_csv(receipt / "results.csv")["outcome"].to_list() == ["accepted"] * 5

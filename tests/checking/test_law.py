@@ -16,7 +16,7 @@ from flows.installation import open_installation
 from flows.rounds.extracts import extracts_round
 from flows.settings import Settings
 from schemas.facts import evidence_matrix
-from schemas.inbound.form import with_owners
+from schemas.inbound.form import form_rules, with_owners
 from schemas.inbound.reading import Limits, read_sheet
 from schemas.kinds import KINDS
 from schemas.vocabulary import (
@@ -199,6 +199,29 @@ def test_nearly_all_of_it_can_be_judged_with_an_extract(ground, kind):
         judged, of, _ = told(ground, KINDS[kind], ground.rows(KINDS[kind], random.Random(seed)), has_extract=True)
         whole, rows = whole + judged, rows + of
     assert whole > rows / 2, f"{whole} of {rows}"
+
+
+@pytest.mark.parametrize("has_extract", [True, False], ids=["extract", "file"])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@tried(20)
+@given(seed=st.integers(0, 10_000))
+def test_of_other_rows_only_rules_that_they_break_are_named(ground, kind, seed, has_extract):
+    """Of the first rows of their owners, before anything was applied: each rule that check names is broken by the records themselves,
+    whatever silences what."""
+    sheet, snapshot, intake, checked = ground.compare(kind, ground.rows(kind, random.Random(seed)), has_extract)
+    update, at = UPDATES[kind.name], instant(NOW)
+    whose = update.owner(sheet.values, snapshot) if update.owner else None
+    rows = with_owners(kind, sheet.values, whose)
+    act = act_of_file(f"{at:%Y%m%dT%H%M%SZ}-{kind.name}-check", ground.own, at)
+    seen = update.facts(rows, snapshot, act)
+    first = set(rows.filter(pl.col("earlier_rows") == 0)["row_number"])
+    broken = {
+        (number, rule.key)
+        for rule in (*form_rules(kind), *kind.rules)
+        for number in seen.filter(rule.broken.fill_null(False))["row_number"]
+    }
+    named = checked.judgement.findings.filter(pl.col("row_number").is_in(first))
+    assert {(row["row_number"], f"{row['code']}:{row['field']}") for row in named.to_dicts()} <= broken
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
