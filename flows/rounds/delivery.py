@@ -150,7 +150,8 @@ def deliver_again(installation: Installation, provider: LeadProvider, mailbox: M
         for path in kept_forecasts(installation.outbox, provider.lead_provider_id).glob("*"):
             mailbox.put(f"{FORECASTS}/{path.name}", path.read_bytes())
         mailbox.put(INDEX, _index(installation, there))
-        put_front(installation, provider, mailbox, installation.now(None))
+        with suppress(MailboxError):  # the next delivery makes it
+            put_front(installation, provider, mailbox, installation.now(None))
     return count
 
 
