@@ -234,8 +234,10 @@ def _waits(mailbox: Mailbox, lately: list[Judged]) -> list[Waiting]:
 
 
 def _refused(mailbox: Mailbox, now: datetime) -> list[dict[str, str]]:
+    """Uploads that the server refused; what intake refused has a receipt, and is told by that."""
     rows = csv.DictReader((mailbox.own(f"{FROM_DFE}/{REFUSED}") or b"").decode("utf-8", "replace").splitlines())
-    return [row for row in rows if datetime.fromisoformat(row["refused_at"]) >= now - REFUSED_LATELY]
+    lately = [row for row in rows if datetime.fromisoformat(row["refused_at"]) >= now - REFUSED_LATELY]
+    return [row for row in lately if not row["reason"].startswith("FILE-")]
 
 
 def _rules(lately: list[Judged], unread: list[Refused]) -> list[tuple[str, int]]:
