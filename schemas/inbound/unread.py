@@ -1,5 +1,6 @@
 """What a file is refused for before it is read: its name, its checksum, its size (rules FILE-001, FILE-015, FILE-005)."""
 
+import re
 from pathlib import PurePosixPath
 
 from schemas.inbound.failure import FileFailure
@@ -52,7 +53,18 @@ def refused_unread(
     return too_large(size_bytes, limits)
 
 
+# Names that a practice service alone takes (interface, Practice): they carry the clock, or start a mailbox afresh.
+_OF_PRACTICE = re.compile(r"([a-z-]+)@\d{4}-\d\d-\d\d(T\d\d-\d\d-\d\dZ)?\.csv|reset\.csv", re.IGNORECASE)
+
+
 def _misnamed(file_name: str) -> FileFailure:
+    if of_practice := _OF_PRACTICE.fullmatch(file_name):
+        kind = (of_practice[1] or "").lower()
+        return FileFailure(
+            "FILE-001",
+            "So files are named for practice, and this is not a practice service: nothing was done.",
+            f"{f'To mean it here, name it {kind}.csv. ' if kind in KINDS else ''}DfE tells you where practice is.",
+        )
     near, ending = nearest_kind(file_name), PurePosixPath(file_name).suffix.lower()
     is_what, advice = _ENDINGS.get(ending, ("", ""))
     if is_what:
