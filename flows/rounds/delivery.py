@@ -13,7 +13,7 @@ import polars as pl
 from data.ledger.deliveries import DeliveryRow
 from data.ledger.versions import VersionOfPath
 from flows.installation import Installation, LeadProvider
-from flows.rounds.front import put_front
+from flows.rounds.front import FrontTrouble, put_front
 from flows.rounds.guidance_delivery import put_guidance, sweep_guidance
 from flows.rounds.guidance_shared import rule_files
 from flows.rounds.months import ledger_file, months_to_sum, promise_summaries, sweep_summaries
@@ -104,7 +104,7 @@ def _deliver(
     front_trouble = None
     try:
         put_front(installation, provider, mailbox, now, delivered)
-    except MailboxError as error:
+    except FrontTrouble as error:  # the carrier's trouble is another matter: the next round does all of it again
         front_trouble = error
     mailbox.settle([*(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
     installation.deliveries.delivered(numbered, {each.delivery_id: each.sha256 for each in owed}, now)

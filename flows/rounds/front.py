@@ -37,6 +37,10 @@ _FORECAST = ["statement_month", "contract_period", "participant_id", "course_ide
 log = logging.getLogger("ectx.front")
 
 
+class FrontTrouble(MailboxError):
+    """The page could not be made. To ask again changes nothing, so it keeps nothing back."""
+
+
 def put_front(
     installation: Installation,
     provider: LeadProvider,
@@ -45,7 +49,7 @@ def put_front(
     delivered: list[DeliveryRow] | None = None,
 ) -> None:
     """Make the front page what it is to be. delivered: what the mailbox has, where that is not written down yet. The caller holds
-    the mailbox. Raises MailboxError."""
+    the mailbox. Raises FrontTrouble, and MailboxError."""
     try:
         there = installation.deliveries.index(provider.lead_provider_id) if delivered is None else delivered
         page = front_page(_front(installation, provider, mailbox, now, there))
@@ -53,7 +57,7 @@ def put_front(
         raise
     except Exception as error:
         log.warning("front page %s: %s", provider.slug, type(error).__name__)
-        raise MailboxError(f"its front page could not be made ({type(error).__name__})") from error
+        raise FrontTrouble(f"its front page could not be made ({type(error).__name__})") from error
     mailbox.put_or_remove(PAGE, page.encode())
 
 
