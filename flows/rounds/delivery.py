@@ -88,7 +88,6 @@ def _deliver(
     """Returns why the front page could not be made, if it could not: that keeps nothing back."""
     there = installation.deliveries.index(provider.lead_provider_id)
     pages = _put_rule_pages(installation, mailbox, owed)
-    mailbox.settle(pages)
     for delivery in owed:
         if delivery.what == "guidance":
             put_guidance(mailbox, _in_outbox(installation, delivery))
@@ -106,7 +105,7 @@ def _deliver(
         put_front(installation, provider, mailbox, now, delivered)
     except FrontTrouble as error:  # the carrier's trouble is another matter: the next round does all of it again
         front_trouble = error
-    mailbox.settle([*(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
+    mailbox.settle([*pages, *(delivery.path for delivery in owed), *([LEDGER] if ledger is not None else []), INDEX])
     installation.deliveries.delivered(numbered, {each.delivery_id: each.sha256 for each in owed}, now)
     sweep_summaries(installation, owed)
     sweep_guidance(installation, owed)

@@ -58,7 +58,7 @@ def test_every_run_left_an_artifact_with_counts_and_money(demo):
         states = {row[0] for row in connection.execute("SELECT state_name FROM flow_run")}
     text = "\n".join(artifacts)
     assert states == {"Completed"}
-    assert len(artifacts) == 5
+    assert len(artifacts) == 6
     assert "DECL-010" in text and "FILE-007" in text and "| output |" in text
 
 
