@@ -116,6 +116,15 @@ def test_what_breaks_no_rule_passes_and_is_never_called_accepted(sent, tmp_path)
     assert "as of 14 December 2026 at 10:00" in done.stdout and "accepted" not in done.stdout
 
 
+def test_a_row_sees_what_an_accepted_row_above_it_did(sent, tmp_path):
+    folder, rows, _ = sent
+    again = rows.with_columns(declaration_date=pl.lit("2026-12-11T14:00:00Z"))
+    (tmp_path / "declarations.csv").write_text(pl.concat([rows, again]).write_csv())
+    done = check(tmp_path / "declarations.csv", "--extract", folder, "--as-of", NOW, "--json")
+    (told,) = json.loads(done.stdout)["files"]
+    assert [each["rule_codes"] for each in told["results"]] == [[]] * 5 + [["DECL-011"]] * 5
+
+
 def test_wrong_rows_are_told_in_the_receipt_s_words_and_written_to_be_put_right(sent, tmp_path):
     folder, rows, _ = sent
     wrong = rows.with_columns(declaration_type=pl.lit("startd"))

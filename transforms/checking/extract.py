@@ -78,9 +78,9 @@ def nothing() -> dict[str, pl.DataFrame]:
 
 
 def _as_records(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """With the columns of a snapshot's frame, and those that are added, in their types."""
+    """With the columns of a snapshot's frame, in their types; participants, whom no file makes, keep those that are added."""
     lacking = [pl.lit(None, pl.String).alias(each) for each in FRAMES[name] if each not in rows.columns]
-    added = [each for each in rows.columns if each not in FRAMES[name]]
+    added = [each for each in rows.columns if each not in FRAMES[name] and name == "participants"]
     whole = rows.with_columns(lacking) if rows.width else pl.DataFrame(schema=dict.fromkeys(FRAMES[name], pl.String))
     return typed(whole.select(*FRAMES[name], *added))
 
