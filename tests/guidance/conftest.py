@@ -34,3 +34,16 @@ def guided_home(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         done = guidance_round(installation, instant(NOW))
         assert (done.troubles, done.made) == ([], len(installation.lead_providers()))
     return home
+
+
+@pytest.fixture
+def installation(guided_home: Path, tmp_path: Path):
+    """A copy of it, for a test of its own."""
+    home = Path(shutil.copytree(guided_home, tmp_path / "home"))
+    with open_installation(Settings(home=home, seconds_between_looks=0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def provider(installation):
+    return installation.lead_providers()[0]

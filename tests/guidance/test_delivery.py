@@ -23,18 +23,6 @@ LATER = "2026-12-15T04:30:00Z"
 
 
 @pytest.fixture
-def installation(guided_home, tmp_path):
-    home = Path(shutil.copytree(guided_home, tmp_path / "home"))
-    with open_installation(Settings(home=home, seconds_between_looks=0)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def provider(installation):
-    return installation.lead_providers()[0]
-
-
-@pytest.fixture
 def guidance(installation, provider) -> Path:
     return box(installation, provider) / "from-dfe/guidance"
 

@@ -2,18 +2,13 @@
 
 import json
 import re
-import shutil
-from pathlib import Path
 
 import polars as pl
-import pytest
 
 from flows.clock import instant
-from flows.installation import open_installation
 from flows.rounds import delivery
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
-from flows.settings import Settings
 from flows.upkeep.housekeeping import housekeeping
 from schemas.kinds import KINDS
 from sftp.refusals import Refusal
@@ -24,18 +19,6 @@ from transforms.outstanding import outstanding, worth
 
 LATER = "2026-12-15T09:00:00Z"
 HEADER = "participant_id,course_identifier,declaration_type,declaration_date,evidence_held\n"
-
-
-@pytest.fixture
-def installation(guided_home, tmp_path):
-    home = Path(shutil.copytree(guided_home, tmp_path / "home"))
-    with open_installation(Settings(home=home, seconds_between_looks=0)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def provider(installation):
-    return installation.lead_providers()[0]
 
 
 def front(installation, provider) -> str:
