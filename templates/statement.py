@@ -104,15 +104,19 @@ def _shown(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "rate": "" if rate is None else f"−£{rate[1:]}" if rate.startswith("-") else f"£{rate}"}
 
 
+def line_words(line: dict[str, Any]) -> str:
+    """Which line of a statement it is: section, role, type and band, as the line has them."""
+    kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
+    who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
+    return f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}"
+
+
 def _made(statement: Statement) -> list[dict[str, Any]]:
     """Each line in words: which one it is, and how it was made."""
     made = []
     for line in statement.lines[:-1]:
-        kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
-        who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
-        what = f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}"
         how = explained(line, statement.facts, statement.service_fee)
-        made.append({"what": what, "how": f"{how} {line['label'] or ''}".strip(), "pence": line["pence"]})
+        made.append({"what": line_words(line), "how": f"{how} {line['label'] or ''}".strip(), "pence": line["pence"]})
     return made
 
 

@@ -16,6 +16,7 @@ from schemas.inbound.failure import FileFailure
 from schemas.inbound.names import kind_of
 from schemas.inbound.reading import Limits, read_sheet
 from schemas.inbound.unread import refused_unread
+from schemas.kinds import KINDS
 from schemas.needs import Snapshot
 from sftp.server.names import why_refused
 from transforms.changes import act_of_file
@@ -122,8 +123,6 @@ def check_file(path: Path, extract: Extract | None, now: datetime) -> FileChecke
 
 def _at_all(kind: str, has_records: bool) -> list[tuple[str, str]]:
     """Rules that are judged of no row, and why."""
-    from schemas.kinds import KINDS
-
     if not has_records:
         return [(code, ONLY_DFE.get(code, NOT_IN_A_FILE)) for code in of_records(KINDS[kind]) if code not in ONLY_DFE]
     never = [code for code, when in WITH_AN_EXTRACT.get(kind, {}).items() if when.meta.eq(ALWAYS)]

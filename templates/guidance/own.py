@@ -14,7 +14,7 @@ from schemas.outbound.guidance import Band, Due, Whose
 from templates.guidance.kinds import WHOSE
 from templates.guidance.marking import Article, article, words_of_month
 from templates.rendering import pounds
-from templates.statement import BASIS_WORDS, ROLES, SECTION_WORDS
+from templates.statement import BASIS_WORDS, SECTION_WORDS, line_words
 
 _SECTIONS_SAID = {
     "output": "Declarations that this statement pays for, each at the price of its band.",
@@ -246,10 +246,8 @@ def _line(line: dict[str, Any]) -> dict[str, str]:
     """A line of a statement as it was delivered, for people."""
     if line["section"] == "total":
         return {"what": "Total", "count": "", "rate": "", "amount": pounds(Decimal(line["amount"]))}
-    kind = ", ".join(part for part in (line["declaration_type"], line["band"] and f"band {line['band']}") if part)
-    who = f" ({ROLES[line['participant_type']]})" if line["participant_type"] else ""
     return {
-        "what": f"{SECTION_WORDS[line['section']]}{who}{': ' + kind if kind else ''}",
+        "what": line_words(line),
         "count": "" if line["count"] is None else f"{line['count']:,}",
         "rate": _rate(line),
         "amount": pounds(Decimal(line["amount"])),
