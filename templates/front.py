@@ -171,7 +171,7 @@ def _differing(front: Front) -> list[dict[str, object]]:
     of = {each.statement_id: each for each in front.versions}
     found = [
         {**row, "title": TITLES[row["reason_code"]], "version": of[row["statement_id"]],
-         "is_to_put_right": row["reason_code"] in TO_PUT_RIGHT}
+         "is_to_put_right": row["reason_code"] in TO_PUT_RIGHT and of[row["statement_id"]].status == "open"}
         for row in sums.iter_rows(named=True)
     ]  # fmt: skip
     return sorted(found, key=lambda row: (not row["is_to_put_right"], -abs(row["difference"])))
