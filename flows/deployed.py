@@ -29,7 +29,7 @@ def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
     """Do a job, and keep what operators read of it. A run with troubles did what it could; it is red all the same, so that
     somebody looks."""
     with open_installation() as installation:
-        done = job.does(installation, rehearsed(as_of), **arguments)
+        done = job.run(installation, rehearsed(as_of), **arguments)
     for told in done.told:
         create_markdown_artifact(told.markdown, key=told.key, description=told.what)
     if done.troubles:

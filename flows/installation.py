@@ -19,6 +19,7 @@ from data.ledger.submissions import Submissions
 from data.ledger.uploads import Uploads
 from data.ledger.versions import Versions
 from flows.errors import ExchangeError
+from flows.home import OfOneMailbox, settled
 from flows.settings import Settings
 from schemas.inbound.reading import Limits
 from schemas.instants import rfc3339
@@ -29,6 +30,7 @@ from sftp.mailbox import Mailbox, MailboxError
 from sftp.remote import SftpMailbox
 from sftp.server.journal import Journal
 from sftp.service import SftpService
+from templates.practice import written
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,30 @@ class Installation:
     def limits(self) -> Limits:
         return Limits(self.settings.max_file_mebibytes << 20, self.settings.max_file_rows)
 
+    @property
+    def is_practice(self) -> bool:
+        return self.settings.practice
+
+    @property
+    def is_of_one_mailbox(self) -> bool:
+        """Whether it is one practice mailbox's."""
+        return self._only is not None
+
+    @property
+    def _only(self) -> str | None:
+        """Whose practice mailbox it is, by slug; None: everybody's installation."""
+        return self.settings.home.name if isinstance(self.settings, OfOneMailbox) else None
+
     def lead_providers(self) -> list[LeadProvider]:
-        return [LeadProvider(*row) for row in self.records.lead_providers()]
+        return self._own(self.records.lead_providers())
+
+    def _own(self, rows: list[tuple[str, str, bool, str]]) -> list[LeadProvider]:
+        everybody = [LeadProvider(*row) for row in rows]
+        return [each for each in everybody if self._only in (None, each.slug)]
 
     def ever_provided_for(self) -> list[LeadProvider]:
         """Those who have left the records, too: what is kept of them goes when its time has come."""
-        return [LeadProvider(*row) for row in self.records.mailboxes()]
+        return self._own(self.records.mailboxes())
 
     def lead_provider(self, name: str) -> LeadProvider:
         """By slug or id, or by a name that is one provider's alone. Raises ExchangeError (NO-PROVIDER)."""
@@ -192,8 +212,9 @@ def keep_private(folder: Path) -> None:
 
 @contextmanager
 def open_installation(settings: Settings | None = None) -> Iterator[Installation]:
-    """Open the installation that the settings describe; its tables are brought to the newest form."""
-    settings = settings or Settings()
+    """Open the installation that the settings describe; its tables are brought to the newest form. What is written meanwhile says
+    PRACTICE, if it is for practice. Raises ExchangeError where the home is of the other kind (flows.home)."""
+    settings = settled(settings or Settings())
     keep_private(settings.home)
     if settings.store:
         keep_private(settings.store)
@@ -201,6 +222,7 @@ def open_installation(settings: Settings | None = None) -> Iterator[Installation
     database.migrate()
     installation = Installation(settings, database, Accounts(settings.keys_folder))
     try:
-        yield installation
+        with written(settings.practice):
+            yield installation
     finally:
         installation.close()

@@ -9,9 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from data.settling import status_and_deadline
 from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
 from flows.installation import Installation
+from flows.practice.mailboxes import practised_statements
+from flows.practice.turns import each_mailbox, practice_round
 from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
@@ -29,6 +32,7 @@ from templates.operators import (
     statements_report,
     verify_report,
 )
+from templates.practice import WORDS
 from templates.rendering import typed_pounds
 
 
@@ -68,11 +72,48 @@ class Job:
     does: Callable[..., Done]
     complaint: tuple[str, str] = ("TROUBLE", "")
 
+    def run(self, installation: Installation, as_of: datetime | None, **arguments: Any) -> Done:
+        """Do it; in practice for each mailbox by its own clock. Raises ExchangeError."""
+        if not installation.is_practice:
+            return self.does(installation, as_of, **arguments)
+        if installation.is_of_one_mailbox:
+            home = installation.settings.home.parent.parent
+            raise ExchangeError("ONE-MAILBOX", "This home is one practice mailbox's.", f"Set ECTX_HOME to {home}.")
+        if self.name == "intake":  # it is the mailboxes' turns itself
+            return _together([self.does(installation, as_of, **arguments)])
+        only = _whose(installation, **arguments)
+        return _together(
+            [self.does(mailbox, now, **arguments) for mailbox, _, now in each_mailbox(installation, as_of, only)]
+        )
+
     def error(self, troubles: list[str]) -> ExchangeError:
         """What a run with troubles ends with, for a person at a terminal."""
         code, advice = self.complaint
         many = f"{len(troubles)} differences." if advice else f"{len(troubles)} things went wrong:"
         return ExchangeError(code, many, advice or "; ".join(troubles))
+
+
+def _whose(installation: Installation, **arguments: Any) -> str | None:
+    """The slug of the only lead provider that the arguments of a job are about; None: all of them."""
+    if provider := arguments.get("provider"):
+        return installation.lead_provider(provider).slug
+    if statement_id := arguments.get("statement_id"):
+        with installation.database.write() as connection:
+            known = status_and_deadline(connection, statement_id.strip().lower())
+        if known:
+            return installation.lead_provider(known[2]).slug
+    return None
+
+
+def _together(done: list[Done]) -> Done:
+    """What came of a job in each practice mailbox, as one; it says that it is practice."""
+    told: dict[str, Told] = {}
+    for each in (told for one in done for told in one.told):
+        before = told.get(each.key)
+        told[each.key] = Told(each.key, f"{before.markdown if before else WORDS}\n\n{each.markdown}", each.what)
+    nothing = [Told("practice", f"{WORDS}\n\nNo practice mailbox is in use yet: see `ectx provider add`.", "Practice")]
+    said = "\n".join(each.said for each in done if each.said)
+    return Done(list(told.values()) or nothing, [line for each in done for line in each.troubles], said)
 
 
 class Troubled(ExchangeError):
@@ -85,7 +126,7 @@ class Troubled(ExchangeError):
 
 def names_of(installation: Installation) -> dict[str, str]:
     """lead_provider_id → name, for reports."""
-    return {provider.lead_provider_id: provider.name for provider in installation.lead_providers()}
+    return {row[0]: row[1] for row in installation.records.lead_providers()}
 
 
 def _intake_told(done: IntakeRound, names: dict[str, str], what: str) -> Told:
@@ -93,12 +134,18 @@ def _intake_told(done: IntakeRound, names: dict[str, str], what: str) -> Told:
 
 
 def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> Done:
-    done = intake_round(installation, as_of, **how)
+    take = practice_round if installation.is_practice else intake_round
+    done = take(installation, as_of, **how)
     return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles)
 
 
 def _statements(installation: Installation, as_of: datetime | None) -> Done:
-    done: StatementsRound = statements_round(installation, as_of)
+    if installation.is_practice:
+        done: StatementsRound = practised_statements(
+            installation, installation.lead_providers()[0], installation.now(as_of)
+        )
+    else:
+        done = statements_round(installation, as_of)
     names = names_of(installation)
     told = [Told("statements", statements_report(done, names), "One statements round")]
     if done.intake.outcomes:

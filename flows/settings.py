@@ -63,6 +63,10 @@ class Settings(BaseSettings):
         default="30 2 * * *", description="When `ectx serve` removes what is older (London time)."
     )
     extracts_cron: str = Field(default="0 4 * * *", description="When `ectx serve` makes extracts (London time).")
+    practice: bool = Field(
+        default=False,
+        description="Whether this is a service for practice, over made-up records, with a home of its own.",
+    )
     contact: str = Field(default="your contact at DfE", description="Whom lead providers ask, as guidance names them.")
     guidance_cron: str = Field(default="30 4 * * *", description="When `ectx serve` makes guidance (London time).")
     keep_changes_days: int = Field(

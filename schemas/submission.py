@@ -35,7 +35,7 @@ class Outcome:
     """What became of one submission: counts of rows and of rules broken; nothing of what is in it.
 
     failure: why it is refused whole. duplicate_of: the submission that took it before. set_aside: why it is not judged, in words
-    for its sender.
+    for its sender. done: what a file of practice that holds no rows has brought about, in words.
     """
 
     submission: Submission
@@ -46,6 +46,7 @@ class Outcome:
     rows: dict[str, int] = field(default_factory=lambda: dict(NO_ROWS))
     rule_counts: dict[str, int] = field(default_factory=dict)
     set_aside: str = ""
+    done: str = ""
 
     @property
     def is_repeat(self) -> bool:

@@ -11,7 +11,8 @@ import polars as pl
 
 from schemas.instants import rfc3339
 from schemas.outbound.extracts import FILES, REMOVED, ExtractFile, change_set_of
-from templates.folders import as_json, digest, listing, write_csv
+from templates.folders import digest, listing, write_csv
+from templates.practice import manifest_json
 from templates.rendering import INTERFACE_VERSION
 from transforms.extracts.changed import Compared
 
@@ -78,11 +79,11 @@ class Writing:
         files = listing(self.full, LAST_FILE)
         rows = {name: counts["rows"] for name, counts in self.counts.items()}
         (self.full / LAST_FILE).write_bytes(
-            as_json(_head(said, "full") | {"changes": said.changes, "rows": rows, "files": files})
+            manifest_json(_head(said, "full") | {"changes": said.changes, "rows": rows, "files": files})
         )
         if said.before is not None:
             self._write_removed()
-            (self.changes / LAST_FILE).write_bytes(as_json(self._changes(said, files)))
+            (self.changes / LAST_FILE).write_bytes(manifest_json(self._changes(said, files)))
         return digest(self.full / LAST_FILE)
 
     def _write_removed(self) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from schemas.instants import rfc3339
 from schemas.outbound.months import SUMMARY
-from templates.folders import as_json, digest, listing, write_csv
+from templates.folders import digest, listing, write_csv
 from templates.month import Month, month_page
 from templates.month_book import month_book
+from templates.practice import manifest_json
 from templates.rendering import INTERFACE_VERSION
 
 LAST_FILE = "manifest.json"
@@ -34,5 +35,5 @@ def write_month(folder: Path, month: Month) -> str:
         "interface_version": INTERFACE_VERSION,
         "files": listing(folder, LAST_FILE),
     }  # fmt: skip
-    (folder / LAST_FILE).write_bytes(as_json(manifest))
+    (folder / LAST_FILE).write_bytes(manifest_json(manifest))
     return digest(folder / LAST_FILE)

@@ -13,7 +13,8 @@ from schemas.kinds import KINDS
 from schemas.outbound.receipts import RESULTS
 from schemas.showing import shown_column
 from schemas.submission import Outcome, Submission
-from templates.folders import as_json, listing, write
+from templates.folders import listing, write
+from templates.practice import manifest_json
 from templates.rendering import INTERFACE_VERSION, page
 from templates.workbook import text_sheet
 from transforms.findings import Findings
@@ -43,11 +44,11 @@ def write_receipt(
     folder: Path, outcome: Outcome, judgement: Judgement | None, provider_name: str, made_from: dict[str, Any]
 ) -> None:
     """Write the receipt's files, receipt.json last. judgement: where its rows were judged. Writing it again gives the same."""
-    write(folder / "received.json", as_json(received(outcome.submission)))
+    write(folder / "received.json", manifest_json(received(outcome.submission)))
     if judgement:
         _write_rows(folder, judgement, outcome.rows["rejected"] > 0, outcome.submission.received_at)
     write(folder / PAGE, _page(outcome, judgement, provider_name))
-    write(folder / LAST_FILE, as_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
+    write(folder / LAST_FILE, manifest_json(_receipt(outcome, made_from) | {"files": listing(folder, LAST_FILE)}))
 
 
 def add_note(folder: Path, note: str) -> bool:
@@ -58,7 +59,7 @@ def add_note(folder: Path, note: str) -> bool:
     told = (folder / PAGE).read_text(encoding="utf-8")
     write(folder / PAGE, told.replace(ABOUT, f"<h2>Checksum</h2>\n<p>{note}</p>\n\n{ABOUT}", 1))
     changed = receipt | {"notes": [*receipt["notes"], note], "files": listing(folder, LAST_FILE)}
-    write(folder / LAST_FILE, as_json(changed))
+    write(folder / LAST_FILE, manifest_json(changed))
     return True
 
 
@@ -96,7 +97,7 @@ def _receipt(outcome: Outcome, made_from: dict[str, Any]) -> dict[str, Any]:
         "duplicate_of": outcome.duplicate_of,
         "rows": outcome.rows,
         "file_errors": [vars(failure)] if failure else [],
-        "notes": [*outcome.notes, *([outcome.set_aside] if outcome.set_aside else [])],
+        "notes": [*outcome.notes, *(said for said in (outcome.set_aside, outcome.done) if said)],
         "rule_counts": outcome.rule_counts,
         "interface_version": INTERFACE_VERSION,
         "made_from": made_from,

@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from schemas.instants import in_london, london_day, long_day
 from templates.cards import with_cards
+from templates.practice import WORDS, is_practice
 
 INTERFACE_VERSION = "1"
 
@@ -64,7 +65,7 @@ def templates(escaped: bool = True) -> ImmutableSandboxedEnvironment:
 
 def page(template: str, **facts: Any) -> str:
     """An HTML page."""
-    return with_cards(templates().get_template(template).render(**facts))
+    return with_cards(templates().get_template(template).render(practice=WORDS if is_practice() else "", **facts))
 
 
 def text(template: str, filters: dict[str, Callable[..., str]], **facts: Any) -> str:

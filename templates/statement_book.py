@@ -9,6 +9,7 @@ from schemas.columns import COLUMNS, Column
 from schemas.discrepancies import AGREED, TITLES
 from schemas.outbound.statements import CHANGES, DECLARATIONS, DISCREPANCIES, PARTNERS
 from schemas.vocabulary import OF_DECLARATIONS
+from templates.practice import titled
 from templates.workbook import Book, Total, total_of
 from transforms.money.amounts import pence_text
 from transforms.money.statement import Statement
@@ -106,7 +107,7 @@ def _sums(statement: Statement) -> dict[str, dict[str, Decimal]]:
 def _statement_sheet(book: Book, statement: Statement, sums: dict[str, dict[str, Decimal]]) -> None:
     """The statement itself: its facts, its lines as a table, its total and whether the other sheets agree."""
     sheet, facts = book.sheet("Statement"), statement.facts
-    sheet.write_string(0, 0, "Statement", book.big)
+    sheet.write_string(0, 0, titled("Statement"), book.big)
     heading = {
         "Lead provider": facts["lead_provider_name"], "Contract period": facts["contract_period"],
         "Month": statement.month, "Status": facts["status"], "Version": statement.version,

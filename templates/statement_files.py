@@ -14,6 +14,7 @@ from schemas.instants import rfc3339
 from schemas.outbound.statements import CHANGES, DECLARATIONS, DISCREPANCIES, FILES, PARTNER
 from templates.folders import as_json, digest, listing, write_csv
 from templates.partner import write_partners
+from templates.practice import manifest_json
 from templates.rendering import INTERFACE_VERSION
 from templates.statement import statement_page
 from templates.statement_book import statement_book
@@ -45,7 +46,7 @@ def write_statement(
     (folder / "statement.html").write_text(statement_page(statement, changes, as_of, pages), encoding="utf-8")
     book = statement_book(statement, {file.name: tables[file.name] for file in written}, as_of)
     (folder / "statement.xlsx").write_bytes(book)
-    (folder / LAST_FILE).write_bytes(as_json(_manifest(folder, statement, changes, as_of, made_from)))
+    (folder / LAST_FILE).write_bytes(manifest_json(_manifest(folder, statement, changes, as_of, made_from)))
     return digest(folder / LAST_FILE)
 
 

@@ -17,6 +17,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from schemas.columns import COLUMNS, KINDS, Column, parse_instant
+from templates.practice import WORD, is_practice, titled
 
 TABLE_STYLE = "Table Style Light 1"
 MONEY = KINDS["money"].number_format
@@ -43,6 +44,8 @@ def _on_paper(sheet: Worksheet, first: int | None, last: int | None) -> None:
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
+    if is_practice():
+        sheet.set_header(f"&C&B{WORD}")
     if first is not None and last is not None:
         sheet.repeat_rows(first, last)
 
@@ -60,7 +63,8 @@ class Book:
     """A workbook in the making. The same cells give the same bytes: nothing in the file says when it happened to be written."""
 
     def __init__(self, made_at: datetime, title: str = "", foot: str = "") -> None:
-        self._bytes, self._foot = io.BytesIO(), foot or title
+        title = titled(title)
+        self._bytes, self._foot = io.BytesIO(), titled(foot) if foot else title
         options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(self._bytes, options)
         self._book.set_properties({"title": title, "created": made_at.astimezone(UTC).replace(tzinfo=None)})
@@ -99,7 +103,7 @@ class Book:
         """
         sheet, header = self.sheet(name), 3
         columns = _described(rows.columns, special)
-        sheet.write_string(0, 0, name, self.big)
+        sheet.write_string(0, 0, titled(name), self.big)
         sheet.write_string(0, 1, note)
         sheet.write_string(1, 0, "Total of what is shown", self.bold)
         for column, value in totals.items():
@@ -170,7 +174,7 @@ class LongBook:
             "tmpdir": path.parent,
         }
         self._book = xlsxwriter.Workbook(path, options)
-        self._book.set_properties({"title": title, "created": made_at.astimezone(UTC).replace(tzinfo=None)})
+        self._book.set_properties({"title": titled(title), "created": made_at.astimezone(UTC).replace(tzinfo=None)})
         self._bold = self._book.add_format({"bold": True})
         self._formats: dict[str, Format] = {}
 

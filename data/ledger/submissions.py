@@ -114,6 +114,12 @@ class Submissions(Asking):
         )
         return [Judged(*row) for row in self._all(query.order_by(c.number))]
 
+    def all_received(self, lead_provider_id: str) -> list[tuple[str, datetime, str]]:
+        """(file name, when received, status) of all their submissions, in order of arrival."""
+        c = submissions.c
+        query = select(c.file_name, c.received_at, c.status).where(c.lead_provider_id == lead_provider_id)
+        return [tuple(row) for row in self._all(query.order_by(c.number))]
+
     def last_judged(self, lead_provider_id: str, file_name: str) -> tuple[Submission, datetime] | None:
         """The last submission of a file of this name (in any case of letters) that was judged, and when."""
         c = submissions.c

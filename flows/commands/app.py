@@ -3,6 +3,8 @@
 import logging
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -36,6 +38,19 @@ def rehearsed(as_of: str | None) -> datetime | None:
         return clock.rehearsed(as_of)
     except ValueError as error:
         raise typer.BadParameter(f"{as_of} is not an instant like 2026-01-10T09:30:00Z") from error
+
+
+@contextmanager
+def founded() -> Iterator[Any]:
+    """The installation; a home of practice has its made-up records first."""
+    from flows.installation import open_installation
+
+    with open_installation() as installation:
+        if installation.is_practice:
+            from flows.practice.mailboxes import found
+
+            found(installation)
+        yield installation
 
 
 def id_of(text: str) -> str:
@@ -82,7 +97,7 @@ def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any],
             done = error.done
     else:
         with open_installation() as installation:
-            done = job.does(installation, at, **arguments)
+            done = job.run(installation, at, **arguments)
     print(done.report)
     if done.troubles:
         raise job.error(done.troubles)

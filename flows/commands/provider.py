@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.app import provider
+from flows.commands.app import founded, provider
 from flows.errors import ExchangeError
 
 
@@ -17,9 +17,7 @@ def provider_add(
     checksum_always: Annotated[bool, typer.Option(help="Every file waits for its .sha256.")] = False,
 ) -> None:
     """Make a lead provider's mailbox, and let the holder of a key in. NAME: slug, name or id in the records."""
-    from flows.installation import open_installation
-
-    with open_installation() as installation:
+    with founded() as installation:
         whose = installation.lead_provider(name)
         if key_file:
             warn_of_others(
@@ -49,9 +47,7 @@ def warn_of_others(accounts: Any, slug: str, key: Any) -> None:
 @provider.command("list")
 def provider_list() -> None:
     """Lead providers, their users and the fingerprints of their keys."""
-    from flows.installation import open_installation
-
-    with open_installation() as installation:
+    with founded() as installation:
         allowed = set(installation.accounts.names())
         for whose in installation.lead_providers():
             keys = [f"{each.fingerprint} {each.comment}".strip() for each in installation.accounts.keys(whose.slug)]
@@ -66,9 +62,7 @@ def provider_list() -> None:
 @provider.command("remove")
 def provider_remove(name: str) -> None:
     """Shut a lead provider out. The mailbox and what lies in it stay."""
-    from flows.installation import open_installation
-
-    with open_installation() as installation:
+    with founded() as installation:
         account = installation.account(name)
         if not installation.accounts.remove(account):
             raise ExchangeError("NO-ACCOUNT", f"{account} has no login.", "See `ectx provider list`.")

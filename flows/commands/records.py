@@ -22,6 +22,9 @@ def records_import(folder: Path, as_of: AsOf = None) -> None:
     with open_installation() as installation:
         imported = import_records(installation.database, folder, at)
         print(import_report(imported))
+        if installation.is_practice:
+            print("Practice mailboxes start from these records from now on: those in use after their next reset.csv.")
+            return
         guidance = guidance_round(installation, rehearsed(as_of))
     print(guidance_report(guidance))
     if guidance.troubles:

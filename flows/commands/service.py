@@ -8,17 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.app import app
+from flows.commands.app import app, founded
 from flows.errors import ExchangeError
 
 
 @app.command()
 def serve() -> None:
     """This machine as the whole service: SFTP server, scheduled flows, operators' pages. Ctrl-C stops it."""
-    from flows.installation import open_installation
     from flows.service.services import services, stop_signals
 
-    with stop_signals() as stopped, open_installation() as installation:
+    with stop_signals() as stopped, founded() as installation:
         _serve_until(stopped, installation, services)
 
 
@@ -26,6 +25,10 @@ def _serve_until(stopped: threading.Event, installation: Any, services: Any) -> 
     from flows.service.signing_in import how_to_sign_in
 
     with services(installation, installation.settings.sftp_port) as running:
+        if installation.is_practice:
+            from templates.practice import WORDS
+
+            print(WORDS)
         print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
         print(f"Operators       {running.pages}")
         print(f"Sign in with    {how_to_sign_in(installation.settings)}")

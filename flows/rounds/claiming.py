@@ -15,11 +15,12 @@ from flows.rounds.looking import microseconds, take_in_journal
 from flows.rounds.looking import received as seen_since
 from flows.rounds.receipts import add_note, receipt_path
 from schemas.inbound.names import kind_of
+from schemas.inbound.practised import FILE, asked_by
 from schemas.inbound.unread import NO_CHECKSUM
 from schemas.submission import UNREAD, Submission
 from sftp.mailbox import SIDECAR, Arrival, Mailbox, Unreadable
 from sftp.server.names import why_refused
-from templates.folders import as_json
+from templates.practice import manifest_json
 from templates.receipt import LAST_FILE, received
 
 LATE_CHECKSUM = timedelta(minutes=1)
@@ -217,7 +218,7 @@ class Claims:
             submission = replace(self._submission(arrival, sha256, size, ready.received_at), expected_sha256=told)
             came = [each.identity for each in (arrival, sidecar) if each]
             submission = installation.submissions.claim(submission, came)
-        mailbox.put(f"{receipt_path(submission)}/received.json", as_json(received(submission)))
+        mailbox.put(f"{receipt_path(submission)}/received.json", manifest_json(received(submission)))
         for finished in (sidecar, arrival):  # the file last: it is known by itself, a checksum is not
             if finished:
                 mailbox.discard(finished)
@@ -228,7 +229,7 @@ class Claims:
         size."""
         try:
             pieces = self._mailbox.read(arrival)
-            if is_kept(arrival.shown_name):
+            if self._is_kept(arrival.shown_name):
                 return self._installation.store_upload(pieces)
             digest, size = hashlib.sha256(), 0
             for piece in pieces:
@@ -238,12 +239,21 @@ class Claims:
         except Unreadable:
             return UNREAD, arrival.size_bytes
 
+    def _is_kept(self, file_name: str) -> bool:
+        if not self._installation.is_practice:
+            return is_kept(file_name)
+        asked = asked_by(file_name, self._as_of or self._installation.now())
+        return asked.act != FILE or is_kept(asked.name)
+
     def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> Submission:
-        kind, owner = kind_of(arrival.shown_name), self._provider.lead_provider_id
-        stamp, name = received_at.strftime("%Y%m%dT%H%M%SZ"), kind.name if kind else "unknown"
+        name, owner = arrival.shown_name, self._provider.lead_provider_id
+        asked = asked_by(name, received_at) if self._installation.is_practice else None
+        kind = kind_of(asked.name if asked else name)
+        stamp = received_at.strftime("%Y%m%dT%H%M%SZ")
+        called = kind.name if kind else (asked.act if asked and asked.act != FILE else "unknown")
         for attempt in range(1000):
             text = f"{owner}|{arrival.identity}|{sha256}|{attempt}"
-            submission_id = f"{stamp}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+            submission_id = f"{stamp}-{called}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
             if not self._installation.submissions.exists(submission_id):
                 break
         return Submission(

@@ -15,6 +15,7 @@ from templates.folders import write
 from templates.guidance.pack import Part, shared_part
 from templates.guidance.rules import has_page, rule_article
 from templates.guidance.shared import Told
+from templates.practice import is_practice
 
 _FOLDER, _LAST_FILE = ".guidance", "entries.json"
 _MADE_OF = ("schemas", "transforms", "templates")
@@ -36,7 +37,7 @@ def rule_files(installation: Installation, code: str) -> dict[str, bytes]:
             if (folder / _LAST_FILE).is_file():
                 return {path: (folder / path).read_bytes() for path in paths}
     made = rule_article(code)
-    return dict(zip(paths, (made.markdown.encode(), made.page().encode()), strict=True))
+    return dict(zip(paths, (made.text.encode(), made.page().encode()), strict=True))
 
 
 def _kept(folder: Path) -> Part | None:
@@ -88,6 +89,7 @@ def _told(installation: Installation) -> Told:
         settings.max_waiting_files,
         settings.max_waiting_mebibytes,
         UNFINISHED,
+        is_practice(),
     )
 
 

@@ -30,6 +30,9 @@ from sftp.mailbox import MailboxError
 log = logging.getLogger("ectx.intake")
 
 
+Do = Callable[[str, Callable[[], Any]], None]  # does one mailbox's work, which has a name
+
+
 def plainly(name: str, act: Callable[[], Any]) -> None:
     """Do one mailbox's work here and now. flows.deployed makes a Prefect task of it instead."""
     act()
@@ -38,7 +41,7 @@ def plainly(name: str, act: Callable[[], Any]) -> None:
 def intake_round(
     installation: Installation,
     as_of: datetime | None,
-    do: Callable[[str, Callable[[], Any]], None] = plainly,
+    do: Do = plainly,
     patience: float = 0.0,
     apart: bool = False,
 ) -> IntakeRound:
@@ -51,20 +54,20 @@ def intake_round(
     looks = look_at_all(installation, providers)
     done = IntakeRound(troubles=looks.troubles, unseen=looks.unseen)
     for provider in providers:
-        if _has_work(installation, provider, looks, done):
-            act = partial(_in_turn, installation, provider, looks, as_of, done, patience, apart)
-            _guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
-    _answer_requests(installation, providers, as_of, done, do)
+        if has_work(installation, provider, looks, done):
+            act = partial(in_turn, installation, provider, looks, as_of, done, patience, apart)
+            guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
+    answer_requests(installation, providers, as_of, done, do)
     done.troubles += _strangers(installation, providers)
     return done
 
 
-def _answer_requests(
+def answer_requests(
     installation: Installation,
     providers: list[LeadProvider],
     as_of: datetime | None,
     done: IntakeRound,
-    do: Callable[[str, Callable[[], Any]], None],
+    do: Do,
 ) -> None:
     """Extracts that were asked for, after everybody's receipts: nobody waits for another's. What was cut off is asked for still."""
     asked = installation.extracts.requests()
@@ -88,7 +91,8 @@ def _answer_requests(
         done.troubles.append(f"extracts asked for: {type(error).__name__}; they will be tried again next round")
 
 
-def _guarded(done: IntakeRound, provider: LeadProvider, act: Callable[[], Any]) -> None:
+def guarded(done: IntakeRound, provider: LeadProvider, act: Callable[[], Any]) -> None:
+    """One mailbox's work; what goes wrong with it is told, and is nobody else's."""
     try:
         act()
     except Exception as error:  # one mailbox's trouble is not another's
@@ -96,7 +100,7 @@ def _guarded(done: IntakeRound, provider: LeadProvider, act: Callable[[], Any]) 
         done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
 
 
-def _has_work(installation: Installation, provider: LeadProvider, looks: Looks, done: IntakeRound) -> bool:
+def has_work(installation: Installation, provider: LeadProvider, looks: Looks, done: IntakeRound) -> bool:
     """Whether something waits in a mailbox, or an earlier round was cut off before it was through with it."""
     if looks.settled.get(provider.slug) or provider.slug in looks.stale:
         return True
@@ -137,7 +141,7 @@ def _files_in(folder: Path) -> int:
         return 0
 
 
-def _in_turn(
+def in_turn(
     installation: Installation,
     provider: LeadProvider,
     looks: Looks,
@@ -192,30 +196,41 @@ def _judge_waiting(
     """Judge a mailbox's claimed files, in their order: a void counts after its declaration. So none is judged before one
     that has to be tried again."""
     for submission in installation.submissions.waiting(provider.lead_provider_id):
-        now = installation.now(as_of)
-        if submission.next_try_at and now < submission.next_try_at:
-            done.waits.append(
-                f"{submission.submission_id} is tried again at {to_the_second(submission.next_try_at)}: {submission.trouble}"
-            )
+        if not judge_one(installation, provider, submission, as_of, done, apart):
             return
-        try:
-            outcome = try_one(installation, provider, submission, as_of, apart)
-            if outcome:
-                done.outcomes.append(outcome)
-        except Failed as error:
-            line, is_aside = failed(installation, provider, submission, error.trouble, now)
-            done.troubles.append(line)
-            if not is_aside:
-                return
-        except MailboxError:
+
+
+def judge_one(
+    installation: Installation,
+    provider: LeadProvider,
+    submission: Submission,
+    as_of: datetime | None,
+    done: IntakeRound,
+    apart: bool = False,
+) -> bool:
+    """Judge one claimed file, unless its next try is not due. Says whether the files behind it may go on."""
+    now = installation.now(as_of)
+    if submission.next_try_at and now < submission.next_try_at:
+        done.waits.append(
+            f"{submission.submission_id} is tried again at {to_the_second(submission.next_try_at)}: {submission.trouble}"
+        )
+        return False
+    try:
+        outcome = try_one(installation, provider, submission, as_of, apart)
+        if outcome:
+            done.outcomes.append(outcome)
+    except Failed as error:
+        line, is_aside = failed(installation, provider, submission, error.trouble, now)
+        done.troubles.append(line)
+        return is_aside
+    except MailboxError:
+        raise
+    except Exception as error:
+        if not is_from_outside(error):
             raise
-        except Exception as error:
-            if not is_from_outside(error):
-                raise
-            done.troubles.append(
-                f"{submission.submission_id}: {type(error).__name__}; it will be tried again next round"
-            )
-            return
+        done.troubles.append(f"{submission.submission_id}: {type(error).__name__}; it will be tried again next round")
+        return False
+    return True
 
 
 def held_from(installation: Installation, providers: list[LeadProvider], done: IntakeRound) -> dict[str, date]:

@@ -16,10 +16,12 @@ from data.snapshots import snapshot_for
 from data.tables import metadata
 from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
+from flows.rounds.practised import asked_of
 from flows.rounds.receipts import UNREADABLE_NOTE, receipt_path, write_receipt
 from flows.stamps import libraries, rule_set
 from schemas.frames import joined
 from schemas.inbound.failure import FileFailure
+from schemas.inbound.practised import FILE, done_by
 from schemas.inbound.reading import Sheet, read_sheet
 from schemas.inbound.unread import refused_unread
 from schemas.kinds import KINDS
@@ -109,8 +111,11 @@ def _judged(
     """Read and judge one file: first what needs no reading, then as a table, then row by row."""
     if submission.sha256 == UNREAD:
         return Outcome(submission, now, set_aside=UNREADABLE_NOTE), None
+    asked = asked_of(installation, submission) if installation.is_practice else None
+    if asked and (asked.failure or asked.act != FILE):
+        return Outcome(submission, now, asked.failure, done="" if asked.failure else done_by(asked)), None
     failure = refused_unread(
-        submission.file_name, why_refused(submission.file_name), submission.size_bytes, submission.sha256,
+        asked.name if asked else submission.file_name, why_refused(submission.file_name), submission.size_bytes, submission.sha256,
         submission.expected_sha256, installation.limits,
     )  # fmt: skip
     if failure:

@@ -19,11 +19,14 @@ INTAKE_SECONDS = 600  # a mailbox of many long files is judged in less
 log = logging.getLogger("ectx.statements")
 
 
-def statements_round(installation: Installation, as_of: datetime | None) -> StatementsRound:
+def statements_round(
+    installation: Installation, as_of: datetime | None, judged: IntakeRound | None = None
+) -> StatementsRound:
     """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
 
     What was received by a deadline counts for it, so nothing of a provider's moves while a file of theirs waits, or their
-    mailbox has not been seen since; all others go on. as_of: the instant of a rehearsal; None: now.
+    mailbox has not been seen since; all others go on. as_of: the instant of a rehearsal; None: now. judged: the round of
+    intake, where somebody has seen to it already.
     """
     done = StatementsRound(IntakeRound())
     with installation.database.only_one("statements") as ours:
@@ -32,7 +35,9 @@ def statements_round(installation: Installation, as_of: datetime | None) -> Stat
             return done
         today = london_day(installation.now(as_of))  # of before the looks: what came later cannot be missed by them
         # This round comes once a day: no file may take it with it.
-        done.intake = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None)
+        if judged is None:
+            judged = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None)
+        done.intake = judged
         providers, now = installation.lead_providers(), installation.now(as_of)
         with installation.database.write() as connection:
             settled = settle_due(connection, today, now, held_from(installation, providers, done.intake))

@@ -59,6 +59,7 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_LOGGING_EXTRA_LOGGERS": "ectx",
         "PREFECT_CLI_PROMPT": "false",
         "ECTX_HOME": str(home),
+        "ECTX_PRACTICE": str(settings.practice).lower(),
     }
     # The home's own secret is for the home's own service: it is not shown to a server somewhere else.
     is_elsewhere = api_url == os.environ.get("PREFECT_API_URL") != _served_here(settings)

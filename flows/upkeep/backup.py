@@ -118,7 +118,7 @@ def _copy(installation: Installation, folder: Path) -> None:
             for name in (TO_DFE, TAKING):
                 _copy_new(box / name, folder / BOXES / box.name / name)
         remember_all(installation)  # since when each of them lies there goes with it
-        _copy_database(Path(str(installation.database.url.database)), folder / RECORDS)
+        copy_database(Path(str(installation.database.url.database)), folder / RECORDS)
     store, home = installation.settings.store_folder, installation.settings.home
     for name in STORED:
         _copy_new(store / name, folder / name)
@@ -148,7 +148,8 @@ def _alone(installation: Installation, *names: str) -> Iterator[None]:
         yield
 
 
-def _copy_database(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path) -> None:
+    """A consistent copy of an SQLite database that may be in use."""
     unfinished = target.with_name(f".{target.name}.tmp")
     unfinished.unlink(missing_ok=True)
     reading, writing = sqlite3.connect(source), sqlite3.connect(unfinished)

@@ -36,6 +36,11 @@ def refused_unread(
         )
     if kind_of(file_name) is None:
         return _misnamed(file_name)
+    return refused_for_checksum(sha256, expected_sha256) or too_large(size_bytes, limits)
+
+
+def refused_for_checksum(sha256: str, expected_sha256: str | None) -> FileFailure | None:
+    """Whether a file is not what the checksum beside it says (rule FILE-015). None: nothing is said of it."""
     if expected_sha256 == NO_CHECKSUM:
         return FileFailure(
             "FILE-015",
@@ -50,7 +55,7 @@ def refused_unread(
             "The checksum that lies beside the file does not agree with it.",
             "The upload was cut short or changed on the way: send the file and its checksum again.",
         )
-    return too_large(size_bytes, limits)
+    return None
 
 
 # Names that a practice service alone takes (interface, Practice): they carry the clock, or start a mailbox afresh.

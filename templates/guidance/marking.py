@@ -18,6 +18,7 @@ from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
 from schemas.showing import in_markdown, shown
+from templates.practice import WORDS, is_practice
 from templates.rendering import page, templates
 from templates.statement import month_words
 
@@ -37,6 +38,11 @@ class Article:
     def title(self) -> str:
         heading = next(line for line in self.markdown.splitlines() if line.startswith("# "))
         return _plain(_reader().renderInline(heading.removeprefix("# ")))
+
+    @property
+    def text(self) -> str:
+        """Its Markdown as a file."""
+        return f"> {WORDS}\n\n{self.markdown}" if is_practice() else self.markdown
 
     @property
     def up(self) -> str:

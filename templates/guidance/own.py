@@ -13,6 +13,7 @@ from schemas.outbound.defusing import defused
 from schemas.outbound.guidance import Band, Due, Whose
 from templates.guidance.kinds import WHOSE
 from templates.guidance.marking import Article, article, words_of_month
+from templates.practice import titled
 from templates.rendering import pounds
 from templates.statement import BASIS_WORDS, SECTION_WORDS, line_words
 
@@ -69,7 +70,7 @@ def deadlines(whose: Whose, year: int, stamp: datetime) -> bytes:
     found = Calendar()
     found.add("prodid", "-//DfE//ECT file exchange//EN")
     found.add("version", "2.0")
-    found["x-wr-calname"] = vText(f"ECT file exchange: {whose.name}")
+    found["x-wr-calname"] = vText(titled(f"ECT file exchange: {whose.name}"))
     for each in whose.statements:
         if each.payment_date < date(year, 9, 1):
             continue

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from schemas.kinds import KINDS
 from schemas.outbound.guidance import Whose
-from templates.folders import as_json
 from templates.guidance.marking import Article, article
 from templates.guidance.shared import Told, shared_articles, shared_files
+from templates.practice import manifest_json
 from templates.rendering import INTERFACE_VERSION
 
 LAST_FILE = "manifest.json"
@@ -43,7 +43,7 @@ class Part:
         entries = []
         for each in articles:
             made[each.path + _HTML] = each.page().encode()
-            made[each.path + _MARKDOWN] = each.markdown.encode()
+            made[each.path + _MARKDOWN] = each.text.encode()
             entries.append(Entry(each.path, each.title, each.words))
         return cls(made, entries)
 
@@ -85,7 +85,7 @@ def version_of(
         )
         front = _front(whose, entries, number, changes, others)
     files[_FRONT + _HTML] = front.page(search=_search(entries)).encode()
-    files[_FRONT + _MARKDOWN] = front.markdown.encode()
+    files[_FRONT + _MARKDOWN] = front.text.encode()
     said = {
         "version": number,
         "lead_provider_id": whose.lead_provider_id,
@@ -101,7 +101,7 @@ def manifest(said: dict[str, Any], files: Mapping[str, bytes]) -> bytes:
         {"name": path, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for path, content in sorted(files.items())
     ]
-    return as_json({**said, "files": listed})
+    return manifest_json({**said, "files": listed})
 
 
 def is_kept_for_ever(path: str) -> bool:

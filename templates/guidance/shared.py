@@ -68,7 +68,7 @@ _YOUR_LISTS = (
 
 @dataclass(frozen=True)
 class Told:
-    """Limits and times that an installation sets, for the file specification."""
+    """Limits and times that an installation sets, for the file specification; and whether it is for practice."""
 
     mebibytes: int
     rows: int
@@ -77,6 +77,7 @@ class Told:
     waiting_files: int
     waiting_mebibytes: int
     unfinished: tuple[str, ...]
+    is_practice: bool
 
 
 def shared_articles(told: Told) -> list[Article]:

@@ -1,0 +1,158 @@
+"""Practice mailboxes: each an installation of its own beside the others, made of the records that all start from.
+
+A mailbox's folder is put together beside its place and then moved there, so that whatever is cut off, the old one is there or the
+new one; `starting` lies in it until all that a new mailbox has is delivered.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from data.records.extract import import_records
+from data.sample.contracts import SAMPLE_NOW
+from data.sample.nation import write_sample
+from flows.acts.authorise import authorise
+from flows.errors import ExchangeError
+from flows.home import FOLDER, RECORDS, of_mailbox
+from flows.installation import Installation, LeadProvider, open_installation
+from flows.rounds.delivery import INDEX
+from flows.rounds.extracts import extracts_round
+from flows.rounds.front import PAGE
+from flows.rounds.guidance import guidance_round
+from flows.rounds.statements import statements_round
+from flows.rounds.waiting import WAITING
+from flows.upkeep.backup import copy_database
+from schemas.instants import london_day
+from schemas.reports import IntakeRound, StatementsRound
+from schemas.submission import Submission
+from sftp.durable import on_disk
+from sftp.local import LocalMailbox
+from sftp.mailbox import FOLDERS, FROM_DFE, MailboxError
+from sftp.refusals import REFUSED
+
+SCALE = 0.02  # of the nation: some 170 participants of each contract period for each lead provider
+FOUNDING_SECONDS = 600
+_STARTING, _MADE_FOR = "starting", "made-for"
+
+
+def found(home: Installation) -> None:
+    """Give a practice home that has no records yet the sample's."""
+    if home.records_as_of is not None:
+        return
+    with home.database.only_one("founding", FOUNDING_SECONDS), tempfile.TemporaryDirectory() as folder:
+        if home.records.as_of() is None:
+            write_sample(Path(folder), SCALE)
+            import_records(home.database, Path(folder), SAMPLE_NOW)
+    home.forget()
+
+
+def practising(home: Installation) -> list[LeadProvider]:
+    """Lead providers whose practice mailboxes are of use: somebody may log in, a file lies there, or one was begun."""
+    logins = set(home.accounts.names())
+    return [
+        each
+        for each in home.lead_providers()
+        if each.slug in logins or _place(home, each.slug).is_dir() or _any_file(home, each)
+    ]
+
+
+def _any_file(home: Installation, provider: LeadProvider) -> bool:
+    folder = home.settings.mailboxes_folder
+    try:
+        box = LocalMailbox(folder / provider.slug) if folder else None
+        return bool(box and (box.look() or box.taken()))
+    except MailboxError:
+        return False
+
+
+def _place(home: Installation, slug: str) -> Path:
+    return home.settings.home.resolve() / FOLDER / slug
+
+
+@contextmanager
+def opened(home: Installation, slug: str) -> Iterator[Installation]:
+    """The installation of one practice mailbox, made where it is missing. Whoever opens it holds its turn."""
+    place = _place(home, slug)
+    if not place.is_dir() and not (place.with_name(f".{slug}.new") / _STARTING).is_file():
+        _put_together(home, slug, None)
+    if not place.is_dir():
+        place.with_name(f".{slug}.new").rename(place)
+    with open_installation(of_mailbox(home.settings, home.settings.home.resolve(), slug)) as mailbox:
+        yield mailbox
+
+
+def replace(home: Installation, slug: str, asked_for: Submission) -> None:
+    """Put a new mailbox in the old one's place: the records that all start from, and the file that asked for it."""
+    place = _place(home, slug)
+    unfinished, old = place.with_name(f".{slug}.new"), place.with_name(f".{slug}.old")
+    _put_together(home, slug, asked_for)
+    shutil.rmtree(old, ignore_errors=True)
+    place.rename(old)
+    unfinished.rename(place)
+    shutil.rmtree(old)
+
+
+def _put_together(home: Installation, slug: str, asked_for: Submission | None) -> None:
+    place = _place(home, slug)
+    folder = place.with_name(f".{slug}.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    copy_database(home.settings.home.resolve() / RECORDS, folder / RECORDS)
+    if asked_for:
+        settings = of_mailbox(home.settings, home.settings.home.resolve(), folder.name)
+        with open_installation(settings) as mailbox:
+            mailbox.submissions.claim(asked_for, [])
+            mailbox.submissions.removed(asked_for.submission_id)
+            mailbox.database.fold()
+        (folder / _MADE_FOR).write_text(asked_for.submission_id, encoding="utf-8")
+    (folder / _STARTING).touch()
+    on_disk([folder], folder.parent)
+
+
+def is_made_for(mailbox: Installation, asked_for: Submission) -> bool:
+    """Whether this mailbox is the one that a file has asked for."""
+    note = mailbox.settings.home / _MADE_FOR
+    return note.is_file() and note.read_text(encoding="utf-8") == asked_for.submission_id
+
+
+def start(mailbox: Installation, provider: LeadProvider, now: datetime, done: IntakeRound) -> None:
+    """Deliver all that a new mailbox has, in place of whatever lay there; nothing where that has been done."""
+    starting = mailbox.settings.home / _STARTING
+    if not starting.is_file():
+        return
+    box = mailbox.mailbox(provider.slug)
+    for folder in FOLDERS:
+        if folder.startswith(f"{FROM_DFE}/"):
+            box.remove(folder)
+    for path in (INDEX, PAGE, WAITING, f"{FROM_DFE}/{REFUSED}"):
+        box.put_or_remove(path, None)
+    box.prepare()
+    deliver_all(mailbox, provider, now, done)
+    starting.unlink()
+
+
+def practised_statements(mailbox: Installation, provider: LeadProvider, now: datetime) -> StatementsRound:
+    """A round of statements, whose files have been judged; then what is payable is paid, where its payment date has come:
+    nobody has to approve what is made up."""
+    done = statements_round(mailbox, now, IntakeRound())
+    today = london_day(now)
+    for each in mailbox.versions.newest_of(provider.lead_provider_id):
+        if each.status == "payable" and each.payment_date <= today:
+            try:
+                authorise(mailbox, each.statement_id, each.total, now)
+            except ExchangeError as error:
+                done.troubles.append(f"{provider.slug}: {error}")
+    return done
+
+
+def deliver_all(mailbox: Installation, provider: LeadProvider, now: datetime, done: IntakeRound) -> None:
+    """What a day's rounds deliver: statements, extracts, forecasts, guidance, the front page."""
+    made = practised_statements(mailbox, provider, now)
+    done.troubles += [*made.held_back, *made.troubles]
+    extracts = extracts_round(mailbox, now)
+    guidance = guidance_round(mailbox, now)
+    done.troubles += [*extracts.troubles, *guidance.troubles]
+    done.delivered += made.delivered + extracts.delivered + guidance.delivered

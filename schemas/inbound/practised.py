@@ -1,0 +1,123 @@
+"""What the name of a file asks of a practice service (interface, Practice): to be received at an instant, to move statements on, to
+start a mailbox afresh. A service that is not for practice refuses such names (schemas.inbound.unread, rule FILE-001).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.inbound.failure import FileFailure
+from schemas.inbound.names import kind_of
+from schemas.instants import in_london, london_day, long_day, start_of_london_day
+
+FILE, STATEMENTS, RESET = "file", "statements", "reset"
+RESET_NAME = "reset.csv"
+_ENDING = ".csv"
+_INSTANT, _DAY = "%Y-%m-%dT%H-%M-%SZ", "%Y-%m-%d"
+_SHAPES = {_INSTANT: r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", _DAY: r"\d{4}-\d\d-\d\d"}
+# The years that calendars and contracts may be of.
+_FIRST_YEAR, _AFTER_LAST_YEAR = 2021, 2100
+_AS_FILE = "KIND@YYYY-MM-DDTHH-MM-SSZ.csv, as in declarations@2026-12-14T10-00-00Z.csv (the time in UTC)"
+_AS_STATEMENTS = "statements@YYYY-MM-DD.csv, as in statements@2027-01-01.csv"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a file asks of a practice mailbox. name: as any service reads it, the clock taken out. received_at: the instant at
+    which it is received. sets_clock: whether it moves the mailbox's clock there. failure: why nothing is done."""
+
+    act: str
+    name: str
+    received_at: datetime
+    sets_clock: bool = False
+    failure: FileFailure | None = None
+
+
+def asked_by(file_name: str, clock: datetime) -> Asked:
+    """clock: the mailbox's, which never goes back. Asked again with what came of it as the clock, the answer is the same."""
+    stem, is_csv = _stem(file_name)
+    bare, at, when = stem.rpartition("@")
+    if is_csv and file_name.lower() == RESET_NAME:
+        return Asked(RESET, file_name, clock)
+    if is_csv and (stem.lower() == STATEMENTS or bare.lower() == STATEMENTS):
+        return _statements(file_name, when if at else "", clock)
+    if not (is_csv and at):
+        return Asked(FILE, file_name, clock)
+    name = f"{bare}{file_name[-len(_ENDING) :]}"
+    moment = _read(when, _INSTANT)
+    if moment is None:
+        return Asked(FILE, name, clock, failure=_unread_clock(name, when))
+    if moment < clock:
+        return Asked(FILE, name, clock, failure=_goes_back(clock))
+    return Asked(FILE, name, moment, sets_clock=True)
+
+
+def _stem(file_name: str) -> tuple[str, bool]:
+    is_csv = file_name.lower().endswith(_ENDING)
+    return (file_name[: -len(_ENDING)], True) if is_csv else (file_name, False)
+
+
+def _statements(file_name: str, when: str, clock: datetime) -> Asked:
+    moment = _read(when, _DAY)
+    if moment is None:
+        what = "By its name this file moves statements on, and we cannot read the day in it."
+        return Asked(STATEMENTS, file_name, clock, failure=FileFailure("FILE-001", what, f"Name it {_AS_STATEMENTS}."))
+    day = moment.date()
+    if day < london_day(clock):
+        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(clock))
+    return Asked(STATEMENTS, file_name, max(clock, start_of_london_day(day).astimezone(UTC)), sets_clock=True)
+
+
+def _read(when: str, pattern: str) -> datetime | None:
+    """An instant in UTC, as a name has it; None where it is not written so, or is no such day or time."""
+    if not re.fullmatch(_SHAPES[pattern], when, re.IGNORECASE | re.ASCII):
+        return None
+    try:
+        moment = datetime.strptime(when.upper(), pattern).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment if _FIRST_YEAR <= moment.year < _AFTER_LAST_YEAR else None
+
+
+def _unread_clock(name: str, when: str) -> FileFailure:
+    if kind_of(name) is None:
+        return FileFailure(
+            "FILE-001",
+            "A name with @ carries the clock of practice, and this one begins with no kind of file.",
+            f"Name it {_AS_FILE}; to move statements on, {_AS_STATEMENTS}.",
+        )
+    is_day = _read(when, _DAY) is not None
+    what = "has a day and no time" if is_day else "cannot be read"
+    return FileFailure("FILE-001", f"The clock in the file's name {what}.", f"Name it {_AS_FILE}.")
+
+
+def _goes_back(clock: datetime) -> FileFailure:
+    return FileFailure(
+        "FILE-001",
+        f"The clock of this practice mailbox stands at {in_london(clock)} (London time), and never goes back.",
+        f"Give the file that instant or a later one; or send {RESET_NAME}, an empty file, which starts the mailbox afresh.",
+    )
+
+
+def not_empty(act: str) -> FileFailure:
+    """Of a file that asks for something by its name alone, and holds something all the same."""
+    named = RESET_NAME if act == RESET else "statements@YYYY-MM-DD.csv"
+    return FileFailure(
+        "FILE-001",
+        f"A file named {named} is empty, and this one is not. So that nothing is lost by a slip, nothing was done.",
+        "Send it empty; or name it by its kind, if it holds rows.",
+    )
+
+
+def done_by(asked: Asked) -> str:
+    """What a file that holds no rows has brought about, in words for its sender."""
+    if asked.act == RESET:
+        return (
+            "This practice mailbox has started afresh: its records are as they were at the beginning, and all that was sent and "
+            "delivered before is gone."
+        )
+    day = long_day(london_day(asked.received_at))
+    return (
+        f"It is {day} in this practice mailbox now. Statements, extracts and guidance are as they would be on that morning; "
+        "statements whose payment date has come are paid."
+    )
