@@ -26,6 +26,13 @@ _STATUSES = {
 }
 
 
+def _status_of(file: Judged) -> str:
+    """What became of a file. One of practice may hold no rows at all."""
+    if file.status == "accepted" and not file.rows_total:
+        return "done"
+    return _STATUSES.get(file.status, file.status)
+
+
 @dataclass(frozen=True)
 class News:
     """A folder that was delivered. what: as in the index; path: under from-dfe."""
@@ -123,6 +130,7 @@ def front_page(front: Front) -> str:
         receipts=front.files[::-1][:10],
         months=sorted({each.statement_month for each in front.versions}, reverse=True)[:12],
         statuses=_STATUSES,
+        status_of=_status_of,
         most=_MOST,
         words=words_of_month,
         here=_here,
@@ -147,7 +155,7 @@ def _told(news: News, files: dict[str, Judged], versions: dict[str, NewestVersio
     here = _here(news.path)
     if news.what == "receipt":
         file = files.get(news.path)
-        said = f"Receipt for {file.file_name}: {_STATUSES.get(file.status, file.status)}" if file else "A receipt"
+        said = f"Receipt for {file.file_name}: {_status_of(file)}" if file else "A receipt"
         return {"words": said, "href": f"{here}/receipt.html"}
     if news.what == "statement":
         version = versions.get(news.path)

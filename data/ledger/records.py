@@ -43,6 +43,10 @@ class RecordsKept(Asking):
         first: datetime | None = self._all(select(func.min(records_imports.c.imported_at)))[0][0]
         return first
 
+    def counts(self) -> dict[str, int]:
+        """Rows of each table of DfE's records."""
+        return {name: self._all(select(func.count()).select_from(table))[0][0] for name, table in RECORD_TABLES.items()}
+
     def calendar_version(self) -> str:
         """A short digest of contract periods and milestones as they stand in the records."""
         parts = []

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.app import AsOf, app, id_of, moment
+from flows.commands.app import AsOf, app, id_of, moment, one_ledger
 
 
 @app.command()
@@ -14,10 +14,9 @@ def payments(
 ) -> None:
     """A month's payment schedule (YYYY-MM): payable and paid statements of all lead providers, with control totals."""
     from flows.acts.payments import payment_schedule
-    from flows.installation import open_installation
     from templates.folders import write
 
-    with open_installation() as installation:
+    with one_ledger() as installation:
         schedule = payment_schedule(installation, month).write_csv(None)
     if to:
         write(to, schedule)
@@ -34,10 +33,9 @@ def void(
 ) -> None:
     """Void a declaration for DfE, or claw it back where it was paid; the providers' rules hold."""
     from flows.acts.void import void as void_declaration
-    from flows.installation import open_installation
 
     at = moment(as_of)
-    with open_installation() as installation:
+    with one_ledger() as installation:
         print(void_declaration(installation, id_of(declaration_id), reason, at))
 
 
@@ -45,11 +43,10 @@ def void(
 def adjustments(file: Path, as_of: AsOf = None) -> None:
     """Add the adjustments of a CSV FILE (statement_id, payment_type, amount) to statements: all of them or none."""
     from flows.acts.adjust import add_adjustments
-    from flows.installation import open_installation
     from templates.rendering import pounds
 
     at = moment(as_of)
-    with open_installation() as installation:
+    with one_ledger() as installation:
         done = add_adjustments(installation, file, at)
         names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     if done.was_there:
@@ -68,7 +65,6 @@ def history(
 ) -> None:
     """The story of a participant or a declaration, by its id: who changed what, when, by which file and row."""
     from flows.acts.history import history as tell
-    from flows.installation import open_installation
 
-    with open_installation() as installation, installation.database.read() as reader:
+    with one_ledger() as installation, installation.database.read() as reader:
         print("\n".join(tell(reader, id_of(record_id), with_reasons)))

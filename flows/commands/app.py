@@ -53,6 +53,24 @@ def founded() -> Iterator[Any]:
         yield installation
 
 
+@contextmanager
+def one_ledger() -> Iterator[Any]:
+    """The installation, for what is done to one record or file. Raises ExchangeError for a home of practice, whose mailboxes have
+    ledgers of their own."""
+    from flows.errors import ExchangeError
+    from flows.installation import open_installation
+
+    with open_installation() as installation:
+        if installation.is_practice and not installation.is_of_one_mailbox:
+            home = installation.settings.home
+            raise ExchangeError(
+                "WHICH-MAILBOX",
+                "Each practice mailbox has records of its own.",
+                f"Say whose: ECTX_HOME={home}/practice/SLUG (slugs: `ectx provider list`).",
+            )
+        yield installation
+
+
 def id_of(text: str) -> str:
     try:
         return str(uuid.UUID(text))

@@ -1,4 +1,4 @@
-"""`ectx demo`: the main job, told in one terminal. Real files, real SFTP, real flows; only the people are made up."""
+"""`ectx demo`: the main job on a practice service, told in one terminal. Real files, real SFTP, real flows; made-up records."""
 
 import shutil
 import subprocess
@@ -13,32 +13,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from data.records.extract import import_records
-from data.sample.nation import write_sample
-from flows.clock import instant
-from flows.commands.demo_rows import GOOD_ROWS, UPLOADED_AT, Player, bad_rows, expected, rows
+from flows.commands.demo_rows import GOOD_ROWS, Player, bad_rows, expected, rows
 from flows.commands.demo_shown import show
 from flows.errors import ExchangeError
 from flows.installation import Installation, open_installation
+from flows.practice.mailboxes import found
 from flows.service.services import Services, prefect_environment, services, stop_signals
 from flows.service.signing_in import auth_string, made_secret
 from flows.settings import Settings
 from sftp.keys import host_keys, known_hosts_line, write_new_key
 from sftp.service import SftpService
 
-SCALE = 0.02
-
-
-RECORDS_AT = "2026-11-20T09:00:00Z"
-
-
-RESENT_AT = "2026-12-14T15:30:00Z"
-
-
-AFTER_DEADLINE, NEXT_MORNING = "2027-01-01T00:10:00Z", "2027-01-01T04:00:00Z"
-
-
-STEPS = 11
+UPLOADED, SENT_AGAIN = "2026-12-14T10-00-00Z", "2026-12-14T15-30-00Z"
+BEFORE_DEADLINE, AFTER_DEADLINE = "2026-12-15", "2027-01-01"
+STEPS = 9
 
 
 def run_demo(folder: Path, keep: bool) -> None:
@@ -48,7 +36,9 @@ def run_demo(folder: Path, keep: bool) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / "records.db").exists():
         raise ExchangeError("NOT-OURS", f"{folder} holds other things.", "Name an empty folder with --folder.")
     shutil.rmtree(folder, ignore_errors=True)
-    settings = Settings(home=folder, database_url="", mailboxes="", seconds_between_looks=0.3)
+    settings = Settings(
+        home=folder, database_url="", mailboxes="", store=None, practice=True, seconds_between_looks=0.3
+    )
     started = time.monotonic()
     with _progress(console) as say, open_installation(settings) as installation:
         _tell(installation, say, console, keep, started)
@@ -79,9 +69,8 @@ class Teller:
 
 def _tell(installation: Installation, say: Teller, console: Console, keep: bool, started: float) -> None:
     say.step("Making sample records")
-    with tempfile.TemporaryDirectory() as sample:
-        counts = write_sample(Path(sample), SCALE)
-        import_records(installation.database, Path(sample), instant(RECORDS_AT))
+    found(installation)
+    counts = installation.records.counts()
     say.done(
         f"DfE's records: {counts['participants']:,} made-up participants, {counts['declarations']:,} declarations, "
         f"{counts['lead_providers']} lead providers, six contract periods"
@@ -115,40 +104,42 @@ def _play(installation: Installation, running: Services, players: list[Player], 
     first, second = players
     good = rows(installation, first)
     bad = bad_rows(good["participant_id"][-1])
-    _upload(installation, running, first, "declarations-december.csv", good.head(GOOD_ROWS).vstack(bad).write_csv())
+    many = good.head(GOOD_ROWS).vstack(bad).write_csv()
+    _upload(installation, running, first, f"declarations-december@{UPLOADED}.csv", many)
     say.done(
-        f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong"
+        f"{first.provider.name} uploads {GOOD_ROWS + bad.height} declarations over SFTP, {bad.height} of them wrong; the file's "
+        "name says as of when"
     )
-    _upload(installation, running, first, "expected-payments.csv", expected(installation, first, good).write_csv())
+    wanted = expected(installation, first, good).write_csv()
+    _upload(installation, running, first, f"expected-payments@{UPLOADED}.csv", wanted)
     say.done(f"{first.provider.name} says what it expects to be paid for January")
     whole = rows(installation, second).head(GOOD_ROWS).write_csv()
-    _upload(installation, running, second, "declarations.csv", whole)
+    _upload(installation, running, second, f"declarations@{UPLOADED}.csv", whole)
     torn = good.head(3).rename({"declaration_type": "type"}).write_csv()
-    _upload(installation, running, second, "declarations-old-layout.csv", torn)
+    _upload(installation, running, second, f"declarations-old-layout@{UPLOADED}.csv", torn)
     say.done(f"{second.provider.name} uploads {GOOD_ROWS} right ones, and a file with a wrong header")
     say.step("Intake: a Prefect flow takes and judges the files")
-    _flow(installation, running, "intake", UPLOADED_AT)
-    say.done("Intake: every row judged, accepted ones applied, receipts delivered")
-    _upload(installation, running, second, "declarations-once-more.csv", whole)
-    _flow(installation, running, "intake", RESENT_AT)
+    _flow(installation, running, "intake")
+    say.done("Intake: every row judged, accepted ones applied, receipts, extracts and guidance delivered")
+    _upload(installation, running, second, f"declarations-once-more@{SENT_AGAIN}.csv", whole)
+    for player in players:
+        _upload(installation, running, player, f"statements@{BEFORE_DEADLINE}.csv", "")
+    say.step("Both move on to 15 December: provisional statements")
+    _flow(installation, running, "intake")
     say.done(f"{second.provider.name} sends the same file again: a duplicate, nothing is applied twice")
-    say.step("Statements: provisional first")
-    _flow(installation, running, "statements", RESENT_AT)
     say.done("Statements: provisional figures for everything not yet paid")
-    say.step("Statements: the clock moves past the deadline of 31 December")
-    _flow(installation, running, "statements", AFTER_DEADLINE)
-    say.done("Statements: past the deadline, January's became payable")
-    say.step("Extracts: DfE's records, as each lead provider may see them")
-    _flow(installation, running, "extracts", NEXT_MORNING)
-    say.done("Extracts: DfE's records for each lead provider, and what it could still declare")
-    say.step("Guidance: every rule is run on its examples")
-    _flow(installation, running, "guidance", NEXT_MORNING)
-    say.done("Guidance: how it all works, for three kinds of reader; and the front page of each mailbox")
+    for player in players:
+        _upload(installation, running, player, f"statements@{AFTER_DEADLINE}.csv", "")
+    say.step("Both move on to 1 January, past the deadline of 31 December")
+    _flow(installation, running, "intake")
+    say.done(
+        "Statements: past the deadline, January's became payable; what could still be declared; each mailbox's front page"
+    )
 
 
-def _flow(installation: Installation, running: Services, name: str, as_of: str) -> None:
+def _flow(installation: Installation, running: Services, name: str) -> None:
     """Run one flow as the schedule would: a process of its own, recorded by the Prefect server."""
-    code = f"from flows.deployed import {name}; {name}({as_of!r})"
+    code = f"from flows.deployed import {name}; {name}()"
     environment = prefect_environment(installation.settings, running.api_url)
     environment["ECTX_SECONDS_BETWEEN_LOOKS"] = str(installation.settings.seconds_between_looks)
     environment.pop("ECTX_DATABASE_URL", None)

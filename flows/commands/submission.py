@@ -4,16 +4,15 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.app import AsOf, rehearsed, submission
+from flows.commands.app import AsOf, one_ledger, rehearsed, submission
 
 
 @submission.command("list")
 def submission_list() -> None:
     """Files that wait to be judged or could not be, the oldest first: ids and what is known, no names."""
     from flows.acts.submissions import listed
-    from flows.installation import open_installation
 
-    with open_installation() as installation:
+    with one_ledger() as installation:
         print("\n".join(listed(installation)) or "Nothing waits, and nothing is put aside.")
 
 
@@ -21,9 +20,8 @@ def submission_list() -> None:
 def submission_show(submission_id: str) -> None:
     """What is known of one submission, and what was done with it."""
     from flows.acts.submissions import shown
-    from flows.installation import open_installation
 
-    with open_installation() as installation:
+    with one_ledger() as installation:
         print("\n".join(shown(installation, submission_id)))
 
 
@@ -31,10 +29,9 @@ def submission_show(submission_id: str) -> None:
 def submission_retry(submission_id: str, as_of: AsOf = None) -> None:
     """Judge a file now that waits or is put aside, as of when it was received; its receipt replaces the one that it has."""
     from flows.acts.submissions import tried_again
-    from flows.installation import open_installation
 
     at = rehearsed(as_of)
-    with open_installation() as installation:
+    with one_ledger() as installation:
         print(tried_again(installation, submission_id, at))
 
 
@@ -44,8 +41,7 @@ def submission_set_aside(
 ) -> None:
     """Put a file aside that cannot be judged: its sender gets a receipt that says so, and what lies behind it goes on."""
     from flows.acts.submissions import put_aside
-    from flows.installation import open_installation
 
     at = rehearsed(as_of)
-    with open_installation() as installation:
+    with one_ledger() as installation:
         print(put_aside(installation, submission_id, reason, at))

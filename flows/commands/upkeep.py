@@ -14,8 +14,10 @@ def backup(folder: Path, as_of: AsOf = None) -> None:
     """Copy the embedded default to FOLDER while it runs; again into the same folder copies only what is new."""
     from flows.installation import open_installation
     from flows.upkeep.backup import backup as copy
+    from flows.upkeep.backup import demand_real
 
     with open_installation() as installation:
+        demand_real(installation)
         made = copy(installation, folder, moment(as_of))
     print(f"{folder}: {made['files']:,} files, {made['bytes']:,} bytes")
 
@@ -37,10 +39,12 @@ def replay(
 ) -> None:
     """Judge all stored uploads again on the starting records, apart from the real ones, and compare the end states."""
     from flows.installation import open_installation
+    from flows.upkeep.backup import demand_real
     from flows.upkeep.replay import replay as judge_again
     from templates.loads import replay_report
 
     with open_installation() as installation:
+        demand_real(installation)
         done = judge_again(installation, extracts, to)
     print(replay_report(done))
     if done.different:

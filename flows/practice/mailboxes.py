@@ -155,4 +155,3 @@ def deliver_all(mailbox: Installation, provider: LeadProvider, now: datetime, do
     extracts = extracts_round(mailbox, now)
     guidance = guidance_round(mailbox, now)
     done.troubles += [*extracts.troubles, *guidance.troubles]
-    done.delivered += made.delivered + extracts.delivered + guidance.delivered

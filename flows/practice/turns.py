@@ -131,7 +131,9 @@ class _Turn:
     def _claim(self, settled: list[Arrival], first: Arrival) -> bool:
         """Take and claim one file with its checksum, and what an earlier turn took, at the instant that its name asks for.
         Says whether files behind may go on."""
-        at = asked_by(first.shown_name, self._clock).received_at
+        asked = asked_by(first.shown_name, self._clock)
+        # The new mailbox's clock is the real one again.
+        at = self._mailbox.now(self._as_of) if asked.act == RESET else asked.received_at
         with self._mailbox.database.only_one(f"mailbox-{self._provider.slug}", TURN_SECONDS) as ours:
             if not ours:
                 raise MailboxError("another round has been at it for long")

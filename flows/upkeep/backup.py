@@ -129,6 +129,16 @@ def _copy(installation: Installation, folder: Path) -> None:
     on_disk([folder], folder.parent)
 
 
+def demand_real(installation: Installation) -> None:
+    """Raises ExchangeError (PRACTICE) for a home of practice."""
+    if installation.is_practice:
+        raise ExchangeError(
+            "PRACTICE",
+            "What is made up is neither copied nor replayed.",
+            "An empty file reset.csv makes a mailbox anew.",
+        )
+
+
 def _demand_sqlite(installation: Installation) -> None:
     if not installation.database.is_sqlite:
         raise ExchangeError(

@@ -17,8 +17,9 @@ _INSTANT, _DAY = "%Y-%m-%dT%H-%M-%SZ", "%Y-%m-%d"
 _SHAPES = {_INSTANT: r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", _DAY: r"\d{4}-\d\d-\d\d"}
 # The years that calendars and contracts may be of.
 _FIRST_YEAR, _AFTER_LAST_YEAR = 2021, 2100
-_AS_FILE = "KIND@YYYY-MM-DDTHH-MM-SSZ.csv, as in declarations@2026-12-14T10-00-00Z.csv (the time in UTC)"
-_AS_STATEMENTS = "statements@YYYY-MM-DD.csv, as in statements@2027-01-01.csv"
+FILE_EXAMPLE, STATEMENTS_EXAMPLE = "declarations@2026-12-14T10-00-00Z.csv", "statements@2027-01-01.csv"
+_AS_FILE = f"KIND@YYYY-MM-DDTHH-MM-SSZ.csv, as in {FILE_EXAMPLE} (the time in UTC)"
+_AS_STATEMENTS = f"statements@YYYY-MM-DD.csv, as in {STATEMENTS_EXAMPLE}"
 
 
 @dataclass(frozen=True)

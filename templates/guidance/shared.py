@@ -7,6 +7,7 @@ from importlib.resources import files
 
 from schemas.discrepancies import REASONS, Reason
 from schemas.inbound.names import IGNORED_COLUMNS
+from schemas.inbound.practised import FILE_EXAMPLE, RESET_NAME, STATEMENTS_EXAMPLE
 from schemas.kinds import KINDS
 from schemas.outbound.extracts import FILES as EXTRACT_FILES
 from schemas.outbound.extracts import REMOVED
@@ -90,6 +91,7 @@ def shared_articles(told: Told) -> list[Article]:
     groups = [(kind, [each for each in said if each[0].kind == kind]) for kind in ("", *KINDS)]
     return [
         article("spreadsheets", "spreadsheets.md"),
+        article("practice", "practice.md", a_file=FILE_EXAMPLE, a_move=STATEMENTS_EXAMPLE, a_reset=RESET_NAME),
         article("differences", "differences.md", reasons=[_reason(each) for each in REASONS]),
         article("words", "words.md", words=WORDS.items()),
         *(kind_article(kind, whys) for kind in KINDS.values()),
