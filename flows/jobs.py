@@ -19,7 +19,7 @@ from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
-from flows.upkeep.housekeeping import housekeeping
+from flows.upkeep.housekeeping import housekeeping, sweep_audit
 from flows.upkeep.verify import verify
 from schemas.reports import ExtractsRound, GuidanceRound, HousekeepingRound, IntakeRound, StatementsRound, Verified
 from schemas.showing import in_markdown
@@ -81,6 +81,8 @@ class Job:
             raise ExchangeError("ONE-MAILBOX", "This home is one practice mailbox's.", f"Set ECTX_HOME to {home}.")
         if self.name == "intake":  # it is the mailboxes' turns itself
             return _together([self.does(installation, as_of, **arguments)])
+        if self.name == "housekeeping":
+            sweep_audit(installation, installation.now())
         only = _whose(installation, **arguments)
         return _together(
             [self.does(mailbox, now, **arguments) for mailbox, _, now in each_mailbox(installation, as_of, only)]

@@ -15,8 +15,8 @@ from flows.practice.mailboxes import deliver_all, found, is_made_for, opened, pr
 from flows.rounds.claiming import Claims
 from flows.rounds.intake import Do, answer_requests, guarded, has_work, in_turn, judge_one, plainly
 from flows.rounds.looking import Looks, look_at_all
-from flows.rounds.practised import asked_of, asks_for_reset, asks_to_move_on, clock_of
-from schemas.inbound.practised import FILE, RESET, asked_by
+from flows.rounds.practised import Clock, asked_of, asks_for_reset, asks_to_move_on, clock_of
+from schemas.inbound.practised import FILE, RESET
 from schemas.reports import IntakeRound
 from schemas.submission import Submission
 from sftp.mailbox import SIDECAR, Arrival, MailboxError
@@ -56,7 +56,7 @@ def _until_reset(
     """A turn up to the file that asks for a new mailbox, which is returned; None: there was none, and the turn is at its end."""
     with opened(home, provider.slug) as mailbox:
         try:
-            start(mailbox, provider, clock_of(mailbox, provider, as_of), done)
+            start(mailbox, provider, clock_of(mailbox, provider, as_of).now, done)
             looks = look_at_all(mailbox, [provider])
             done.troubles += looks.troubles
             if not has_work(mailbox, provider, looks, done):
@@ -83,7 +83,7 @@ def each_mailbox(
                     "BUSY", f"{provider.slug}: another round has been at it for long.", "Try again later."
                 )
             with opened(home, provider.slug) as mailbox:
-                yield mailbox, provider, clock_of(mailbox, provider, as_of)
+                yield mailbox, provider, clock_of(mailbox, provider, as_of).now
 
 
 class _Turn:
@@ -96,7 +96,7 @@ class _Turn:
         self._box = mailbox.mailbox(provider.slug)
 
     @property
-    def _clock(self) -> datetime:
+    def _clock(self) -> Clock:
         return clock_of(self._mailbox, self._provider, self._as_of)
 
     def take_all(self, looks: Looks) -> Submission | None:
@@ -122,7 +122,7 @@ class _Turn:
         clock = self._clock
 
         def place(arrival: Arrival) -> tuple[int, datetime, bool]:
-            asked = asked_by(arrival.shown_name, clock)
+            asked = clock.asked_by(arrival.shown_name)
             which = 0 if asked.act == RESET else 2 if asked.sets_clock else 1
             return which, asked.received_at, asked.act != FILE
 
@@ -131,7 +131,7 @@ class _Turn:
     def _claim(self, settled: list[Arrival], first: Arrival) -> bool:
         """Take and claim one file with its checksum, and what an earlier turn took, at the instant that its name asks for.
         Says whether files behind may go on."""
-        asked = asked_by(first.shown_name, self._clock)
+        asked = self._clock.asked_by(first.shown_name)
         # The new mailbox's clock is the real one again.
         at = self._mailbox.now(self._as_of) if asked.act == RESET else asked.received_at
         with self._mailbox.database.only_one(f"mailbox-{self._provider.slug}", TURN_SECONDS) as ours:
@@ -163,5 +163,5 @@ class _Turn:
         """Receipts, checksums that came late, what waits, extracts that were asked for."""
         slug = self._provider.slug
         rest = Looks({slug: sidecars}, stale={slug: looks.stale[slug]} if slug in looks.stale else {})
-        in_turn(self._mailbox, self._provider, rest, self._clock, self._done, TURN_SECONDS, False)
-        answer_requests(self._mailbox, [self._provider], self._clock, self._done, plainly)
+        in_turn(self._mailbox, self._provider, rest, self._clock.now, self._done, TURN_SECONDS, False)
+        answer_requests(self._mailbox, [self._provider], self._clock.now, self._done, plainly)

@@ -48,7 +48,8 @@ def _keep(installation: Installation, now: datetime, done: HousekeepingRound) ->
         if sets := changes.get(provider.lead_provider_id, []):
             _change_sets(installation, provider, sets, now, done)
     done.uploads = _sweep_uploads(installation)
-    _sweep_audit(installation.settings.home / "logs", now - timedelta(days=installation.settings.keep_audit_days))
+    if not installation.is_practice:  # a practice mailbox has none, and its clock is not theirs
+        sweep_audit(installation, now)
     for mark in (installation.settings.store_folder / "trying").glob("*"):
         if _is_old(mark):  # of a process that died after its file was judged
             mark.unlink(missing_ok=True)
@@ -128,9 +129,10 @@ def _sweep_uploads(installation: Installation) -> int:
     return removed
 
 
-def _sweep_audit(logs: Path, before: datetime) -> None:
-    """Remove the SFTP server's audit files of days before an instant's."""
-    for path in logs.glob("sftp-audit-*.jsonl"):
+def sweep_audit(installation: Installation, now: datetime) -> None:
+    """Remove the SFTP server's audit files that have been kept long enough."""
+    before = now - timedelta(days=installation.settings.keep_audit_days)
+    for path in (installation.settings.home / "logs").glob("sftp-audit-*.jsonl"):
         if path.name.removeprefix("sftp-audit-")[:10] < f"{before:%Y-%m-%d}":
             path.unlink(missing_ok=True)
 

@@ -34,22 +34,23 @@ class Asked:
     failure: FileFailure | None = None
 
 
-def asked_by(file_name: str, clock: datetime) -> Asked:
-    """clock: the mailbox's, which never goes back. Asked again with what came of it as the clock, the answer is the same."""
+def asked_by(file_name: str, clock: datetime, floor: datetime | None) -> Asked:
+    """clock: the mailbox's present instant. floor: what it never goes back behind; None: nothing was received yet. Asked again with
+    what came of it as both, the answer is the same."""
     stem, is_csv = _stem(file_name)
     bare, at, when = stem.rpartition("@")
     if is_csv and file_name.lower() == RESET_NAME:
         return Asked(RESET, file_name, clock)
     if is_csv and (stem.lower() == STATEMENTS or bare.lower() == STATEMENTS):
-        return _statements(file_name, when if at else "", clock)
+        return _statements(file_name, when if at else "", clock, floor)
     if not (is_csv and at):
         return Asked(FILE, file_name, clock)
     name = f"{bare}{file_name[-len(_ENDING) :]}"
     moment = _read(when, _INSTANT)
     if moment is None:
         return Asked(FILE, name, clock, failure=_unread_clock(name, when))
-    if moment < clock:
-        return Asked(FILE, name, clock, failure=_goes_back(clock))
+    if floor and moment < floor:
+        return Asked(FILE, name, clock, failure=_goes_back(floor))
     return Asked(FILE, name, moment, sets_clock=True)
 
 
@@ -58,15 +59,16 @@ def _stem(file_name: str) -> tuple[str, bool]:
     return (file_name[: -len(_ENDING)], True) if is_csv else (file_name, False)
 
 
-def _statements(file_name: str, when: str, clock: datetime) -> Asked:
+def _statements(file_name: str, when: str, clock: datetime, floor: datetime | None) -> Asked:
     moment = _read(when, _DAY)
     if moment is None:
         what = "By its name this file moves statements on, and we cannot read the day in it."
         return Asked(STATEMENTS, file_name, clock, failure=FileFailure("FILE-001", what, f"Name it {_AS_STATEMENTS}."))
     day = moment.date()
-    if day < london_day(clock):
-        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(clock))
-    return Asked(STATEMENTS, file_name, max(clock, start_of_london_day(day).astimezone(UTC)), sets_clock=True)
+    if floor and day < london_day(floor):
+        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(floor))
+    began = start_of_london_day(day).astimezone(UTC)
+    return Asked(STATEMENTS, file_name, max(floor or began, began), sets_clock=True)
 
 
 def _read(when: str, pattern: str) -> datetime | None:
@@ -92,10 +94,10 @@ def _unread_clock(name: str, when: str) -> FileFailure:
     return FileFailure("FILE-001", f"The clock in the file's name {what}.", f"Name it {_AS_FILE}.")
 
 
-def _goes_back(clock: datetime) -> FileFailure:
+def _goes_back(floor: datetime) -> FileFailure:
     return FileFailure(
         "FILE-001",
-        f"The clock of this practice mailbox stands at {in_london(clock)} (London time), and never goes back.",
+        f"This practice mailbox has come to {in_london(floor)} (London time), and its clock never goes back.",
         f"Give the file that instant or a later one; or send {RESET_NAME}, an empty file, which starts the mailbox afresh.",
     )
 
