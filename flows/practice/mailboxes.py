@@ -1,7 +1,7 @@
 """Practice mailboxes: each an installation of its own beside the others, made of the records that all start from.
 
 A mailbox's folder is put together beside its place and then moved there, so that whatever is cut off, the old one is there or the
-new one; `starting` lies in it until all that a new mailbox has is delivered.
+new one. `starting` lies in it until what lay in from-dfe is taken away; then `delivering`, until all that it has is there.
 """
 
 import shutil
@@ -30,12 +30,12 @@ from schemas.reports import IntakeRound, StatementsRound
 from schemas.submission import Submission
 from sftp.durable import on_disk
 from sftp.local import LocalMailbox
-from sftp.mailbox import FOLDERS, FROM_DFE, MailboxError
+from sftp.mailbox import FOLDERS, FROM_DFE, Mailbox, MailboxError
 from sftp.refusals import REFUSED
 
 SCALE = 0.02  # of the nation: some 170 participants of each contract period for each lead provider
 FOUNDING_SECONDS = 600
-_STARTING, _MADE_FOR = "starting", "made-for"
+_STARTING, _DELIVERING, _MADE_FOR = "starting", "delivering", "made-for"
 
 
 def found(home: Installation) -> None:
@@ -72,14 +72,26 @@ def _place(home: Installation, slug: str) -> Path:
     return home.settings.home.resolve() / FOLDER / slug
 
 
+def _new(place: Path) -> Path:
+    """Where a mailbox's folder is put together."""
+    return place.with_name(f".{place.name}.new")
+
+
+def _old(place: Path) -> Path:
+    """Where the one goes whose place it takes."""
+    return place.with_name(f".{place.name}.old")
+
+
 @contextmanager
 def opened(home: Installation, slug: str) -> Iterator[Installation]:
     """The installation of one practice mailbox, made where it is missing. Whoever opens it holds its turn."""
     place = _place(home, slug)
-    if not place.is_dir() and not (place.with_name(f".{slug}.new") / _STARTING).is_file():
-        _put_together(home, slug, None)
     if not place.is_dir():
-        place.with_name(f".{slug}.new").rename(place)
+        if not (_new(place) / _STARTING).is_file():
+            _put_together(home, slug, None)
+        _new(place).rename(place)
+    for left_over in (_new(place), _old(place)):  # of a turn that was cut off
+        shutil.rmtree(left_over, ignore_errors=True)
     with open_installation(of_mailbox(home.settings, home.settings.home.resolve(), slug)) as mailbox:
         yield mailbox
 
@@ -87,17 +99,16 @@ def opened(home: Installation, slug: str) -> Iterator[Installation]:
 def replace(home: Installation, slug: str, asked_for: Submission) -> None:
     """Put a new mailbox in the old one's place: the records that all start from, and the file that asked for it."""
     place = _place(home, slug)
-    unfinished, old = place.with_name(f".{slug}.new"), place.with_name(f".{slug}.old")
     _put_together(home, slug, asked_for)
-    shutil.rmtree(old, ignore_errors=True)
-    place.rename(old)
-    unfinished.rename(place)
-    shutil.rmtree(old)
+    shutil.rmtree(_old(place), ignore_errors=True)
+    place.rename(_old(place))
+    _new(place).rename(place)
+    on_disk([place], place.parent)
 
 
 def _put_together(home: Installation, slug: str, asked_for: Submission | None) -> None:
     place = _place(home, slug)
-    folder = place.with_name(f".{slug}.new")
+    folder = _new(place)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     copy_database(home.settings.home.resolve() / RECORDS, folder / RECORDS)
@@ -120,18 +131,23 @@ def is_made_for(mailbox: Installation, asked_for: Submission) -> bool:
 
 def start(mailbox: Installation, provider: LeadProvider, now: datetime, done: IntakeRound) -> None:
     """Deliver all that a new mailbox has, in place of whatever lay there; nothing where that has been done."""
-    starting = mailbox.settings.home / _STARTING
-    if not starting.is_file():
-        return
-    box = mailbox.mailbox(provider.slug)
+    starting, delivering = (mailbox.settings.home / name for name in (_STARTING, _DELIVERING))
+    if starting.is_file():
+        _empty(mailbox.mailbox(provider.slug))
+        starting.rename(delivering)  # from now on what lies there is this mailbox's own
+    if delivering.is_file():
+        deliver_all(mailbox, provider, now, done)
+        delivering.unlink()
+
+
+def _empty(box: Mailbox) -> None:
+    """Take away all that was delivered."""
     for folder in FOLDERS:
         if folder.startswith(f"{FROM_DFE}/"):
             box.remove(folder)
     for path in (INDEX, PAGE, WAITING, f"{FROM_DFE}/{REFUSED}"):
         box.put_or_remove(path, None)
     box.prepare()
-    deliver_all(mailbox, provider, now, done)
-    starting.unlink()
 
 
 def practised_statements(mailbox: Installation, provider: LeadProvider, now: datetime) -> StatementsRound:

@@ -26,6 +26,7 @@ WORDS = {
     "Participant": "An ECT or a mentor whom you train.",
     "Partnership": "A school, a delivery partner and you, for one contract period.",
     "RECT": "DfE's own service for these records. Most rules are the ones that it has; a page names the place.",
+    "Practice": "The same service over made-up records, to try things out before they count. All that it says is marked PRACTICE.",
     "Receipt": "What became of a file that you sent, row by row.",
     "Resumption": "A participant's training goes on.",
     "Schedule": "A list of milestones. Each participant is on one.",

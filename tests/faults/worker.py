@@ -1,7 +1,7 @@
 """A worker that can be killed anywhere: one process that has everything loaded, and forks a round at each request.
 
 Run as a module, it reads jobs from standard input, one JSON list a line (the jobs of a list run at once), and answers with
-how each ended. Jobs: `action` (intake, statements, extracts, authorise), `settings`, `as_of`, `fault` (see tests.faults.steps),
+how each ended. Jobs: `action` (intake, statements, extracts, authorise, practice), `settings`, `as_of`, `fault` (see tests.faults.steps),
 `kill_after` (seconds, from outside).
 """
 
@@ -24,6 +24,7 @@ def _round(job: Job) -> None:
     from flows.acts.authorise import authorise
     from flows.clock import instant
     from flows.installation import open_installation
+    from flows.practice.turns import practice_round
     from flows.rounds.extracts import extracts_round
     from flows.rounds.intake import intake_round
     from flows.rounds.statements import statements_round
@@ -38,7 +39,9 @@ def _round(job: Job) -> None:
         os.setuid(65534)
     now: datetime = instant(job["as_of"])
     with watched(job.get("fault")) as steps, open_installation(Settings(**job["settings"])) as installation:
-        if job["action"] == "intake":
+        if job["action"] == "practice":
+            troubles = practice_round(installation, now).troubles
+        elif job["action"] == "intake":
             troubles = intake_round(installation, now).troubles
         elif job["action"] == "extracts":
             troubles = extracts_round(installation, now, installation.lead_providers()[:2]).troubles
@@ -100,7 +103,7 @@ def main() -> None:
     import xlsxwriter  # noqa: F401
     from pandera.backends.polars.register import register_polars_backends
 
-    import flows.rounds.statements  # noqa: F401
+    import flows.practice.turns  # noqa: F401
     import tests.faults.steps  # noqa: F401
 
     register_polars_backends()
