@@ -132,6 +132,7 @@ def _play(installation: Installation, running: Services, players: list[Player], 
         _upload(installation, running, player, f"statements@{AFTER_DEADLINE}.csv", "")
     say.step("Both move on to 1 January, past the deadline of 31 December")
     _flow(installation, running, "intake")
+    _flow(installation, running, "statements")
     say.done(
         "Statements: past the deadline, January's became payable; what could still be declared; each mailbox's front page"
     )

@@ -38,13 +38,17 @@ def test_each_provider_got_what_it_should(demo):
     found = sorted(folder.glob("mailboxes/*/from-dfe/receipts/*/receipt.json"))
     receipts = {json.loads(path.read_text())["file_name"]: json.loads(path.read_text()) for path in found}
     assert {name: receipt["status"] for name, receipt in receipts.items()} == {
-        "declarations-december.csv": "partially-accepted",
-        "declarations.csv": "accepted",
-        "expected-payments.csv": "accepted",
-        "declarations-old-layout.csv": "rejected",
-        "declarations-once-more.csv": "duplicate",
+        "declarations-december@2026-12-14T10-00-00Z.csv": "partially-accepted",
+        "declarations@2026-12-14T10-00-00Z.csv": "accepted",
+        "expected-payments@2026-12-14T10-00-00Z.csv": "accepted",
+        "declarations-old-layout@2026-12-14T10-00-00Z.csv": "rejected",
+        "declarations-once-more@2026-12-14T15-30-00Z.csv": "duplicate",
+        "statements@2026-12-15.csv": "accepted",
+        "statements@2027-01-01.csv": "accepted",
     }
-    assert receipts["declarations-old-layout.csv"]["file_errors"][0]["code"] == "FILE-007"
+    assert all(receipt["practice"] for receipt in receipts.values())
+    torn = receipts["declarations-old-layout@2026-12-14T10-00-00Z.csv"]
+    assert torn["file_errors"][0]["code"] == "FILE-007"
     payable = list(
         folder.glob("mailboxes/alder-teaching-institute/from-dfe/statements/*/2027-01/*-payable/manifest.json")
     )
@@ -58,8 +62,13 @@ def test_every_run_left_an_artifact_with_counts_and_money(demo):
         states = {row[0] for row in connection.execute("SELECT state_name FROM flow_run")}
     text = "\n".join(artifacts)
     assert states == {"Completed"}
-    assert len(artifacts) == 6
-    assert "DECL-010" in text and "FILE-007" in text and "| output |" in text
+    assert len(artifacts) == 4
+    assert (
+        "DECL-010" in text
+        and "FILE-007" in text
+        and text.count("PRACTICE: ") == 4
+        and "| Statements not yet paid |" in text
+    )
 
 
 def test_no_persons_name_trn_or_email_reaches_operators(demo):
