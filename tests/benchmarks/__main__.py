@@ -29,6 +29,7 @@ from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from tests.benchmarks.extracts import bench_extracts
 from tests.benchmarks.guidance import bench_check, bench_guidance
+from tests.benchmarks.practice import bench_practice
 from transforms.money.breakdowns import share
 from transforms.money.statements import compute_figures
 
@@ -282,7 +283,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
     parser.add_argument(
-        "--part", choices=("intake", "statements", "extracts", "guidance", "check", "growth"), help="this part alone"
+        "--part",
+        choices=("intake", "statements", "extracts", "guidance", "check", "practice", "growth"),
+        help="this part alone",
     )
     parser.add_argument("--keep", type=Path, help="keep the records here, and use them when they are there")
     chosen = parser.parse_args()
@@ -299,6 +302,11 @@ def main() -> None:
                 if chosen.part in (None, "check"):
                     content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
                     bench_check(installation, say, content)
+                if chosen.part == "practice" or (
+                    chosen.part is None and chosen.scale <= 0.1
+                ):  # it is for small records
+                    content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
+                    bench_practice(installation, say, content)
                 if chosen.part in (None, "intake"):
                     bench_intake(installation)
                 if chosen.part in (None, "statements"):

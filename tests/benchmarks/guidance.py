@@ -25,7 +25,7 @@ NOW = "2026-12-14T04:00:00Z"
 Say = Callable[..., None]
 
 
-def _timed(act: Callable[[], object]) -> tuple[float, object]:
+def timed(act: Callable[[], object]) -> tuple[float, object]:
     started = time.perf_counter()
     made = act()
     return time.perf_counter() - started, made
@@ -33,19 +33,19 @@ def _timed(act: Callable[[], object]) -> tuple[float, object]:
 
 def bench_guidance(installation: Installation, say: Say) -> None:
     told = guidance_shared._told(installation)
-    pages, articles = _timed(lambda: shared_articles(told))
+    pages, articles = timed(lambda: shared_articles(told))
     say(f"what is everybody's, made of its examples: {len(articles)} articles", pages)  # type: ignore[arg-type]
     guidance_shared.shared_of(installation)
-    first, done = _timed(lambda: guidance.guidance_round(installation, instant(NOW)))
+    first, done = timed(lambda: guidance.guidance_round(installation, instant(NOW)))
     providers = installation.lead_providers()
     folders = [
         next((installation.outbox / each.lead_provider_id / "from-dfe").glob("guidance.*")) for each in providers
     ]
     contents = [path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()]
-    writing, _ = _timed(lambda: _write(contents))
+    writing, _ = timed(lambda: _write(contents))
     say(f"writing the {len(contents):,} files of {len(providers)} lead providers once", writing)
     say("guidance of all lead providers, the first time", first, "that writing", first / writing)
-    again, done = _timed(lambda: guidance.guidance_round(installation, instant("2026-12-14T05:00:00Z")))
+    again, done = timed(lambda: guidance.guidance_round(installation, instant("2026-12-14T05:00:00Z")))
     say(f"again, nothing new ({done.made} versions)", again)  # type: ignore[attr-defined]
 
 
@@ -64,15 +64,15 @@ def bench_check(installation: Installation, say: Say, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as here:
         path = Path(here) / "declarations.csv"
         path.write_bytes(content)
-        extract, known = _timed(lambda: read_extract(folder, at))
-        seconds, checked = _timed(lambda: check_file(path, known, at))  # type: ignore[arg-type]
-        without, _ = _timed(lambda: check_file(path, None, at))
+        extract, known = timed(lambda: read_extract(folder, at))
+        seconds, checked = timed(lambda: check_file(path, known, at))  # type: ignore[arg-type]
+        without, _ = timed(lambda: check_file(path, None, at))
         command = [sys.executable, "-c", "from flows.commands.main import main; main()", "check"]
-        starting, _ = _timed(lambda: subprocess.run([*command, "--help"], capture_output=True, check=True, cwd=PROJECT))
+        starting, _ = timed(lambda: subprocess.run([*command, "--help"], capture_output=True, check=True, cwd=PROJECT))
         (Path(here) / "requests.csv").write_text("request\nextract\n")
         one = [*command, str(Path(here) / "requests.csv")]
-        small, _ = _timed(lambda: subprocess.run(one, capture_output=True, check=False, cwd=PROJECT))
-    importing, _ = _timed(lambda: subprocess.run([sys.executable, "-c", "import polars"], check=True))
+        small, _ = timed(lambda: subprocess.run(one, capture_output=True, check=False, cwd=PROJECT))
+    importing, _ = timed(lambda: subprocess.run([sys.executable, "-c", "import polars"], check=True))
     kind, act = KINDS["declarations"], act_of_file("20261214T100000Z-declarations-bench", provider.lead_provider_id, at)
 
     def as_intake() -> object:
@@ -81,7 +81,7 @@ def bench_check(installation: Installation, say: Say, content: bytes) -> None:
             snapshot = snapshot_for(reader, kind.needs, sheet.values, provider.lead_provider_id)
         return judge(sheet, kind, snapshot, act)
 
-    judged, _ = _timed(as_intake)
+    judged, _ = timed(as_intake)
     rows = checked.told["rows"]["total"]  # type: ignore[attr-defined]
     say(f"{rows:,} rows read, looked up and judged as intake does", judged)
     say(f"{rows:,} rows checked without an extract", without, "that", without / judged)
