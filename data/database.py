@@ -17,7 +17,7 @@ from typing import IO, Any
 import polars as pl
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from data.reader import Reader, as_stored
@@ -48,7 +48,7 @@ SPARING = ("cache_size=-65536", "mmap_size=0")
 class Database:
     """The records and the ledger, behind one address: `sqlite:///PATH` or `postgresql://…`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         parsed = make_url(url)
         if parsed.drivername.startswith("postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from data.database import Database
@@ -21,6 +22,7 @@ from data.ledger.versions import Versions
 from flows.errors import ExchangeError
 from flows.home import OfOneMailbox, settled
 from flows.settings import Settings
+from schemas.inbound.practised import clock_from
 from schemas.inbound.reading import Limits
 from schemas.instants import rfc3339
 from sftp.accounts import Accounts
@@ -146,8 +148,12 @@ class Installation:
         return self.settings.mailboxes_folder is None
 
     def now(self, as_of: datetime | None = None) -> datetime:
-        """The instant of a rehearsal, or the present one: by the database's clock, which every machine shares."""
-        return as_of or self.database.now()
+        """The instant of a rehearsal, or the present one: by the database's clock, which every machine shares; of one practice
+        mailbox by its own."""
+        if as_of or not self.is_of_one_mailbox:
+            return as_of or self.database.now()
+        ours = (self.submissions.all_received(each.lead_provider_id) for each in self.lead_providers())
+        return clock_from(chain.from_iterable(ours), self.records.as_of() or self.database.now())
 
     @property
     def outbox(self) -> Path:

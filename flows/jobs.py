@@ -3,8 +3,9 @@
 flows.deployed makes Prefect flows of them, flows.commands runs them in a terminal.
 """
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,14 +14,16 @@ from data.settling import status_and_deadline
 from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
 from flows.installation import Installation
-from flows.practice.mailboxes import practised_statements
-from flows.practice.turns import each_mailbox, practice_round
+from flows.practice.mailboxes import demand_home, practised_statements, practising
+from flows.practice.turns import after_its_turn, practice_round
 from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
+from flows.rounds.trying import what_is_known
 from flows.upkeep.housekeeping import housekeeping, sweep_audit
 from flows.upkeep.verify import verify
+from schemas.instants import in_london
 from schemas.reports import ExtractsRound, GuidanceRound, HousekeepingRound, IntakeRound, StatementsRound, Verified
 from schemas.showing import in_markdown
 from templates.operators import (
@@ -34,6 +37,8 @@ from templates.operators import (
 )
 from templates.practice import WORDS
 from templates.rendering import typed_pounds
+
+log = logging.getLogger("ectx.jobs")
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,27 @@ class Job:
         """Do it; in practice for each mailbox by its own clock. Raises ExchangeError."""
         if not installation.is_practice:
             return self.does(installation, as_of, **arguments)
-        if installation.is_of_one_mailbox:
-            home = installation.settings.home.parent.parent
-            raise ExchangeError("ONE-MAILBOX", "This home is one practice mailbox's.", f"Set ECTX_HOME to {home}.")
+        demand_home(installation)
         if self.name == "intake":  # it is the mailboxes' turns itself
-            return _together([self.does(installation, as_of, **arguments)])
+            return _said_to_be_practice([self.does(installation, as_of, **arguments)])
         if self.name == "housekeeping":
             sweep_audit(installation, installation.now())
         only = _whose(installation, **arguments)
-        return _together(
-            [self.does(mailbox, now, **arguments) for mailbox, _, now in each_mailbox(installation, as_of, only)]
-        )
+        done: list[Done] = []
+        for provider in practising(installation):
+            if only in (None, provider.slug):
+                try:
+                    with after_its_turn(installation, provider, as_of) as (mailbox, now, turn):
+                        did = self.does(mailbox, now, **arguments)
+                        if turn.outcomes:
+                            did.told.append(_intake_told(turn, names_of(mailbox), "Files judged first"))
+                        done.append(_headed(did, provider.name, now, turn.troubles))
+                except Exception as error:  # one mailbox's trouble is not another's
+                    if only:
+                        raise
+                    log.warning("%s of practice mailbox %s: %s", self.name, provider.slug, type(error).__name__)
+                    done.append(Done([], [f"{provider.slug}: {what_is_known(error)}"]))
+        return _said_to_be_practice(done)
 
     def error(self, troubles: list[str]) -> ExchangeError:
         """What a run with troubles ends with, for a person at a terminal."""
@@ -107,12 +122,22 @@ def _whose(installation: Installation, **arguments: Any) -> str | None:
     return None
 
 
-def _together(done: list[Done]) -> Done:
-    """What came of a job in each practice mailbox, as one; it says that it is practice."""
+def _headed(done: Done, name: str, now: datetime, troubles: list[str]) -> Done:
+    """What came of a job in one practice mailbox, under whose it is and where its clock stands. troubles: of its turn before."""
+    head = f"# {in_markdown(name)}, {in_london(now)}"
+    return Done(
+        [replace(each, markdown=f"{head}\n\n{each.markdown}") for each in done.told],
+        [*troubles, *done.troubles],
+        done.said,
+    )
+
+
+def _said_to_be_practice(done: list[Done]) -> Done:
+    """What came of a job in each practice mailbox, as one that says what it is."""
     told: dict[str, Told] = {}
     for each in (told for one in done for told in one.told):
         before = told.get(each.key)
-        told[each.key] = Told(each.key, f"{before.markdown if before else WORDS}\n\n{each.markdown}", each.what)
+        told[each.key] = replace(each, markdown=f"{before.markdown if before else WORDS}\n\n{each.markdown}")
     nothing = [Told("practice", f"{WORDS}\n\nNo practice mailbox is in use yet: see `ectx provider add`.", "Practice")]
     said = "\n".join(each.said for each in done if each.said)
     return Done(list(told.values()) or nothing, [line for each in done for line in each.troubles], said)

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
 
 
 class Settings(BaseSettings):
@@ -78,8 +79,9 @@ class Settings(BaseSettings):
     )
 
     @property
-    def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.home.resolve()}/records.db"
+    def database(self) -> str | URL:
+        # Made of its parts, for a folder's name may hold what means something in an address.
+        return self.database_url or URL.create("sqlite", database=str(self.home.resolve() / "records.db"))
 
     @property
     def store_folder(self) -> Path:

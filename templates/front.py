@@ -92,7 +92,8 @@ class Waiting:
 class Front:
     """What the page is made of. files: submissions of late, in order. versions: the newest of each statement, by month.
     differences: statement_id, reason_code, difference (pounds, as text) of statements not paid. rules: code and rows, the commonest
-    first. has: what was ever delivered. forecast_at: when the forecast was made; None: there is none."""
+    first. has: what was ever delivered. forecast_at: when the forecast was made; None: there is none. next_day: on which something
+    becomes payable or is paid; None: none is known."""
 
     name: str
     as_of: datetime
@@ -108,6 +109,7 @@ class Front:
     has: set[str]
     unread: list[Refused]
     forecast_at: datetime | None
+    next_day: date | None
 
 
 def front_page(front: Front) -> str:

@@ -8,8 +8,7 @@ from data.sample.draws import chance, draws, uuids, whole
 from schemas.columns import INSTANT
 from schemas.facts import statement_calendar
 
-SAMPLE_DAY = date(2026, 11, 20)
-SAMPLE_NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SAMPLE_NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)  # of which a sample speaks, unless another instant is asked for
 
 PROVIDERS = (
     ("Alder Teaching Institute", True),
@@ -168,8 +167,8 @@ def contracts(providers: pl.DataFrame, scale: float) -> dict[str, pl.DataFrame]:
     return frames
 
 
-def statements(contracts: pl.DataFrame) -> pl.DataFrame:
-    """A statement per provider for each recommended month of the calendar, settled as far as the sample day has come."""
+def statements(contracts: pl.DataFrame, day: date) -> pl.DataFrame:
+    """A statement per provider for each recommended month of the calendar, settled as far as the day has come."""
     months = statement_calendar().with_columns((pl.int_range(pl.len()).over("contract_period") >= 29).alias("late"))
     versions = contracts.select("lead_provider_id", "contract_period", "contract_id").with_columns(
         pl.int_range(pl.len()).over("lead_provider_id", "contract_period").alias("version"),
@@ -179,9 +178,9 @@ def statements(contracts: pl.DataFrame) -> pl.DataFrame:
         (pl.col("versions") == 1) | (pl.col("late") == (pl.col("version") == 1))
     )
     status = (
-        pl.when(pl.col("deadline_date") >= SAMPLE_DAY)
+        pl.when(pl.col("deadline_date") >= day)
         .then(pl.lit("open"))
-        .when(pl.col("payment_date") > SAMPLE_DAY)
+        .when(pl.col("payment_date") > day)
         .then(pl.lit("payable"))
         .otherwise(pl.lit("paid"))
     )

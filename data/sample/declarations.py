@@ -1,8 +1,9 @@
 """The sample's declarations, in every state, attached to the statements of the calendar."""
 
+from datetime import date, datetime
+
 import polars as pl
 
-from data.sample.contracts import SAMPLE_DAY, SAMPLE_NOW
 from data.sample.draws import draws, uuids, whole
 from schemas.columns import INSTANT
 from schemas.frames import holds
@@ -19,16 +20,17 @@ def declarations(
     school_years: pl.DataFrame,
     mentorships: pl.DataFrame,
     school_periods: pl.DataFrame,
+    now: datetime,
 ) -> pl.DataFrame:
-    """chain: sample_people.periods. Returns the table `declarations`."""
-    made = _made(chain, _windows(milestones))
+    """chain: sample_people.periods. now: the instant of which the sample speaks. Returns the table `declarations`."""
+    made = _made(chain, _windows(milestones), now)
     made = made.join(people.select("participant_id", "ect_first_became_eligible_at", "mentor_first_became_eligible_at"),
                      on="participant_id")  # fmt: skip
     is_ect = pl.col("participant_type") == "ect"
     fundable = pl.when(is_ect).then("ect_first_became_eligible_at").otherwise("mentor_first_became_eligible_at")
     made = made.with_columns(fundable=fundable.is_not_null(), created_day=pl.col("created_at").dt.date())
     made = _attached(made, statements)
-    made = _voided_and_clawed_back(made, statements)
+    made = _voided_and_clawed_back(made, statements, now.date())
     mentors = mentorships.join(
         school_periods.select(mentor_school_period_id="school_period_id", mentor_id="participant_id"),
         on="mentor_school_period_id",
@@ -89,7 +91,7 @@ def _windows(milestones: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(opens=pl.coalesce("early", "opens"), closes=pl.coalesce("early_end", "closes"))  # fmt: skip
 
 
-def _made(chain: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+def _made(chain: pl.DataFrame, windows: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Who was declared for what, when: one a milestone, in order, while the training period that is declared on ran."""
     able = (
         chain.filter(pl.col("fate") != "interest")
@@ -121,7 +123,7 @@ def _made(chain: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     return able.filter(
         (draws("declared", size) < likely)
         & (pl.col("width") >= 0)
-        & (pl.col("created_at") < SAMPLE_NOW)
+        & (pl.col("created_at") < now)
         & (pl.col("finished_on").is_null() | (pl.col("created_at").dt.date() < pl.col("finished_on")))
     ).unique(["participant_id", "participant_type", "declaration_type"], keep="first", maintain_order=True)
 
@@ -149,7 +151,7 @@ def _attached(made: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _voided_and_clawed_back(made: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
+def _voided_and_clawed_back(made: pl.DataFrame, statements: pl.DataFrame, day: date) -> pl.DataFrame:
     """A few declarations were withdrawn before payment, a few after; some of the former were made again."""
     made = made.sort("training_period_id", "declaration_type")
     draw = draws("withdrawn declaration", made.height)
@@ -163,7 +165,7 @@ def _voided_and_clawed_back(made: pl.DataFrame, statements: pl.DataFrame) -> pl.
         strategy="forward", check_sortedness=False, suffix="_refund",
     )  # fmt: skip
     voided = pl.col("draw") < 0.015
-    asked = pl.col("asked_on") < pl.lit(SAMPLE_DAY)
+    asked = pl.col("asked_on") < pl.lit(day)
     refunded = (pl.col("draw") > 0.993) & (pl.col("payment_status") == "paid")
     refunded = refunded & pl.col("clawback_statement_id").is_not_null() & asked
     settled = (

@@ -1,5 +1,6 @@
 """A deterministic, believable extract, from a classroom to the nation. Nobody in it exists."""
 
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +8,7 @@ import polars as pl
 from data.records.extract import write_table
 from data.sample import contracts as money
 from data.sample import people
+from data.sample.contracts import SAMPLE_NOW
 from data.sample.declarations import declarations
 from schemas.facts import contract_periods, milestones
 from schemas.frames import joined
@@ -14,20 +16,20 @@ from schemas.lifecycle import is_live
 from schemas.records.tables import RECORDS
 
 
-def sample_records(scale: float) -> dict[str, pl.DataFrame]:
-    """Every table of the extract. scale 1 is the nation: some 60,000 participants a contract period."""
+def sample_records(scale: float, now: datetime = SAMPLE_NOW) -> dict[str, pl.DataFrame]:
+    """Every table of the extract, as it stands at an instant. scale 1 is the nation: some 60,000 participants a contract period."""
     periods, calendar, providers = contract_periods(), milestones(), money.lead_providers()
     partners, schools = money.delivery_partners(scale), money.schools(scale)
     pairs = money.pairings(providers, partners, periods)
     partnerships = money.partnerships(schools, pairs, periods)
     school_years = money.school_contract_periods(schools, periods)
     contracts = money.contracts(providers, scale)
-    statements = money.statements(contracts["contracts"])
-    enrolments = people.enrolments(scale, periods, partnerships)
-    participants = people.participants(enrolments)
+    statements = money.statements(contracts["contracts"], now.date())
+    enrolments = people.enrolments(scale, periods, partnerships, now.date())
+    participants = people.participants(enrolments, now.date())
     school_periods, training_periods, chain = people.periods(enrolments, partnerships)
     mentorships = people.mentorships(school_periods)
-    made = declarations(chain, participants, calendar, statements, school_years, mentorships, school_periods)
+    made = declarations(chain, participants, calendar, statements, school_years, mentorships, school_periods, now)
     tables = {
         "contract_periods": periods,
         "milestones": calendar,
@@ -76,10 +78,10 @@ def _merged(participants: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def write_sample(folder: Path, scale: float) -> dict[str, int]:
+def write_sample(folder: Path, scale: float, now: datetime = SAMPLE_NOW) -> dict[str, int]:
     """Write the extract as CSV. Returns rows by table."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = sample_records(scale)
+    tables = sample_records(scale, now)
     for name, rows in tables.items():
         write_table(rows, folder / f"{name}.csv")
     return {name: rows.height for name, rows in tables.items()}

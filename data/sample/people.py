@@ -1,8 +1,9 @@
 """The sample's people: participants, where they teach, how they train, who mentors whom."""
 
+from datetime import date
+
 import polars as pl
 
-from data.sample.contracts import SAMPLE_DAY
 from data.sample.draws import draws, uuids, whole
 from schemas.columns import INSTANT
 from schemas.frames import joined
@@ -19,7 +20,7 @@ LAST = (
 SEASONS = pl.DataFrame({"season": ["september", "january", "april"], "opens": [92, 214, 304], "width": [25, 20, 20]})
 
 
-def enrolments(scale: float, periods: pl.DataFrame, partnerships: pl.DataFrame) -> pl.DataFrame:
+def enrolments(scale: float, periods: pl.DataFrame, partnerships: pl.DataFrame, day: date) -> pl.DataFrame:
     """One row per participant, role and first contract period: who, where, with whom, when they started, what befell them.
 
     Fate is one of: plain, withdrawn, deferred, resumed, transferred, interest (no partnership yet).
@@ -56,14 +57,14 @@ def enrolments(scale: float, periods: pl.DataFrame, partnerships: pl.DataFrame) 
         _schedule().alias("schedule_identifier"),
         _participant_ids(people),
     )
-    started = people.drop("opens", "width").filter(pl.col("started_on") <= SAMPLE_DAY)
+    started = people.drop("opens", "width").filter(pl.col("started_on") <= day)
     return started.with_columns(
         uuids("school periods", started.height).alias("school_period_id"),
         uuids("training periods", started.height).alias("training_period_id"),
         (pl.col("started_on") + pl.duration(days=pl.lit(whole("stay", started.height, 400) + 40))).alias("changed_on"),
     ).with_columns(
-        # What has not happened by the sample day has not happened; a week is left to write things down.
-        pl.when((pl.col("changed_on") > SAMPLE_DAY - pl.duration(days=7)) & (pl.col("fate") != "interest"))
+        # What has not happened by the day has not happened; a week is left to write things down.
+        pl.when((pl.col("changed_on") > day - pl.duration(days=7)) & (pl.col("fate") != "interest"))
         .then(pl.lit("plain")).otherwise(pl.col("fate")).alias("fate")
     )  # fmt: skip
 
@@ -124,7 +125,7 @@ def _fate(size: int) -> pl.Series:
     return draw.select(fate).to_series()
 
 
-def participants(enrolments: pl.DataFrame) -> pl.DataFrame:
+def participants(enrolments: pl.DataFrame, day: date) -> pl.DataFrame:
     """One row per person. Nearly all are eligible; the others' declarations stay submitted."""
     known = draws("eligible", enrolments.height) < 0.97
     eligible_at = pl.when(known).then(pl.col("started_on").cast(INSTANT) + pl.duration(days=3, hours=11))
@@ -142,7 +143,7 @@ def participants(enrolments: pl.DataFrame) -> pl.DataFrame:
     trn = (pl.int_range(size) * 7919 + 1_234_567) % 10_000_000
     names = zip(whole("first", size, len(FIRST)), whole("last", size, len(LAST)), strict=True)
     ended = pl.col("induction_start_date") + pl.duration(days=730)
-    finished = pl.when(pl.col("ect_first_became_eligible_at").is_not_null() & (ended <= SAMPLE_DAY)).then(ended)
+    finished = pl.when(pl.col("ect_first_became_eligible_at").is_not_null() & (ended <= day)).then(ended)
     nothing_day, nothing_year = pl.lit(None, pl.Date), pl.lit(None, pl.Int64)
     return people.select(
         "participant_id",

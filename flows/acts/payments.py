@@ -33,6 +33,9 @@ def payment_schedule(installation: Installation, month: str) -> pl.DataFrame:
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         raise ExchangeError("NO-MONTH", f"{month} is not a month.", "Give it as YYYY-MM, for example 2027-01.")
     finals = installation.versions.final(int(month[:4]), int(month[5:]))
+    if installation.is_of_one_mailbox:
+        own = {each.lead_provider_id for each in installation.lead_providers()}
+        finals = [each for each in finals if each.lead_provider_id in own]
     late = [each.statement_id for each in finals if each.status != each.version_status]
     if late:
         raise ExchangeError(

@@ -9,8 +9,10 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.intake import judge_waiting_of
+from flows.rounds.practised import asked_of
 from flows.rounds.trying import retry, set_aside
 from schemas.events import DFE_STAFF, SUBMISSION_RETRIED, SUBMISSION_SET_ASIDE
+from schemas.inbound.practised import FILE
 from schemas.submission import CLAIMED, SET_ASIDE, Submission
 from sftp.mailbox import MailboxError
 
@@ -56,6 +58,10 @@ def tried_again(installation: Installation, submission_id: str, as_of: datetime 
                 "NOT-ITS-TURN",
                 f"{submission_id} waits behind {first[0].submission_id}.",
                 "Files of a mailbox keep their order.",
+            )
+        if installation.is_practice and asked_of(installation, submission).act != FILE:
+            raise ExchangeError(
+                "SEND-AGAIN", f"{submission_id} does something by being received.", "It has to be sent again."
             )
         outcome = retry(installation, provider, submission, as_of)
         behind = _go_on(installation, provider, as_of)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.app import AsOf, app, id_of, moment, one_ledger
+from flows.commands.app import AsOf, app, id_of, one_ledger, rehearsed
 
 
 @app.command()
@@ -34,9 +34,9 @@ def void(
     """Void a declaration for DfE, or claw it back where it was paid; the providers' rules hold."""
     from flows.acts.void import void as void_declaration
 
-    at = moment(as_of)
+    at = rehearsed(as_of)
     with one_ledger() as installation:
-        print(void_declaration(installation, id_of(declaration_id), reason, at))
+        print(void_declaration(installation, id_of(declaration_id), reason, installation.now(at)))
 
 
 @app.command()
@@ -45,9 +45,9 @@ def adjustments(file: Path, as_of: AsOf = None) -> None:
     from flows.acts.adjust import add_adjustments
     from templates.rendering import pounds
 
-    at = moment(as_of)
+    at = rehearsed(as_of)
     with one_ledger() as installation:
-        done = add_adjustments(installation, file, at)
+        done = add_adjustments(installation, file, installation.now(at))
         names = {each.lead_provider_id: each.name for each in installation.lead_providers()}
     if done.was_there:
         print("This file has been added before: nothing to do.")

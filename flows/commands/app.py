@@ -47,7 +47,9 @@ def founded() -> Iterator[Any]:
 
     with open_installation() as installation:
         if installation.is_practice:
-            from flows.practice.mailboxes import found
+            from flows.practice.mailboxes import demand_home, found
+
+            demand_home(installation)
 
             found(installation)
         yield installation
@@ -79,11 +81,13 @@ def id_of(text: str) -> str:
 
 
 def through_prefect() -> bool:
-    """Whether a Prefect server is there to record the run. Without one a job needs none, and is quicker."""
+    """Whether a Prefect server is there to record the run. Without one a job needs none, and is quicker. Raises ExchangeError
+    where the home is of the other kind: that is no run."""
+    from flows.home import settled
     from flows.service.services import api_of_running_service, prefect_environment
     from flows.settings import Settings
 
-    settings = Settings()
+    settings = settled(Settings())
     api_url = api_of_running_service(settings)
     if api_url is None:
         return False

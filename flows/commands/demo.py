@@ -24,8 +24,8 @@ from flows.settings import Settings
 from sftp.keys import host_keys, known_hosts_line, write_new_key
 from sftp.service import SftpService
 
-UPLOADED, SENT_AGAIN = "2026-12-14T10-00-00Z", "2026-12-14T15-30-00Z"
-BEFORE_DEADLINE, AFTER_DEADLINE = "2026-12-15", "2027-01-01"
+UPLOADED, SENT_AGAIN = "2025-12-14T10-00-00Z", "2025-12-14T15-30-00Z"
+BEFORE_DEADLINE, AFTER_DEADLINE = "2025-12-15", "2026-01-01"
 STEPS = 9
 
 

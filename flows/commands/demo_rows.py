@@ -11,7 +11,7 @@ from flows.clock import instant
 from flows.installation import Installation, LeadProvider
 from flows.rounds.rehearsal import acceptable
 
-UPLOADED_AT = "2026-12-14T10:00:00Z"
+UPLOADED_AT = "2025-12-14T10:00:00Z"
 
 
 @dataclass
@@ -31,7 +31,7 @@ SELECT sp.participant_id, MAX(p.contract_period) AS contract_period
 FROM training_periods tp
 JOIN partnerships p ON p.partnership_id = tp.partnership_id
 JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
-WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026) AND sp.participant_type = 'ect'
+WHERE p.lead_provider_id = ? AND p.contract_period IN (2024, 2025) AND sp.participant_type = 'ect'
 GROUP BY sp.participant_id
 ORDER BY sp.participant_id
 """
@@ -56,13 +56,13 @@ def expected(installation: Installation, player: Player, rows: pl.DataFrame) -> 
         for kind, fee in expected.select("declaration_type", "fee_per_declaration").iter_rows()
     ]
     return expected.select(
-        pl.lit("2027-01").alias("statement_month"), "contract_period", "participant_id", "course_identifier",
+        pl.lit("2026-01").alias("statement_month"), "contract_period", "participant_id", "course_identifier",
         "declaration_type", pl.Series("expected_amount", amounts, dtype=pl.String), "your_reference",
     )  # fmt: skip
 
 
 def rows(installation: Installation, player: Player) -> pl.DataFrame:
-    """Declarations that this provider could make now: ECTs of 2025 and 2026, those that the rules accept."""
+    """Declarations that this provider could make now: ECTs of 2024 and 2025, those that the rules accept."""
     with installation.database.read() as reader:
         people = reader.frame(_DUE, player.provider.lead_provider_id).select("participant_id")
         tries = [_of_type(people, kind, evidence) for kind, evidence in _TYPES]
@@ -84,7 +84,7 @@ def _of_type(people: pl.DataFrame, kind: str, evidence: str) -> pl.DataFrame:
         "participant_id",
         pl.lit("ecf-induction").alias("course_identifier"),
         pl.lit(kind).alias("declaration_type"),
-        pl.lit("2026-12-10T14:00:00Z").alias("declaration_date"),
+        pl.lit("2025-12-10T14:00:00Z").alias("declaration_date"),
         pl.lit(evidence).alias("evidence_held"),
     )
 
@@ -98,9 +98,9 @@ def bad_rows(known: str) -> pl.DataFrame:
     """What goes wrong in real life: an unknown person, a spreadsheet's date, a wrong word."""
     stranger = "00000000-0000-4000-8000-000000000000"
     rows = [
-        (stranger, "ecf-induction", "started", "2026-12-10T14:00:00Z", "training-event-attended", "DEC-9001"),
-        (known, "ecf-induction", "retained1", "10/12/2026", "training-event-attended", "DEC-9002"),
-        ("1.23E+06", "ecf-mentors", "started", "2026-12-10", "", "DEC-9003"),
+        (stranger, "ecf-induction", "started", "2025-12-10T14:00:00Z", "training-event-attended", "DEC-9001"),
+        (known, "ecf-induction", "retained1", "10/12/2025", "training-event-attended", "DEC-9002"),
+        ("1.23E+06", "ecf-mentors", "started", "2025-12-10", "", "DEC-9003"),
     ]
     columns = ("participant_id", "course_identifier", "declaration_type", "declaration_date", "evidence_held")
     return pl.DataFrame(rows, schema=[*columns, "your_reference"], orient="row")

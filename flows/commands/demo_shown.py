@@ -23,7 +23,7 @@ def show(
     console.print(f"\nAll of it took {seconds:.0f} seconds. Where to look:", highlight=False)
     first = next(iter(boxes.values()))
     receipt = next(path for path in sorted(first.glob("receipts/*/receipt.html")))
-    statement = next(path for path in sorted(first.glob("statements/2026/2027-01/*payable/statement.html")))
+    statement = next(path for path in sorted(first.glob("statements/2025/2026-01/*payable/statement.html")))
     places = {
         "mailboxes": home / "mailboxes",
         "the front page": first / "start-here.html",
@@ -40,7 +40,7 @@ def show(
 def _got(name: str, box: Path) -> Table:
     """One provider's receipts, and what its statements come to."""
     statements = len(list(box.glob("statements/*/*/*/manifest.json")))
-    due = f"{statements} statement versions; due for January 2027: £{_january(box):,.2f} with VAT"
+    due = f"{statements} statement versions; due for January 2026: £{_january(box):,.2f} with VAT"
     table = Table(title=name, title_justify="left", caption=due, caption_justify="left")
     table.add_column("File")
     table.add_column("Outcome")
@@ -56,8 +56,8 @@ def _got(name: str, box: Path) -> Table:
 
 
 def _january(box: Path) -> Decimal:
-    """The totals of January 2027's payable statements, over all contract periods."""
+    """The totals of January 2026's payable statements, over all contract periods."""
     total = Decimal()
-    for path in box.glob("statements/*/2027-01/*-payable/manifest.json"):
+    for path in box.glob("statements/*/2026-01/*-payable/manifest.json"):
         total += Decimal(json.loads(path.read_text(encoding="utf-8"))["control_totals"]["amount"]["total"])
     return total

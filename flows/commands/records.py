@@ -20,6 +20,10 @@ def records_import(folder: Path, as_of: AsOf = None) -> None:
 
     at = moment(as_of)
     with open_installation() as installation:
+        if installation.is_practice:
+            from flows.practice.mailboxes import demand_home
+
+            demand_home(installation)
         imported = import_records(installation.database, folder, at)
         print(import_report(imported))
         if installation.is_practice:

@@ -88,6 +88,10 @@ def sshd_config(folder: Path) -> None:
     from flows.service.sshd import write_sshd_config
 
     with open_installation() as installation:
+        if installation.is_practice:
+            raise ExchangeError(
+                "PRACTICE", "Practice has its own SFTP server, in `ectx serve`.", "OpenSSH is for a real service."
+            )
         users = write_sshd_config(installation, folder)
     print(
         f"{folder}: written for {', '.join(users)}. Run setup.sh as root, then `sshd -f` on sshd_config's absolute path."

@@ -8,11 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from data.records.extract import import_records
-from data.sample.contracts import SAMPLE_NOW
 from data.sample.nation import write_sample
 from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
@@ -33,9 +32,17 @@ from sftp.local import LocalMailbox
 from sftp.mailbox import FOLDERS, FROM_DFE, Mailbox, MailboxError
 from sftp.refusals import REFUSED
 
+BEGINS = datetime(2025, 11, 20, 9, tzinfo=UTC)  # of which the made-up records speak: a year of deadlines lies ahead
 SCALE = 0.02  # of the nation: some 170 participants of each contract period for each lead provider
 FOUNDING_SECONDS = 600
 _STARTING, _DELIVERING, _MADE_FOR = "starting", "delivering", "made-for"
+
+
+def demand_home(installation: Installation) -> None:
+    """Raises ExchangeError (ONE-MAILBOX) where it is one practice mailbox's."""
+    if installation.is_of_one_mailbox:
+        home = installation.settings.home.parent.parent
+        raise ExchangeError("ONE-MAILBOX", "This home is one practice mailbox's.", f"Set ECTX_HOME to {home}.")
 
 
 def found(home: Installation) -> None:
@@ -44,8 +51,8 @@ def found(home: Installation) -> None:
         return
     with home.database.only_one("founding", FOUNDING_SECONDS), tempfile.TemporaryDirectory() as folder:
         if home.records.as_of() is None:
-            write_sample(Path(folder), SCALE)
-            import_records(home.database, Path(folder), SAMPLE_NOW)
+            write_sample(Path(folder), SCALE, BEGINS)
+            import_records(home.database, Path(folder), BEGINS)
     home.forget()
 
 
@@ -55,7 +62,7 @@ def practising(home: Installation) -> list[LeadProvider]:
     return [
         each
         for each in home.lead_providers()
-        if each.slug in logins or _place(home, each.slug).is_dir() or _any_file(home, each)
+        if each.slug in logins or _was_begun(_place(home, each.slug)) or _any_file(home, each)
     ]
 
 
@@ -66,6 +73,10 @@ def _any_file(home: Installation, provider: LeadProvider) -> bool:
         return bool(box and (box.look() or box.taken()))
     except MailboxError:
         return False
+
+
+def _was_begun(place: Path) -> bool:
+    return place.is_dir() or _new(place).is_dir()
 
 
 def _place(home: Installation, slug: str) -> Path:
@@ -115,6 +126,9 @@ def _put_together(home: Installation, slug: str, asked_for: Submission | None) -
     if asked_for:
         settings = of_mailbox(home.settings, home.settings.home.resolve(), folder.name)
         with open_installation(settings) as mailbox:
+            upload = place / "uploads" / asked_for.sha256[:2] / asked_for.sha256
+            if upload.is_file():  # what is in it is looked at once more
+                mailbox.store_upload([upload.read_bytes()])
             mailbox.submissions.claim(asked_for, [])
             mailbox.submissions.removed(asked_for.submission_id)
             mailbox.database.fold()
@@ -136,8 +150,10 @@ def start(mailbox: Installation, provider: LeadProvider, now: datetime, done: In
         _empty(mailbox.mailbox(provider.slug))
         starting.rename(delivering)  # from now on what lies there is this mailbox's own
     if delivering.is_file():
+        before = len(done.troubles)
         deliver_all(mailbox, provider, now, done)
-        delivering.unlink()
+        if len(done.troubles) == before:
+            delivering.unlink()
 
 
 def _empty(box: Mailbox) -> None:
@@ -154,6 +170,8 @@ def practised_statements(mailbox: Installation, provider: LeadProvider, now: dat
     """A round of statements, whose files have been judged; then what is payable is paid, where its payment date has come:
     nobody has to approve what is made up."""
     done = statements_round(mailbox, now, IntakeRound())
+    if "lead_provider_id" in done.nowhere.columns:  # others' are not theirs to see to
+        done.nowhere = done.nowhere.filter(lead_provider_id=provider.lead_provider_id)
     today = london_day(now)
     for each in mailbox.versions.newest_of(provider.lead_provider_id):
         if each.status == "payable" and each.payment_date <= today:

@@ -242,13 +242,12 @@ class Claims:
     def _is_kept(self, file_name: str) -> bool:
         if not self._installation.is_practice:
             return is_kept(file_name)
-        at = self._as_of or self._installation.now()
-        asked = asked_by(file_name, at, at)
+        asked = asked_by(file_name, self._as_of or self._installation.now())
         return asked.act != FILE or is_kept(asked.name)
 
     def _submission(self, arrival: Arrival, sha256: str, size: int, received_at: datetime) -> Submission:
         name, owner = arrival.shown_name, self._provider.lead_provider_id
-        asked = asked_by(name, received_at, received_at) if self._installation.is_practice else None
+        asked = asked_by(name, received_at) if self._installation.is_practice else None
         kind = kind_of(asked.name if asked else name)
         stamp = received_at.strftime("%Y%m%dT%H%M%SZ")
         called = kind.name if kind else (asked.act if asked and asked.act != FILE else "unknown")

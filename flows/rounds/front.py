@@ -17,6 +17,7 @@ from data.ledger.deliveries import DeliveryRow
 from flows.installation import Installation, LeadProvider
 from flows.rounds.places import FOLDER, kept_forecasts
 from flows.rounds.receipts import receipt_folder
+from flows.rounds.returned import returned_lines
 from flows.rounds.waiting import WAITING
 from schemas.inbound.names import column_name
 from schemas.instants import london_day, start_of_london_day
@@ -88,7 +89,15 @@ def _front(
         unread=unread,
         forecast_at=_forecast_at(installation, own),
         has={each.what for each in delivered},
+        next_day=_next_day(newest, today),
     )  # fmt: skip
+
+
+def _next_day(newest: list[NewestVersion], today: date) -> date | None:
+    """The next day on which something becomes payable, or is paid; None where nothing is known to."""
+    days = [each.deadline_date + timedelta(days=1) for each in newest if each.status == "open"]
+    days += [each.payment_date for each in newest if each.status == "payable"]
+    return min((day for day in days if day > today), default=None)
 
 
 def _is_kept(installation: Installation, own: str, path: str, lately: list[Judged]) -> bool:
@@ -140,10 +149,11 @@ def _results(
         else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     )
     sent = {_as_read(header): header for header in rows.columns[len(RESULT_COLUMNS) :]}
+    back = returned_lines(installation, file, _receipt(installation, file, digests))
     cells = [(pl.col(sent[name]) if name in sent else pl.lit(None, pl.String)).alias(name) for name in what]
-    is_returned = "line_number" in sent and "errors" in sent
-    back = pl.col(sent["line_number"]) if is_returned else pl.lit(None, pl.String)
-    rows = rows.select("row_number", "line_number", back.alias("returned_line"), "outcome", *cells)
+    rows = rows.select("row_number", "line_number", pl.lit(None).alias("returned_line"), "outcome", *cells)
+    if back is not None and back.len() == rows.height:
+        rows = rows.with_columns(back.alias("returned_line"))
     return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in columns.items()).with_columns(
         number=pl.lit(number), submission_id=pl.lit(file.submission_id)
     )

@@ -168,9 +168,12 @@ def in_turn(
             done.troubles += claims.troubles
             done.waits += claims.notices
             _judge_waiting(installation, provider, as_of, done, apart)
-            done.troubles += claims.late_checksums(settled)
             waited = mailbox.own(WAITING)
-            done.waits += tell_what_waits(installation, provider, mailbox, as_of)
+            if installation.is_practice:  # what is late, and for how long a file waits, is a matter of real time
+                done.waits += tell_what_waits(installation, provider, mailbox, installation.database.now())
+            else:
+                done.troubles += claims.late_checksums(settled)
+                done.waits += tell_what_waits(installation, provider, mailbox, as_of)
             delivered = deliver_owed(installation, provider, mailbox, installation.now(as_of))
             done.delivered += delivered
             if not delivered and mailbox.own(WAITING) != waited:
@@ -195,6 +198,8 @@ def _judge_waiting(
 ) -> None:
     """Judge a mailbox's claimed files, in their order: a void counts after its declaration. So none is judged before one
     that has to be tried again."""
+    if installation.is_practice:  # its turns judge, for a file may ask for more (flows.practice.turns)
+        return
     for submission in installation.submissions.waiting(provider.lead_provider_id):
         if not judge_one(installation, provider, submission, as_of, done, apart):
             return

@@ -75,7 +75,7 @@ def take_in_journal(installation: Installation, providers: list[LeadProvider]) -
         if provider.slug not in installation.journal.slugs():
             continue
         with installation.journal.taken(provider.slug) as uploads:
-            now, mailbox = installation.now(), installation.mailbox(provider.slug)
+            now, mailbox = installation.database.now(), installation.mailbox(provider.slug)
             there = {each.identity for each in (*mailbox.look(), *mailbox.taken())}
             rows = {row["arrival"]: row for row in (_whole(provider.lead_provider_id, each, now) for each in uploads)}
             installation.sightings.saw_whole([row for arrival, row in rows.items() if arrival in there])
@@ -110,7 +110,7 @@ def _look(installation: Installation, providers: list[LeadProvider], done: Looks
     new: list[dict[str, Any]] = []
     looked: dict[str, datetime] = {}
     for provider in providers:
-        owner, began = provider.lead_provider_id, installation.now()
+        owner, began = provider.lead_provider_id, installation.database.now()
         try:
             arrivals = installation.mailbox(provider.slug).look()
         except Exception as error:  # one mailbox's trouble is not another's
@@ -120,7 +120,7 @@ def _look(installation: Installation, providers: list[LeadProvider], done: Looks
             continue
         found[provider.slug] = arrivals
         fresh = [each for each in arrivals if (owner, each.identity) not in known]
-        ended = installation.now() if fresh else began
+        ended = installation.database.now() if fresh else began
         new += [_sighting(owner, each, before.get(owner, never), ended) for each in fresh]
         if installation.is_remote:
             looked[owner] = began

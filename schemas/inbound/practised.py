@@ -3,6 +3,7 @@ start a mailbox afresh. A service that is not for practice refuses such names (s
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ _INSTANT, _DAY = "%Y-%m-%dT%H-%M-%SZ", "%Y-%m-%d"
 _SHAPES = {_INSTANT: r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", _DAY: r"\d{4}-\d\d-\d\d"}
 # The years that calendars and contracts may be of.
 _FIRST_YEAR, _AFTER_LAST_YEAR = 2021, 2100
-FILE_EXAMPLE, STATEMENTS_EXAMPLE = "declarations@2026-12-14T10-00-00Z.csv", "statements@2027-01-01.csv"
+FILE_EXAMPLE, STATEMENTS_EXAMPLE = "declarations@2026-03-24T10-00-00Z.csv", "statements@2026-04-01.csv"
 _AS_FILE = f"KIND@YYYY-MM-DDTHH-MM-SSZ.csv, as in {FILE_EXAMPLE} (the time in UTC)"
 _AS_STATEMENTS = f"statements@YYYY-MM-DD.csv, as in {STATEMENTS_EXAMPLE}"
 
@@ -34,23 +35,22 @@ class Asked:
     failure: FileFailure | None = None
 
 
-def asked_by(file_name: str, clock: datetime, floor: datetime | None) -> Asked:
-    """clock: the mailbox's present instant. floor: what it never goes back behind; None: nothing was received yet. Asked again with
-    what came of it as both, the answer is the same."""
+def asked_by(file_name: str, clock: datetime) -> Asked:
+    """clock: the mailbox's, which never goes back. Asked again with what came of it as the clock, the answer is the same."""
     stem, is_csv = _stem(file_name)
     bare, at, when = stem.rpartition("@")
     if is_csv and file_name.lower() == RESET_NAME:
         return Asked(RESET, file_name, clock)
     if is_csv and (stem.lower() == STATEMENTS or bare.lower() == STATEMENTS):
-        return _statements(file_name, when if at else "", clock, floor)
+        return _statements(file_name, when if at else "", clock)
     if not (is_csv and at):
         return Asked(FILE, file_name, clock)
     name = f"{bare}{file_name[-len(_ENDING) :]}"
     moment = _read(when, _INSTANT)
-    if moment is None:
-        return Asked(FILE, name, clock, failure=_unread_clock(name, when))
-    if floor and moment < floor:
-        return Asked(FILE, name, clock, failure=_goes_back(floor))
+    if moment is None or kind_of(name) is None:
+        return Asked(FILE, name, clock, failure=_misnamed(name, when))
+    if moment < clock:
+        return Asked(FILE, name, clock, failure=_goes_back(clock))
     return Asked(FILE, name, moment, sets_clock=True)
 
 
@@ -59,16 +59,15 @@ def _stem(file_name: str) -> tuple[str, bool]:
     return (file_name[: -len(_ENDING)], True) if is_csv else (file_name, False)
 
 
-def _statements(file_name: str, when: str, clock: datetime, floor: datetime | None) -> Asked:
+def _statements(file_name: str, when: str, clock: datetime) -> Asked:
     moment = _read(when, _DAY)
     if moment is None:
         what = "By its name this file moves statements on, and we cannot read the day in it."
         return Asked(STATEMENTS, file_name, clock, failure=FileFailure("FILE-001", what, f"Name it {_AS_STATEMENTS}."))
     day = moment.date()
-    if floor and day < london_day(floor):
-        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(floor))
-    began = start_of_london_day(day).astimezone(UTC)
-    return Asked(STATEMENTS, file_name, max(floor or began, began), sets_clock=True)
+    if day < london_day(clock):
+        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(clock))
+    return Asked(STATEMENTS, file_name, max(clock, start_of_london_day(day).astimezone(UTC)), sets_clock=True)
 
 
 def _read(when: str, pattern: str) -> datetime | None:
@@ -82,7 +81,7 @@ def _read(when: str, pattern: str) -> datetime | None:
     return moment if _FIRST_YEAR <= moment.year < _AFTER_LAST_YEAR else None
 
 
-def _unread_clock(name: str, when: str) -> FileFailure:
+def _misnamed(name: str, when: str) -> FileFailure:
     if kind_of(name) is None:
         return FileFailure(
             "FILE-001",
@@ -94,10 +93,10 @@ def _unread_clock(name: str, when: str) -> FileFailure:
     return FileFailure("FILE-001", f"The clock in the file's name {what}.", f"Name it {_AS_FILE}.")
 
 
-def _goes_back(floor: datetime) -> FileFailure:
+def _goes_back(clock: datetime) -> FileFailure:
     return FileFailure(
         "FILE-001",
-        f"This practice mailbox has come to {in_london(floor)} (London time), and its clock never goes back.",
+        f"This practice mailbox has come to {in_london(clock)} (London time), and its clock never goes back.",
         f"Give the file that instant or a later one; or send {RESET_NAME}, an empty file, which starts the mailbox afresh.",
     )
 
@@ -124,3 +123,19 @@ def done_by(asked: Asked) -> str:
         f"It is {day} in this practice mailbox now. Statements, extracts and guidance are as they would be on that morning; "
         "statements whose payment date has come are paid."
     )
+
+
+def clock_from(received: Iterable[tuple[str, datetime, str]], began: datetime) -> datetime:
+    """The present instant of a practice mailbox: it stands where the last file was received, and begins where its records do.
+
+    received: file name, when received, status (schemas.submission) of all that it ever received. began: of which its records speak.
+    """
+    counting = (moment for name, moment, status in received if _counts(asked_by(name, moment), status))
+    return max(counting, default=began)
+
+
+def _counts(asked: Asked, status: str) -> bool:
+    """A reset leaves the clock alone, and so does what is refused for its name, or for what an empty file holds."""
+    if asked.failure or asked.act == RESET:
+        return False
+    return asked.act == FILE or status != "rejected"

@@ -34,6 +34,8 @@ def refused_unread(
         return FileFailure(
             "FILE-001", why_refused, "Give the file a plain name, like declarations.csv, and send it again."
         )
+    if of_practice := _OF_PRACTICE.search(file_name):
+        return _for_practice(file_name[: of_practice.start()])
     if kind_of(file_name) is None:
         return _misnamed(file_name)
     return refused_for_checksum(sha256, expected_sha256) or too_large(size_bytes, limits)
@@ -58,18 +60,22 @@ def refused_for_checksum(sha256: str, expected_sha256: str | None) -> FileFailur
     return None
 
 
-# Names that a practice service alone takes (interface, Practice): they carry the clock, or start a mailbox afresh.
-_OF_PRACTICE = re.compile(r"([a-z-]+)@\d{4}-\d\d-\d\d(T\d\d-\d\d-\d\dZ)?\.csv|reset\.csv", re.IGNORECASE)
+# Names that a practice service alone takes (interface, Practice): they carry the clock, whatever else they are, or start a mailbox
+# afresh. So nothing that was meant for practice is ever done.
+_OF_PRACTICE = re.compile(r"@\d{4}-\d\d?-\d\d?(?!\d)|^reset\b[^@]*\.csv$", re.IGNORECASE)
+
+
+def _for_practice(bare: str) -> FileFailure:
+    """bare: the name before its clock."""
+    kind = kind_of(f"{bare}.csv")
+    return FileFailure(
+        "FILE-001",
+        "So files are named for practice, and this is not a practice service: nothing was done.",
+        f"{f'To mean it here, name it {kind.name}.csv. ' if kind else ''}DfE tells you where practice is.",
+    )
 
 
 def _misnamed(file_name: str) -> FileFailure:
-    if of_practice := _OF_PRACTICE.fullmatch(file_name):
-        kind = (of_practice[1] or "").lower()
-        return FileFailure(
-            "FILE-001",
-            "So files are named for practice, and this is not a practice service: nothing was done.",
-            f"{f'To mean it here, name it {kind}.csv. ' if kind in KINDS else ''}DfE tells you where practice is.",
-        )
     near, ending = nearest_kind(file_name), PurePosixPath(file_name).suffix.lower()
     is_what, advice = _ENDINGS.get(ending, ("", ""))
     if is_what:

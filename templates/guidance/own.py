@@ -89,7 +89,7 @@ def _event(due: Due, what: str, day: date, summary: str, said: str, stamp: datet
     event.add("uid", f"{due.statement_id}-{what}@ect-file-exchange")
     event.add("dtstamp", stamp)
     event.add("dtstart", day)
-    event.add("summary", summary)
+    event.add("summary", titled(summary))
     event.add("description", said)
     event.add("transp", "TRANSPARENT")
     return event

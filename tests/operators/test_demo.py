@@ -38,19 +38,19 @@ def test_each_provider_got_what_it_should(demo):
     found = sorted(folder.glob("mailboxes/*/from-dfe/receipts/*/receipt.json"))
     receipts = {json.loads(path.read_text())["file_name"]: json.loads(path.read_text()) for path in found}
     assert {name: receipt["status"] for name, receipt in receipts.items()} == {
-        "declarations-december@2026-12-14T10-00-00Z.csv": "partially-accepted",
-        "declarations@2026-12-14T10-00-00Z.csv": "accepted",
-        "expected-payments@2026-12-14T10-00-00Z.csv": "accepted",
-        "declarations-old-layout@2026-12-14T10-00-00Z.csv": "rejected",
-        "declarations-once-more@2026-12-14T15-30-00Z.csv": "duplicate",
-        "statements@2026-12-15.csv": "accepted",
-        "statements@2027-01-01.csv": "accepted",
+        "declarations-december@2025-12-14T10-00-00Z.csv": "partially-accepted",
+        "declarations@2025-12-14T10-00-00Z.csv": "accepted",
+        "expected-payments@2025-12-14T10-00-00Z.csv": "accepted",
+        "declarations-old-layout@2025-12-14T10-00-00Z.csv": "rejected",
+        "declarations-once-more@2025-12-14T15-30-00Z.csv": "duplicate",
+        "statements@2025-12-15.csv": "accepted",
+        "statements@2026-01-01.csv": "accepted",
     }
     assert all(receipt["practice"] for receipt in receipts.values())
-    torn = receipts["declarations-old-layout@2026-12-14T10-00-00Z.csv"]
+    torn = receipts["declarations-old-layout@2025-12-14T10-00-00Z.csv"]
     assert torn["file_errors"][0]["code"] == "FILE-007"
     payable = list(
-        folder.glob("mailboxes/alder-teaching-institute/from-dfe/statements/*/2027-01/*-payable/manifest.json")
+        folder.glob("mailboxes/alder-teaching-institute/from-dfe/statements/*/2026-01/*-payable/manifest.json")
     )
     assert len(payable) == 3
 

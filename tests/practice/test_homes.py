@@ -53,9 +53,22 @@ def test_a_home_whose_records_are_elsewhere_is_refused_too(tmp_path, folder):
     assert not (tmp_path / "real" / "practice").exists()
 
 
-def test_records_that_are_no_database_of_ours_are_refused(tmp_path):
-    (tmp_path / "records.db").write_bytes(b"something else altogether")
+@pytest.mark.parametrize("name", ["records.db", "host_key", "ui_secret", "prefect", "logs"])
+def test_whatever_a_service_has_left_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("x")
     assert refused(Settings(home=tmp_path, practice=True)).code == "REAL-RECORDS"
+
+
+def test_a_real_service_is_not_pointed_into_a_home_of_practice(practising, tmp_path):
+    home = practising.home.settings.home
+    for pointed in (
+        {"mailboxes": (home / "mailboxes").as_uri()},
+        {"database_url": f"sqlite:///{home}/records.db"},
+        {"store": home},
+    ):
+        assert refused(Settings(home=tmp_path / "real", **pointed)).code == "PRACTICE-HOME"
+    assert refused(Settings(home=home / "practice")).code == "PRACTICE-HOME"
+    assert not (tmp_path / "real").exists()
 
 
 def test_a_real_service_refuses_a_home_of_practice_and_its_mailboxes(practising):
@@ -111,9 +124,13 @@ def test_what_is_done_by_hand_is_done_to_one_mailbox(practising):
         assert done.returncode == 1 and f"{home}/practice/SLUG" in done.stderr
     own = home / "practice" / practising.provider.slug
     assert "Nothing waits" in ectx(own, "submission", "list").stdout
-    assert ectx(own, "void", declaration[0], "--reason", "to see", "--as-of", "2026-12-15T09:00:00Z").returncode == 0
-    assert "to see" in ectx(own, "history", declaration[0]).stdout
-    assert ectx(own, "intake").stderr.startswith("ectx: ONE-MAILBOX")
+    assert ectx(own, "void", declaration[0], "--reason", "to see").returncode == 0
+    told = ectx(own, "history", declaration[0]).stdout
+    assert "to see" in told and "14 December 2026 at 10:00" in told.splitlines()[-1]
+    for command in (["intake"], ["serve"], ["provider", "list"], ["records", "import", "x"]):
+        assert ectx(own, *command).stderr.startswith("ectx: ONE-MAILBOX")
+    assert ectx(own.parent, "submission", "list").stderr.startswith("ectx: WHICH-MAILBOX")
+    assert ectx(own, "payments", "2027-01").returncode == 0
     assert ectx(home / "practice" / "nobody", "submission", "list").stderr.startswith("ectx: NO-PROVIDER")
     for command in (["backup", str(home.parent / "copy")], ["replay", "x", "--to", str(home.parent / "copy")]):
         assert ectx(home, *command).stderr.startswith("ectx: PRACTICE:")
@@ -129,6 +146,19 @@ def test_jobs_go_by_each_mailboxs_clock(practising):
     assert open_one["as_of"] == "2026-12-14T10:00:00Z"
     with pytest.raises(ExchangeError, match="NOT-PAYABLE"):
         jobs.AUTHORISE.run(practising.home, None, statement_id=open_one["statement_id"], total=0)
+
+
+def test_one_mailboxs_trouble_is_not_anothers(practising):
+    other = Practising(practising.home, practising.home.lead_providers()[1])
+    other.send("voids@2026-12-14T10-00-00Z.csv", "declaration_id\n")
+    practising.round()
+    records = practising.home.settings.home / "practice" / practising.provider.slug / "records.db"
+    for path in records.parent.glob("records.db*"):
+        path.write_bytes(b"broken")
+    for job in (jobs.INTAKE, jobs.STATEMENTS, jobs.EXTRACTS):
+        done = job.run(practising.home, None)
+        assert [line.split(":")[0] for line in done.troubles] == [practising.provider.slug]
+    assert other.statements()
 
 
 def test_other_records_to_start_from(practising, sample, tmp_path):

@@ -1,8 +1,8 @@
 """What becomes of what is sent to a practice mailbox: the same as on a real service at that instant."""
 
+import hashlib
 import json
 import shutil
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +10,14 @@ import pytest
 from flows.clock import instant
 from flows.installation import open_installation
 from flows.practice.mailboxes import opened
+from flows.practice.turns import practice_round
+from flows.rounds import intake
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
+from flows.rounds.trying import Failed
 from flows.settings import Settings
 from schemas.instants import rfc3339
-from tests.conftest import NOW
+from tests.conftest import IMPORTED_AT, NOW
 from tests.exchange.provider import acceptable_rows, put, receipts
 from tests.practice.conftest import Practising
 
@@ -43,10 +46,10 @@ def test_then_the_clock_stands_there(practising, rows):
     assert practising.sent("withdrawals.csv", "participant_id\n")["received_at"] == "2026-12-15T09:00:00Z"
 
 
-def test_until_a_name_sets_it_the_clock_is_the_real_one(practising):
-    before = datetime.now(UTC) - timedelta(seconds=1)
-    received = practising.sent("voids.csv", "declaration_id\n")["received_at"]
-    assert before <= datetime.fromisoformat(received) <= datetime.now(UTC)
+def test_it_begins_where_the_records_do(practising):
+    """Not by the real time: the same files give the same figures on any day."""
+    assert practising.sent("voids.csv", "declaration_id\n")["received_at"] == IMPORTED_AT
+    assert practising.sent("statements@2026-11-19.csv")["file_errors"][0]["code"] == "FILE-001"
 
 
 def test_it_never_goes_back(practising, rows):
@@ -203,6 +206,68 @@ def test_what_is_not_empty_does_nothing(practising, rows, name):
     assert "not" in receipt["file_errors"][0]["message"]
     assert practising.asked(f"SELECT COUNT(*) FROM declarations WHERE created_at = '{NOW}'") == [(10,)]
     assert practising.sent("voids.csv", "declaration_id\n")["received_at"] == NOW
+
+
+def test_a_misspelt_kind_moves_nothing(practising):
+    receipt = practising.sent("declaration@2090-01-01T00-00-00Z.csv", "participant_id\n")
+    assert (receipt["file_errors"][0]["code"], receipt["received_at"]) == ("FILE-001", IMPORTED_AT)
+    assert practising.sent(f"voids@{AT}.csv", "declaration_id\n")["received_at"] == NOW
+
+
+def test_what_will_not_move_statements_is_not_received_in_the_future(practising, rows):
+    practising.send("statements@2027-04-01.csv", rows)
+    practising.send("statements@2026-12-15.csv")
+    practising.round()
+    assert practising.receipt("statements@2027-04-01.csv")["received_at"] == "2026-12-15T00:00:00Z"
+
+
+def test_what_is_owed_comes_before_the_clock_moves_on(practising):
+    """An extract that is asked for is of the instant at which it was asked for."""
+    practising.send(f"requests@{AT}.csv", "request\nextract\n")
+    practising.send("statements@2027-01-01.csv")
+    practising.round()
+    index = (practising.box / "from-dfe/index.csv").read_text().splitlines()
+    assert any(",extract," in line and f",{NOW}," in line for line in index)
+    assert any(",receipt," in line and f",{NOW}," in line for line in index)
+
+
+def test_a_checksum_that_comes_first_waits_for_its_file(practising, rows):
+    practising.sent(f"declarations@{AT}.csv", rows)
+    digest = hashlib.sha256(b"declaration_id\n").hexdigest()
+    practising.sent("voids.csv", "declaration_id\n")
+    practising.send("voids.csv.sha256", f"{digest}  voids.csv\n")
+    practising.round()
+    assert (practising.box / "to-dfe/voids.csv.sha256").is_file()
+    assert practising.receipt("voids.csv")["notes"] == []
+
+
+@pytest.mark.parametrize("content", [b"\n", b"\xef\xbb\xbf"])
+def test_a_reset_as_editors_save_an_empty_file(practising, rows, content):
+    practising.sent(f"declarations@{AT}.csv", rows)
+    assert practising.sent("reset.csv", content)["status"] == "accepted"
+    assert practising.asked(f"SELECT COUNT(*) FROM declarations WHERE created_at = '{NOW}'") == [(0,)]
+
+
+def test_a_reset_goes_past_a_file_that_cannot_be_judged(practising, rows, monkeypatch):
+    practising.sent(f"declarations@{AT}.csv", rows)
+
+    def fails(*_args, **_how):
+        raise Failed("it fails")
+
+    monkeypatch.setattr(intake, "try_one", fails)
+    practising.send("voids.csv", "declaration_id\n")
+    assert len(practice_round(practising.home, None).troubles) == 1
+    monkeypatch.undo()
+    practising.send("reset.csv")
+    practising.round()
+    assert [each["file_name"] for each in practising.receipts()] == ["reset.csv"]
+
+
+def test_the_front_page_says_where_the_clock_stands_and_what_to_do(practising, rows):
+    practising.sent(f"declarations@{AT}.csv", rows)
+    page = (practising.box / "from-dfe/start-here.html").read_text()
+    assert "stands at 14 December 2026 at 10:00" in page
+    assert "guidance/practice.html" in page and "<code>statements@20" in page
 
 
 @pytest.mark.parametrize("content", [b"\n", b"\r\n", b"\xef\xbb\xbf", b"\xff\xfe\r\x00\n\x00", b" "])
