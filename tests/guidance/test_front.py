@@ -14,7 +14,7 @@ from schemas.kinds import KINDS
 from sftp.refusals import Refusal
 from templates.rendering import pounds
 from tests.conftest import NOW
-from tests.exchange.provider import box, put
+from tests.exchange.provider import acceptable_rows, box, put, receipts
 from transforms.outstanding import outstanding, worth
 
 LATER = "2026-12-15T09:00:00Z"
@@ -216,3 +216,20 @@ def test_what_is_at_stake_is_what_the_forecast_says():
     rows = forecast.drop("expected_amount", "state")
     assert worth(rows, forecast) == 11940
     assert worth(rows.with_columns(participant_id=pl.lit("r")), forecast) is None
+
+
+def test_a_returned_row_is_closed_though_what_it_asks_for_is_another(installation, provider):
+    """rejected.csv came back with the course put right: the row is the one of that line, whatever else it is now."""
+    rows = acceptable_rows(installation, provider).head(2)
+    wrong = rows.with_columns(course_identifier=pl.lit("ecf-inducton"))
+    put(installation, provider, "declarations-wrong.csv", wrong.write_csv())
+    intake_round(installation, instant("2026-12-14T11:00:00Z"))
+    folder = receipts(installation, provider)["declarations-wrong.csv"]["folder"]
+    assert "declarations-wrong.csv" in section(front(installation, provider), "Rejected rows that have not come again")
+    back = (folder / "rejected.csv").read_text(encoding="utf-8-sig").replace("ecf-inducton", "ecf-induction")
+    put(installation, provider, "declarations-back.csv", back)
+    intake_round(installation, instant("2026-12-14T12:00:00Z"))
+    assert receipts(installation, provider)["declarations-back.csv"]["rows"]["accepted"] == 2
+    assert "declarations-wrong.csv" not in section(
+        front(installation, provider), "Rejected rows that have not come again"
+    )
