@@ -22,6 +22,8 @@ _OF_A_SERVICE = (
     RECORDS, "mailboxes", "keys", "uploads", "outbox", "arrivals", "trying", "locks", "host_key", "host_key_rsa", "ui_secret",
     "prefect", "logs", "serving",
 )  # fmt: skip
+# What practice has in its own home alone.
+APART = ("ECTX_DATABASE_URL", "ECTX_MAILBOXES", "ECTX_STORE")
 
 
 class OfOneMailbox(Settings):
@@ -56,7 +58,7 @@ def settled(settings: Settings) -> Settings:
         raise ExchangeError(
             "PRACTICE-APART",
             "Practice keeps all that it has in its own home, apart from every real database, mailbox and store.",
-            "Unset ECTX_DATABASE_URL, ECTX_MAILBOXES and ECTX_STORE for it.",
+            f"Unset {', '.join(APART)} for it.",
         )
     if home.name == FOLDER and _is_marked(home.parent):
         raise ExchangeError(

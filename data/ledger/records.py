@@ -38,6 +38,11 @@ class RecordsKept(Asking):
         query = select(moment).where(records_imports.c.import_id == found)
         return self._all(query)[0][0]
 
+    def says_as_of(self) -> bool:
+        """Whether the last extract loaded says itself of which instant it speaks."""
+        newest = self._all(select(records_imports.c.as_of).order_by(records_imports.c.import_id.desc()).limit(1))
+        return bool(newest and newest[0][0])
+
     def first_loaded(self) -> datetime | None:
         """When DfE's records were loaded for the first time."""
         first: datetime | None = self._all(select(func.min(records_imports.c.imported_at)))[0][0]

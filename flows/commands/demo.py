@@ -143,8 +143,6 @@ def _flow(installation: Installation, running: Services, name: str) -> None:
     code = f"from flows.deployed import {name}; {name}()"
     environment = prefect_environment(installation.settings, running.api_url)
     environment["ECTX_SECONDS_BETWEEN_LOOKS"] = str(installation.settings.seconds_between_looks)
-    environment.pop("ECTX_DATABASE_URL", None)
-    environment.pop("ECTX_MAILBOXES", None)
     log = installation.settings.home / "logs" / "flows.log"
     with log.open("ab") as output:
         if subprocess.run([sys.executable, "-c", code], env=environment, stdout=output, stderr=output).returncode:

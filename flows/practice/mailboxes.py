@@ -4,6 +4,7 @@ A mailbox's folder is put together beside its place and then moved there, so tha
 new one. `starting` lies in it until what lay in from-dfe is taken away; then `delivering`, until all that it has is there.
 """
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from flows.rounds.guidance import guidance_round
 from flows.rounds.statements import statements_round
 from flows.rounds.waiting import WAITING
 from flows.upkeep.backup import copy_database
-from schemas.instants import london_day
+from schemas.instants import london_day, rfc3339
 from schemas.reports import IntakeRound, StatementsRound
 from schemas.submission import Submission
 from sftp.durable import on_disk
@@ -52,6 +53,7 @@ def found(home: Installation) -> None:
     with home.database.only_one("founding", FOUNDING_SECONDS), tempfile.TemporaryDirectory() as folder:
         if home.records.as_of() is None:
             write_sample(Path(folder), SCALE, BEGINS)
+            (Path(folder) / "extract.json").write_text(json.dumps({"as_of": rfc3339(BEGINS)}), encoding="utf-8")
             import_records(home.database, Path(folder), BEGINS)
     home.forget()
 

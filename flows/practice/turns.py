@@ -17,7 +17,7 @@ from flows.practice.mailboxes import deliver_all, found, is_made_for, opened, pr
 from flows.rounds.claiming import Claims
 from flows.rounds.intake import Do, answer_requests, guarded, has_work, in_turn, judge_one, plainly
 from flows.rounds.looking import Looks, look_at_all
-from flows.rounds.practised import MOST_OF_NOTHING, asked_of, asks_for_reset, asks_to_move_on, clock_of
+from flows.rounds.practised import MOST_OF_NOTHING, asked_of, asks_for_reset, asks_to_move_on, clock_of, earliest_of
 from schemas.inbound.practised import FILE, RESET, STATEMENTS, asked_by
 from schemas.reports import IntakeRound
 from schemas.submission import Submission
@@ -126,10 +126,10 @@ class _Turn:
 
     def _in_order(self, arrivals: list[Arrival]) -> list[Arrival]:
         """See the head of this file."""
-        clock = self._clock
+        clock, earliest = self._clock, earliest_of(self._mailbox, self._provider)
 
         def place(arrival: Arrival) -> tuple[int, datetime, bool]:
-            asked = asked_by(arrival.shown_name, clock)
+            asked = asked_by(arrival.shown_name, clock, earliest)
             which = 0 if asked.act == RESET else 2 if asked.sets_clock else 1
             return which, asked.received_at, asked.act != FILE
 
@@ -139,11 +139,11 @@ class _Turn:
         """Take and claim one file with its checksum, and what an earlier turn took, at the instant that its name asks for.
         Says whether files behind may go on."""
         clock = self._clock
-        asked = asked_by(first.shown_name, clock)
+        asked = asked_by(first.shown_name, clock, earliest_of(self._mailbox, self._provider))
         # What will not move it on, for it is not empty, is received where the clock stands.
         stays = asked.act == STATEMENTS and first.size_bytes > MOST_OF_NOTHING
         at = clock if stays else asked.received_at
-        if at > clock:
+        if at != clock:
             self._deliver(clock)
         with self._mailbox.database.only_one(f"mailbox-{self._provider.slug}", TURN_SECONDS) as ours:
             if not ours:

@@ -5,8 +5,8 @@ kept of it, so that nothing can be at odds with what was received.
 from dataclasses import replace
 from datetime import datetime
 
-from flows.installation import Installation
-from schemas.inbound.practised import FILE, RESET, STATEMENTS, Asked, asked_by, not_empty
+from flows.installation import Installation, LeadProvider
+from schemas.inbound.practised import EARLIEST, FILE, RESET, STATEMENTS, Asked, asked_by, has_begun, not_empty
 from schemas.inbound.unread import refused_for_checksum
 from schemas.submission import Submission
 
@@ -16,6 +16,13 @@ MOST_OF_NOTHING = 16  # bytes: a mark of the encoding and a line end, as some ed
 def clock_of(mailbox: Installation, as_of: datetime | None) -> datetime:
     """The clock of a practice mailbox, or a later instant in its place (as_of)."""
     return max(mailbox.now(), as_of) if as_of else mailbox.now()
+
+
+def earliest_of(mailbox: Installation, provider: LeadProvider) -> datetime | None:
+    """Where the clock may begin, of a mailbox whose records do not say of when they are, until a file has moved it; else None: it
+    has begun."""
+    received = mailbox.submissions.all_received(provider.lead_provider_id)
+    return None if mailbox.records.says_as_of() or has_begun(received) else EARLIEST
 
 
 def asked_of(mailbox: Installation, submission: Submission) -> Asked:

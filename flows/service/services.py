@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from flows.errors import ExchangeError
+from flows.home import APART
 from flows.installation import Installation
 from flows.service.kept import KeptAlive
 from flows.service.signing_in import auth_string, known_secret, made_secret
@@ -65,7 +66,8 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
     is_elsewhere = api_url == os.environ.get("PREFECT_API_URL") != _served_here(settings)
     if (settings.ui_secret.get_secret_value() or not is_elsewhere) and (secret := known_secret(settings)):
         ours["PREFECT_API_AUTH_STRING"] = auth_string(secret)
-    return {**os.environ, **ours}
+    around = {name: value for name, value in os.environ.items() if not (settings.practice and name in APART)}
+    return {**around, **ours}
 
 
 def server_environment(settings: Settings, api_url: str, pages: str) -> dict[str, str]:

@@ -3,7 +3,7 @@ start a mailbox afresh. A service that is not for practice refuses such names (s
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +18,7 @@ _INSTANT, _DAY = "%Y-%m-%dT%H-%M-%SZ", "%Y-%m-%d"
 _SHAPES = {_INSTANT: r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", _DAY: r"\d{4}-\d\d-\d\d"}
 # The years that calendars and contracts may be of.
 _FIRST_YEAR, _AFTER_LAST_YEAR = 2021, 2100
+EARLIEST = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
 FILE_EXAMPLE, STATEMENTS_EXAMPLE = "declarations@2026-03-24T10-00-00Z.csv", "statements@2026-04-01.csv"
 _AS_FILE = f"KIND@YYYY-MM-DDTHH-MM-SSZ.csv, as in {FILE_EXAMPLE} (the time in UTC)"
 _AS_STATEMENTS = f"statements@YYYY-MM-DD.csv, as in {STATEMENTS_EXAMPLE}"
@@ -35,22 +36,24 @@ class Asked:
     failure: FileFailure | None = None
 
 
-def asked_by(file_name: str, clock: datetime) -> Asked:
-    """clock: the mailbox's, which never goes back. Asked again with what came of it as the clock, the answer is the same."""
+def asked_by(file_name: str, clock: datetime, earliest: datetime | None = None) -> Asked:
+    """clock: the mailbox's, which never goes back. earliest: where it may begin, while it has not; None: it has. Asked again with
+    what came of it as the clock, the answer is the same."""
+    floor = earliest or clock
     stem, is_csv = _stem(file_name)
     bare, at, when = stem.rpartition("@")
     if is_csv and file_name.lower() == RESET_NAME:
         return Asked(RESET, file_name, clock)
     if is_csv and (stem.lower() == STATEMENTS or bare.lower() == STATEMENTS):
-        return _statements(file_name, when if at else "", clock)
+        return _statements(file_name, when if at else "", clock, floor)
     if not (is_csv and at):
         return Asked(FILE, file_name, clock)
     name = f"{bare}{file_name[-len(_ENDING) :]}"
     moment = _read(when, _INSTANT)
     if moment is None or kind_of(name) is None:
         return Asked(FILE, name, clock, failure=_misnamed(name, when))
-    if moment < clock:
-        return Asked(FILE, name, clock, failure=_goes_back(clock))
+    if moment < floor:
+        return Asked(FILE, name, clock, failure=_goes_back(floor))
     return Asked(FILE, name, moment, sets_clock=True)
 
 
@@ -59,15 +62,15 @@ def _stem(file_name: str) -> tuple[str, bool]:
     return (file_name[: -len(_ENDING)], True) if is_csv else (file_name, False)
 
 
-def _statements(file_name: str, when: str, clock: datetime) -> Asked:
+def _statements(file_name: str, when: str, clock: datetime, floor: datetime) -> Asked:
     moment = _read(when, _DAY)
     if moment is None:
         what = "By its name this file moves statements on, and we cannot read the day in it."
         return Asked(STATEMENTS, file_name, clock, failure=FileFailure("FILE-001", what, f"Name it {_AS_STATEMENTS}."))
     day = moment.date()
-    if day < london_day(clock):
-        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(clock))
-    return Asked(STATEMENTS, file_name, max(clock, start_of_london_day(day).astimezone(UTC)), sets_clock=True)
+    if day < london_day(floor):
+        return Asked(STATEMENTS, file_name, clock, failure=_goes_back(floor))
+    return Asked(STATEMENTS, file_name, max(floor, start_of_london_day(day).astimezone(UTC)), sets_clock=True)
 
 
 def _read(when: str, pattern: str) -> datetime | None:
@@ -130,8 +133,16 @@ def clock_from(received: Iterable[tuple[str, datetime, str]], began: datetime) -
 
     received: file name, when received, status (schemas.submission) of all that it ever received. began: of which its records speak.
     """
-    counting = (moment for name, moment, status in received if _counts(asked_by(name, moment), status))
-    return max(counting, default=began)
+    return max(_counting(received), default=began)
+
+
+def has_begun(received: Iterable[tuple[str, datetime, str]]) -> bool:
+    """Whether a file has moved the clock."""
+    return any(True for _ in _counting(received))
+
+
+def _counting(received: Iterable[tuple[str, datetime, str]]) -> Iterator[datetime]:
+    return (moment for name, moment, status in received if _counts(asked_by(name, moment), status))
 
 
 def _counts(asked: Asked, status: str) -> bool:

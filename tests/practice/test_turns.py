@@ -52,6 +52,19 @@ def test_it_begins_where_the_records_do(practising):
     assert practising.sent("statements@2026-11-19.csv")["file_errors"][0]["code"] == "FILE-001"
 
 
+@pytest.mark.parametrize("says", [True, False])
+def test_records_that_do_not_say_of_when_they_are_begin_with_the_first_file(practising, says):
+    as_of = f"'{IMPORTED_AT}'" if says else "NULL"
+    with opened(practising.home, practising.provider.slug) as mailbox, mailbox.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE records_imports SET as_of = {as_of}")
+    practising.sent("declarations@nonsense.csv", "x\n")  # what is refused for its name is no beginning
+    first = practising.sent("voids@2026-03-31T23-30-00Z.csv", "declaration_id\n")
+    assert first["received_at"] == (IMPORTED_AT if says else "2026-03-31T23:30:00Z")
+    assert bool(first["file_errors"][0]["code"] == "FILE-001") is says
+    again = practising.sent("statements@2026-03-31.csv")
+    assert (again["status"], again["received_at"]) == ("rejected", first["received_at"])
+
+
 def test_it_never_goes_back(practising, rows):
     practising.sent(f"voids@{LATER}.csv", "declaration_id\n")
     for name in (f"declarations@{AT}.csv", "statements@2026-12-14.csv"):
