@@ -28,6 +28,8 @@ def check(
     now = moment(as_of)
     try:
         known = read_extract(extract, now) if extract else None
+        if known and known.is_practice and as_of is None:
+            now = known.as_of  # where the clock of practice stands
         found = [check_file(path, known, now) for path in files]
     except CannotCheck as error:
         print(f"ectx: {error}", file=sys.stderr)

@@ -14,9 +14,11 @@ import polars as pl
 
 from schemas.inbound.failure import FileFailure
 from schemas.inbound.names import kind_of
+from schemas.inbound.practised import EARLIEST, FILE, asked_by
 from schemas.inbound.reading import Limits, read_sheet
 from schemas.inbound.unread import refused_unread
 from schemas.kinds import KINDS
+from schemas.kinds.kind import Kind
 from schemas.needs import Snapshot
 from sftp.server.names import why_refused
 from transforms.changes import act_of_file
@@ -37,12 +39,13 @@ class CannotCheck(Exception):
 @dataclass(frozen=True)
 class Extract:
     """A delivered full set. records: None where a file that they are made of is missing, or not as the manifest says. warnings:
-    what to know of it."""
+    what to know of it. is_practice: it is of a practice mailbox, whose clock stands where the extract was made."""
 
     lead_provider_id: str
     as_of: datetime
     records: Snapshot | None
     warnings: list[str] = field(default_factory=list)
+    is_practice: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def read_extract(folder: Path, now: datetime) -> Extract:
     if said.get("what") != "full":
         raise CannotCheck(f"{folder} is no full set: give the folder extracts/full, not one of extracts/changes.")
     warnings = []
-    if now - as_of > OLD:
+    is_practice = said.get("practice") is True
+    if now - as_of > OLD and not is_practice:
         warnings.append(
             f"The extract is {(now - as_of).days} days old: what has changed since is not seen. Collect a new one."
         )
@@ -82,20 +86,29 @@ def read_extract(folder: Path, now: datetime) -> Extract:
             f"The extract is not whole: {files} is missing, or is not as {MANIFEST} says. No rule that looks at DfE's records is "
             "judged. Collect the extract again."
         )
-        return Extract(own, as_of, None, warnings)
+        return Extract(own, as_of, None, warnings, is_practice)
     frames = {each: pl.read_csv(folder / f"{each}.csv", infer_schema=False) for each in FILES}
-    return Extract(own, as_of, snapshot_of(frames, own, name), warnings)
+    return Extract(own, as_of, snapshot_of(frames, own, name), warnings, is_practice)
 
 
 def check_file(path: Path, extract: Extract | None, now: datetime) -> FileChecked:
-    """Raises CannotCheck where the file cannot be read from the disk."""
+    """now: when it would be received, but for a file of practice whose name says it. Raises CannotCheck where the file cannot be
+    read from the disk."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise CannotCheck(f"{path}: {error.strerror or type(error).__name__}.") from None
     digest = hashlib.sha256(content).hexdigest()
-    failure = refused_unread(path.name, why_refused(path.name), len(content), digest, None, Limits())
-    kind = kind_of(path.name)
+    name, failure = path.name, None
+    if extract and extract.is_practice:
+        asked = asked_by(path.name, now, EARLIEST)
+        name, failure, now = asked.name, asked.failure, asked.received_at
+        if asked.act != FILE and not failure:
+            return FileChecked(
+                path, _told(path.name, None) | {"notes": ["It holds no rows: there is nothing to check."]}
+            )
+    failure = failure or refused_unread(name, why_refused(path.name), len(content), digest, None, Limits())
+    kind = kind_of(name)
     if failure or kind is None:
         return _refused(path, failure)
     try:
@@ -139,12 +152,15 @@ def _is_as_listed(path: Path, sha256: str | None) -> bool:
 def _refused(path: Path, failure: FileFailure | None) -> FileChecked:
     assert failure is not None  # a name of no kind is refused
     error = {"code": failure.code, "message": failure.message, "advice": failure.advice, "line": failure.line}
-    kind = kind_of(path.name)
-    told = {
-        "file": path.name, "kind": kind.name if kind else None, "file_errors": [error],
+    return FileChecked(path, _told(path.name, kind_of(path.name)) | {"file_errors": [error]})
+
+
+def _told(file_name: str, kind: Kind | None) -> dict[str, Any]:
+    """What is told of a file of which no row was judged."""
+    return {
+        "file": file_name, "kind": kind.name if kind else None, "file_errors": [],
         "rows": {"total": 0, "passed": 0, "rejected": 0}, "not_judged": [], "notes": [], "results": [],
     }  # fmt: skip
-    return FileChecked(path, told)
 
 
 def _results(
