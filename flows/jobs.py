@@ -14,7 +14,7 @@ from data.settling import status_and_deadline
 from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
 from flows.installation import Installation
-from flows.practice.mailboxes import demand_home, practised_statements, practising
+from flows.practice.mailboxes import demand_home, found, practised_statements, practising
 from flows.practice.turns import after_its_turn, practice_round
 from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
@@ -82,6 +82,7 @@ class Job:
         if not installation.is_practice:
             return self.does(installation, as_of, **arguments)
         demand_home(installation)
+        found(installation)
         if self.name == "intake":  # it is the mailboxes' turns itself
             return _said_to_be_practice([self.does(installation, as_of, **arguments)])
         if self.name == "housekeeping":

@@ -50,7 +50,6 @@ def founded() -> Iterator[Any]:
             from flows.practice.mailboxes import demand_home, found
 
             demand_home(installation)
-
             found(installation)
         yield installation
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
-from flows.practice.mailboxes import deliver_all, found, is_made_for, opened, practising, replace, start
+from flows.practice.mailboxes import deliver_all, is_made_for, opened, practising, replace, start
 from flows.rounds.claiming import Claims
 from flows.rounds.intake import Do, answer_requests, guarded, has_work, in_turn, judge_one, plainly
 from flows.rounds.looking import Looks, look_at_all
@@ -28,7 +28,6 @@ TURN_SECONDS = 600.0
 
 def practice_round(home: Installation, as_of: datetime | None, do: Do = plainly, patience: float = 0.0) -> IntakeRound:
     """Every practice mailbox's turn. as_of: in place of the clock of a mailbox that has not come so far."""
-    found(home)
     done = IntakeRound()
     for provider in practising(home):
         act = partial(_turn, home, provider, as_of, done, patience)

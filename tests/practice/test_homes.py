@@ -103,6 +103,19 @@ def test_a_new_home_is_marked_and_gets_made_up_records(tmp_path):
     assert ectx(home, "intake").stdout.startswith("PRACTICE: made-up records.")
 
 
+def test_whichever_job_comes_first_makes_the_records(tmp_path):
+    """A file that lay there before there were any is of whoever has that mailbox in them."""
+    to_dfe = tmp_path / "mailboxes" / "alder-teaching-institute" / "to-dfe"
+    mark(tmp_path)
+    (to_dfe.parent / ".taking").mkdir(parents=True)
+    to_dfe.mkdir()
+    (to_dfe / "voids.csv").write_text("declaration_id\n")
+    with open_installation(Settings(home=tmp_path, practice=True, seconds_between_looks=0)) as installation:
+        done = jobs.EXTRACTS.run(installation, None)
+    assert done.troubles == []
+    assert "# Alder Teaching Institute, 20 November 2025 at 09:00" in done.told[0].markdown
+
+
 def test_the_setting_is_a_word_that_it_knows(tmp_path):
     done = ectx(tmp_path, "provider", "list", practice="perhaps")
     assert done.returncode == 2 and "ECTX_PRACTICE" in done.stderr
