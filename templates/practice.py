@@ -31,8 +31,8 @@ def is_practice() -> bool:
 
 
 def titled(title: str) -> str:
-    """The title of a page or a workbook; in practice it begins with the word."""
-    return f"{WORD}: {title}" if is_practice() else title
+    """The title of a page or a workbook, which may be none; in practice it begins with the word."""
+    return ": ".join(filter(None, (WORD, title))) if is_practice() else title
 
 
 def manifest_json(value: dict[str, Any]) -> bytes:

@@ -133,9 +133,7 @@ def _play(installation: Installation, running: Services, players: list[Player], 
     say.step("Both move on to 1 January, past the deadline of 31 December")
     _flow(installation, running, "intake")
     _flow(installation, running, "statements")
-    say.done(
-        "Statements: past the deadline, January's became payable; what could still be declared; each mailbox's front page"
-    )
+    say.done("Statements: past the deadline, January's became payable; new extracts, and each mailbox's front page")
 
 
 def _flow(installation: Installation, running: Services, name: str) -> None:

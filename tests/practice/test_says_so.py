@@ -81,6 +81,7 @@ def test_tables_are_as_ever(mailbox):
 def test_the_one_that_is_opened_says_what_is_written(practising, home):
     """Both kinds open in one process, one within the other."""
     assert is_practice() and json.loads(manifest_json({}))["practice"]
+    assert (titled("x"), titled("")) == (f"{WORD}: x", WORD)
     with open_installation(Settings(home=home)):
         assert not is_practice() and json.loads(manifest_json({})) == {} and titled("x") == "x"
     assert is_practice()
