@@ -16,7 +16,7 @@ from flows.rounds.looking import received as seen_since
 from flows.rounds.receipts import add_note, receipt_path
 from schemas.inbound.names import kind_of
 from schemas.inbound.practised import FILE, asked_by
-from schemas.inbound.unread import NO_CHECKSUM
+from schemas.inbound.unread import NO_CHECKSUM, is_of_practice
 from schemas.submission import UNREAD, Submission
 from sftp.mailbox import SIDECAR, Arrival, Mailbox, Unreadable
 from sftp.server.names import why_refused
@@ -270,7 +270,7 @@ class Claims:
 
 def is_kept(file_name: str) -> bool:
     """Whether a file of this name is kept: one that is refused for its name alone is not."""
-    return kind_of(file_name) is not None and why_refused(file_name) is None
+    return kind_of(file_name) is not None and why_refused(file_name) is None and not is_of_practice(file_name)
 
 
 def _joined(line: str) -> str:

@@ -65,6 +65,11 @@ def refused_for_checksum(sha256: str, expected_sha256: str | None) -> FileFailur
 _OF_PRACTICE = re.compile(r"@\d{4}-\d\d?-\d\d?(?!\d)|^reset\b[^@]*\.csv$", re.IGNORECASE)
 
 
+def is_of_practice(file_name: str) -> bool:
+    """Whether a service that is not for practice refuses this name for what it asks of one."""
+    return _OF_PRACTICE.search(file_name) is not None
+
+
 def _for_practice(bare: str) -> FileFailure:
     """bare: the name before its clock."""
     kind = kind_of(f"{bare}.csv")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.rounds.claiming import is_kept
 from schemas.inbound.practised import FILE, RESET, STATEMENTS, asked_by
 from schemas.inbound.reading import Limits
 from schemas.inbound.unread import refused_unread
@@ -139,6 +140,11 @@ def test_and_those_that_start_afresh_or_are_written_otherwise(name):
 def _refused(name: str) -> None:
     refused = refused_unread(name, None, 0, "", None, Limits())
     assert refused and refused.code == "FILE-001" and "practice" in refused.advice, name
+
+
+def test_nor_does_it_keep_what_was_meant_for_practice():
+    assert is_kept("declarations-north.csv")
+    assert not is_kept("declarations-north@2026-12-14T10-00-00Z.csv")
 
 
 @pytest.mark.parametrize("name", ["declarations-me@example.csv", "declarations-2026-03-31.csv", "voids@school.csv"])
