@@ -53,6 +53,7 @@ class Installation:
     database: Database
     accounts: Accounts
     _service: SftpService | None = field(default=None, repr=False)
+    _load: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """The ledger, a part a subject."""
@@ -195,6 +196,12 @@ class Installation:
         """When DfE's records were last loaded (RFC 3339), looked up once a round."""
         as_of = self.records.as_of()
         return rfc3339(as_of) if as_of else None
+
+    def know_load(self, number: int) -> None:
+        """Look up anew what is looked up once, if DfE's records have been loaded meanwhile."""
+        if number != self._load:
+            self.forget()
+            self._load = number
 
     def forget(self) -> None:
         """Look up anew what is looked up once a round: the records have been loaded meanwhile."""

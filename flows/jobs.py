@@ -196,7 +196,7 @@ def _guidance(installation: Installation, as_of: datetime | None) -> Done:
 
 
 def _authorise(installation: Installation, as_of: datetime | None, statement_id: str, total: Decimal) -> Done:
-    statement, path = authorise(installation, statement_id.strip().lower(), total, installation.now(as_of))
+    statement, path = authorise(installation, statement_id.strip().lower(), total, as_of)
     name = statement.facts["lead_provider_name"]
     total_paid = f"£{statement.total:,.2f}, VAT included, for"
     told = f"Statement {statement.statement_id} is paid: {total_paid} {in_markdown(name)}. Delivered as `{path}`."

@@ -39,20 +39,22 @@ from schemas.slugs import new_mailboxes
 AS_OF_FILE = "extract.json"
 
 
-def import_records(database: Database, folder: Path, now: datetime) -> Imported:
+def import_records(database: Database, folder: Path, as_of: datetime | None) -> Imported:
     """Replace the tables that `folder` holds, in one transaction, but for what the exchange has accepted and the extract
     does not know yet (data.records.reconciling). Submitted declarations of people who are eligible go onto a statement.
 
+    as_of: the instant of the load; None: that from which nobody else writes, so that all replays in the order in which it was.
     Raises ExtractRefused, naming file, row, column and reason, when anything is wrong; then nothing is changed.
     """
-    cells, as_of = read_extract(folder), extract_as_of(folder)
+    cells, speaks_of = read_extract(folder), extract_as_of(folder)
     faults = [fault for name, rows in cells.items() for fault in form_faults(RECORDS[name], rows)]
     if faults:
         raise _refused(faults, folder)
     counts = {name: rows.height for name, rows in cells.items()}
     with database.write() as connection:
+        now = as_of or database.now()
         reader, found = database.reader(connection), Reconciled()
-        merged = {name: reconcile(reader, RECORDS[name], rows, found, as_of or now) for name, rows in cells.items()}
+        merged = {name: reconcile(reader, RECORDS[name], rows, found, speaks_of or now) for name, rows in cells.items()}
         move_with_schools(reader, cells, merged, found)
         keys = _keys(reader, {name: rows for name, (rows, _) in merged.items()})
         for name, table in RECORDS.items():
@@ -67,7 +69,7 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
             faults += price_faults(_as_they_will_be(reader, merged, (*PRICED_BY, *PRICED)), set(cells))
         if faults:
             raise _refused(faults, folder)
-        write_down(database, connection, found, now, as_of or now)
+        write_down(database, connection, found, now, speaks_of or now)
         write_moves(database, connection, found, now)
         for name, (rows, _) in merged.items():
             _replace(database, connection, name, rows)
@@ -79,7 +81,7 @@ def import_records(database: Database, folder: Path, now: datetime) -> Imported:
         connection.execute(
             records_imports.insert().values(
                 imported_at=now,
-                as_of=as_of,
+                as_of=speaks_of,
                 rows=json.dumps(counts),
                 reconciled=json.dumps(told | {"nowhere": attached.nowhere}),
             )

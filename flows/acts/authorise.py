@@ -18,7 +18,9 @@ from transforms.money.computing import Computed
 from transforms.money.statement import Statement
 
 
-def authorise(installation: Installation, statement_id: str, total: Decimal, now: datetime) -> tuple[Statement, str]:
+def authorise(
+    installation: Installation, statement_id: str, total: Decimal, as_of: datetime | None
+) -> tuple[Statement, str]:
     """Mark a payable statement paid, and freeze its figures. Returns it and the path of its paid version.
 
     total: pounds, VAT included, as whoever authorises it has read them. It is paid only if it comes to what its newest
@@ -31,6 +33,7 @@ def authorise(installation: Installation, statement_id: str, total: Decimal, now
         if not ours:
             raise ExchangeError("BUSY", "Statements are being made at this moment.", "Try again in a minute.")
         with installation.database.write() as connection:
+            now = installation.now(as_of)
             provider = installation.lead_provider(_payable(connection, statement_id, london_day(now)))
             seen = _delivered(installation, statement_id)
             mark_paid(connection, statement_id, now)

@@ -21,7 +21,7 @@ WHERE d.declaration_id = ?
 """
 
 
-def void(installation: Installation, declaration_id: str, reason: str, now: datetime) -> str:
+def void(installation: Installation, declaration_id: str, reason: str, as_of: datetime | None) -> str:
     """Void a declaration, or claw it back if it was paid. Returns what was done, in words.
 
     Raises ExchangeError with the rule that refuses it. Then nothing is changed.
@@ -29,6 +29,7 @@ def void(installation: Installation, declaration_id: str, reason: str, now: date
     if not reason.strip():
         raise ExchangeError("NO-REASON", "The reason is blank.", "Say why; it is kept in the audit trail.")
     with installation.database.write() as connection:
+        now = installation.now(as_of)  # nobody writes beside it: it replays where it stands among others' acts
         reader = installation.database.reader(connection)
         owner = reader.frame(_OWNER, declaration_id)["lead_provider_id"]
         if owner.is_empty():

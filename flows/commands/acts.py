@@ -36,7 +36,7 @@ def void(
 
     at = rehearsed(as_of)
     with one_ledger() as installation:
-        print(void_declaration(installation, id_of(declaration_id), reason, installation.now(at)))
+        print(void_declaration(installation, id_of(declaration_id), reason, at))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.app import AsOf, moment, records, rehearsed
+from flows.commands.app import AsOf, records, rehearsed
 from flows.errors import ExchangeError
 
 
@@ -18,7 +18,7 @@ def records_import(folder: Path, as_of: AsOf = None) -> None:
     from templates.loads import import_report
     from templates.operators import guidance_report
 
-    at = moment(as_of)
+    at = rehearsed(as_of)
     with open_installation() as installation:
         if installation.is_practice:
             from flows.practice.mailboxes import demand_home

@@ -38,8 +38,9 @@ def statements_round(
         if judged is None:
             judged = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None)
         done.intake = judged
-        providers, now = installation.lead_providers(), installation.now(as_of)
+        providers = installation.lead_providers()
         with installation.database.write() as connection:
+            now = installation.now(as_of)
             settled = settle_due(connection, today, now, held_from(installation, providers, done.intake))
             keep_paid_units(installation.database, connection)
         done.settled = settled.statement_ids

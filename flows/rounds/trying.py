@@ -24,6 +24,7 @@ from flows.clock import to_the_second
 from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider, open_installation
 from flows.place import PROJECT
+from flows.rounds.answering import receipt_of
 from flows.rounds.processing import AlreadyJudged, process, promise_receipt
 from flows.rounds.receipts import SET_ASIDE_NOTE
 from flows.service.kept import end_with_parent
@@ -64,7 +65,7 @@ def try_one(
         else:
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
-            outcome = process(installation, provider, submission, installation.now(as_of))
+            outcome = process(installation, provider, submission, as_of)
     except AlreadyJudged:
         outcome = None
     except BaseException as error:
@@ -125,11 +126,12 @@ def set_aside(
     installation: Installation, provider: LeadProvider, submission: Submission, reason: str, now: datetime, author: str
 ) -> None:
     """Put a file aside unjudged: its sender gets a receipt that says so, and what lies behind it goes on. Raises AlreadyJudged."""
+    outcome = Outcome(submission, now, set_aside=SET_ASIDE_NOTE)
+    sha256 = receipt_of(installation, provider, outcome, None)
     with installation.database.write() as connection:
         if not installation.submissions.is_open(connection, submission.submission_id):
             raise AlreadyJudged(submission.submission_id)
-        outcome = Outcome(submission, now, set_aside=SET_ASIDE_NOTE)
-        promise_receipt(installation, connection, provider, outcome, None, now)
+        promise_receipt(installation, connection, provider, outcome, sha256)
         installation.submissions.settle(
             connection, submission.submission_id, failures=submission.failures, trouble=reason
         )
@@ -229,9 +231,10 @@ def _alone(submission_id: str, as_of: str) -> dict[str, Any]:
         submission = installation.submissions.find(submission_id)
         assert submission is not None
         provider = installation.lead_provider(submission.lead_provider_id)
-        now = installation.now(None if as_of == "now" else datetime.fromisoformat(as_of))
         try:
-            outcome = process(installation, provider, submission, now)
+            outcome = process(
+                installation, provider, submission, None if as_of == "now" else datetime.fromisoformat(as_of)
+            )
         except AlreadyJudged:
             return nothing | {"judged": True}
         except (Exception, PanicException) as error:
