@@ -295,7 +295,7 @@ def _failing_once(monkeypatch, error: Exception) -> None:
             raise errors.pop()
         return write_receipt(*arguments)
 
-    monkeypatch.setattr("flows.rounds.processing.write_receipt", write)
+    monkeypatch.setattr("flows.rounds.answering.write_receipt", write)
 
 
 def _with_code(code: int) -> sqlite3.OperationalError:

@@ -183,7 +183,7 @@ def test_a_fault_of_our_own_counts_against_the_file(installation, provider, monk
         monkeypatch,
     )
     with monkeypatch.context() as patched:
-        patched.setattr("flows.rounds.processing.snapshot_for", broken)
+        patched.setattr("flows.rounds.answering.snapshot_for", broken)
         done = intake_round(installation, AT)
     assert installation.submissions.find(poison).failures == 1
     assert type(error).__name__ in done.troubles[0] and "a fault" not in done.troubles[0]

@@ -280,7 +280,7 @@ def test_a_part_that_is_poison_and_the_clock(postgres_third, sample, tmp_path, m
                 connection.exec_driver_sql("SELECT nothing FROM statements")
 
         with monkeypatch.context() as patched:
-            patched.setattr("flows.rounds.processing.refused_unread", broken)
+            patched.setattr("flows.rounds.answering.refused_unread", broken)
             done = intake_round(installation, None)
         [waiting] = installation.submissions.unsettled()
         assert (waiting.failures, waiting.received_at, installation.sightings.all()) == (1, received, {})
