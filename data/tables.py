@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -163,7 +164,8 @@ submissions = Table(
 )
 
 # Files seen in to-dfe and not claimed yet: since when each lay there whole. `arrival` is its name,
-# size and time of modification; `changed` its change time in microseconds, where the carrier tells it. See flows.rounds.looking.
+# size and time of modification; `changed` its change time in microseconds, where the carrier tells it; `is_whole`: the embedded
+# server says so, so that no second look is needed. See flows.rounds.looking.
 sightings = Table(
     "sightings",
     metadata,
@@ -171,6 +173,7 @@ sightings = Table(
     _own("arrival", key=True),
     Column("changed", BigInteger),
     _own("received_at"),
+    Column("is_whole", Boolean, nullable=False, server_default=false()),
 )
 
 # The mailbox of each lead provider that was ever loaded, by its id: a name may change, a mailbox does not.

@@ -44,8 +44,9 @@ def _as_task(name: str, act: Callable[[], Any]) -> None:
 
 
 @flow(**_flow_of(jobs.INTAKE))
-def intake(as_of: str | None = None) -> str:
-    return _run(jobs.INTAKE, as_of, do=_as_task)
+def intake(as_of: str | None = None, only: list[str] | None = None) -> str:
+    """only: the slugs of the lead providers whose mailboxes are looked at; empty: all of them."""
+    return _run(jobs.INTAKE, as_of, do=_as_task, only=only or None)
 
 
 @flow(**_flow_of(jobs.STATEMENTS))
@@ -90,8 +91,8 @@ class Deployment:
     setting: str = ""
 
     def schedule(self, settings: Settings) -> Any:
-        if not self.setting:
-            return None
+        if not self.setting or (self.flow is intake and settings.intake_on_arrival):
+            return None  # a person asks, or who watches for arrivals (flows.service.arrivals) also looks
         due = getattr(settings, self.setting)
         return Interval(due) if isinstance(due, int) else Cron(due, timezone=LONDON_NAME)
 

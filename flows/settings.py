@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         1.0, ge=0, description="A file is taken when it is the same at two looks this far apart."
     )
     intake_every_seconds: int = Field(default=60, ge=5, description="How often `ectx serve` looks for files.")
+    intake_on_arrival: bool = Field(
+        default=True, description="Whether `ectx serve` judges a file when it arrives; else at its next look alone."
+    )
+    intake_processes: int = Field(default=2, ge=1, description="How many files it judges at once then.")
     statements_cron: str = Field(default="5 0 * * *", description="When `ectx serve` makes statements (London time).")
     verify_cron: str = Field(
         default="0 3 * * 0", description="When `ectx serve` computes paid statements anew (London time)."

@@ -73,7 +73,7 @@ class IntakeRound:
 
     extracts: how many were made for those who asked. busy: slugs of mailboxes that somebody else is at. unseen: slugs of those
     that could not be looked at, or emptied. waits: a line for each file that waits for its next try, and for what will soon not
-    go on.
+    go on. goes_on: slugs of mailboxes whose turn was over before their files were.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -83,6 +83,7 @@ class IntakeRound:
     waits: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
     unseen: set[str] = field(default_factory=set)
+    goes_on: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ class Sightings(Asking):
             for row in self._all(select(c.arrival, c.changed).where(c.lead_provider_id == lead_provider_id))
         }
 
+    def whole(self) -> set[tuple[str, str, int]]:
+        """(lead provider id, arrival, change time) of files that the embedded server saw closed."""
+        c = sightings.c
+        return {tuple(row) for row in self._all(select(c.lead_provider_id, c.arrival, c.changed).where(c.is_whole))}
+
     def looks(self) -> dict[str, datetime]:
         """Lead provider id → when the last finished look at their mailbox began."""
         return {row[0]: row[1] for row in self._all(select(looks.c.lead_provider_id, looks.c.looked_at))}
@@ -70,7 +75,7 @@ class Sightings(Asking):
         with self._database.write() as connection:
             dialect: Any = sqlite if self._database.is_sqlite else postgresql
             insertion = dialect.insert(sightings)
-            known = {name: insertion.excluded[name] for name in ("changed", "received_at")}
+            known = {name: insertion.excluded[name] for name in ("changed", "received_at", "is_whole")}
             statement = insertion.on_conflict_do_update(index_elements=list(sightings.primary_key), set_=known)
             connection.execute(statement, found)
 

@@ -6,7 +6,7 @@ which twice is as once, and its receipt comes last.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -26,10 +26,17 @@ from sftp.mailbox import SIDECAR, Arrival, MailboxError
 TURN_SECONDS = 600.0
 
 
-def practice_round(home: Installation, as_of: datetime | None, do: Do = plainly, patience: float = 0.0) -> IntakeRound:
-    """Every practice mailbox's turn. as_of: in place of the clock of a mailbox that has not come so far."""
+def practice_round(
+    home: Installation,
+    as_of: datetime | None,
+    do: Do = plainly,
+    patience: float = 0.0,
+    only: Collection[str] | None = None,
+) -> IntakeRound:
+    """Every practice mailbox's turn, or that of `only` these slugs. as_of: in place of the clock of a mailbox that has not come so
+    far."""
     done = IntakeRound()
-    for provider in practising(home):
+    for provider in [each for each in practising(home) if only is None or each.slug in only]:
         act = partial(_turn, home, provider, as_of, done, patience)
         guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
     return done

@@ -5,7 +5,8 @@ trouble is its own: what it holds up is its provider's alone.
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from flows.rounds.claiming import Claims
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.extracts import extracts_round
 from flows.rounds.front import put_front
-from flows.rounds.looking import Looks, forget_gone, look_at_all
+from flows.rounds.looking import Looks, forget_gone, look_at_all, look_once
 from flows.rounds.trying import Failed, failed, log_trouble, try_one
 from flows.rounds.waiting import WAITING, tell_what_waits
 from schemas.instants import london_day
@@ -28,6 +29,9 @@ from sftp.local import LocalMailbox
 from sftp.mailbox import MailboxError
 
 log = logging.getLogger("ectx.intake")
+
+
+TURN_SECONDS = 2.0  # after it, whoever waits behind a mailbox with many files has their turn
 
 
 Do = Callable[[str, Callable[[], Any]], None]  # does one mailbox's work, which has a name
@@ -44,22 +48,43 @@ def intake_round(
     do: Do = plainly,
     patience: float = 0.0,
     apart: bool = False,
+    only: Collection[str] | None = None,
 ) -> IntakeRound:
-    """Take and process every waiting file of every mailbox once.
+    """Take and process every waiting file of every mailbox once. Who has many waits for others in between: a turn is short.
 
     as_of: the instant of a rehearsal, at which everything is received; None: now. patience: seconds to wait for who is at
-    a mailbox. apart: judge in processes of their own, so that no file can take this one with it.
+    a mailbox. apart: judge in processes of their own, so that no file can take this one with it. only: slugs of the mailboxes
+    that are looked at; None: all.
     """
-    providers = installation.lead_providers()
+    providers = [each for each in installation.lead_providers() if only is None or each.slug in only]
     looks = look_at_all(installation, providers)
     done = IntakeRound(troubles=looks.troubles, unseen=looks.unseen)
-    for provider in providers:
-        if has_work(installation, provider, looks, done):
+    waiting = [each for each in providers if has_work(installation, each, looks, done)]
+    while waiting:
+        for provider in waiting:
             act = partial(in_turn, installation, provider, looks, as_of, done, patience, apart)
             guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
+        waiting = [each for each in waiting if each.slug in done.goes_on]
     answer_requests(installation, providers, as_of, done, do)
-    done.troubles += _strangers(installation, providers)
+    if only is None:
+        done.troubles += strangers(installation, providers)
     return done
+
+
+def something_waits(installation: Installation) -> bool:
+    """One cheap look: whether a round would have anything to do, or to tell."""
+    providers = installation.lead_providers()
+    looks = Looks()
+    seen = look_once(installation, providers, looks)
+    done = IntakeRound(unseen=looks.unseen)
+    return bool(
+        looks.troubles
+        or looks.stale
+        or any(seen.values())
+        or any(has_work(installation, each, looks, done) for each in providers)
+        or installation.extracts.requests()
+        or strangers(installation, providers)
+    )
 
 
 def answer_requests(
@@ -118,7 +143,7 @@ def has_work(installation: Installation, provider: LeadProvider, looks: Looks, d
     return bool(taken or is_owed)
 
 
-def _strangers(installation: Installation, providers: list[LeadProvider]) -> list[str]:
+def strangers(installation: Installation, providers: list[LeadProvider]) -> list[str]:
     """Mailboxes with files in them that belong to no lead provider in the records (rule FILE-003)."""
     folder, known = installation.settings.mailboxes_folder, {provider.slug for provider in providers}
     if folder is None or not folder.is_dir():
@@ -150,7 +175,8 @@ def in_turn(
     patience: float,
     apart: bool,
 ) -> None:
-    """One mailbox's work, unless somebody else is at it."""
+    """One mailbox's work, unless somebody else is at it; no longer than a turn lasts, where much of it waits."""
+    done.goes_on.discard(provider.slug)
     with installation.database.only_one(f"mailbox-{provider.slug}", patience) as ours:
         if not ours:
             done.busy.append(provider.slug)
@@ -160,10 +186,10 @@ def in_turn(
             mailbox = installation.mailbox(provider.slug)
             claims = Claims(installation, provider, mailbox, as_of)
             claims.left_over()
-            settled = looks.settled.get(provider.slug, [])
+            settled = looks.settled.pop(provider.slug, [])  # of a later turn there is nothing more to take
             claims.take(settled)
-            if provider.slug in looks.stale:
-                forget_gone(installation, provider, looks.stale[provider.slug])
+            if stale := looks.stale.pop(provider.slug, []):
+                forget_gone(installation, provider, stale)
             all_is_claimed = not claims.troubles
             done.troubles += claims.troubles
             done.waits += claims.notices
@@ -189,18 +215,27 @@ def in_turn(
 def judge_waiting_of(installation: Installation, provider: LeadProvider, as_of: datetime | None) -> IntakeRound:
     """Judge what is claimed of one mailbox, as far as it goes. The caller holds it."""
     done = IntakeRound()
-    _judge_waiting(installation, provider, as_of, done)
+    _judge_waiting(installation, provider, as_of, done, lasts=float("inf"))
     return done
 
 
 def _judge_waiting(
-    installation: Installation, provider: LeadProvider, as_of: datetime | None, done: IntakeRound, apart: bool = False
+    installation: Installation,
+    provider: LeadProvider,
+    as_of: datetime | None,
+    done: IntakeRound,
+    apart: bool = False,
+    lasts: float = TURN_SECONDS,
 ) -> None:
     """Judge a mailbox's claimed files, in their order: a void counts after its declaration. So none is judged before one
     that has to be tried again."""
     if installation.is_practice:  # its turns judge, for a file may ask for more (flows.practice.turns)
         return
+    over = time.monotonic() + lasts
     for submission in installation.submissions.waiting(provider.lead_provider_id):
+        if time.monotonic() > over:
+            done.goes_on.add(provider.slug)
+            return
         if not judge_one(installation, provider, submission, as_of, done, apart):
             return
 

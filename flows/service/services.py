@@ -187,6 +187,8 @@ def services(
             _wait_until_healthy(api_url, server)
             if scheduled:
                 kept.start(["flows.deployed"], logs / "flows.log")
+                if settings.intake_on_arrival:
+                    kept.start(["flows.arrivals.dispatch"], logs / "arrivals.log")
             kept.watch()
             make_known(api_url)
             yield Services(settings.sftp_host, port.getsockname()[1], key.fingerprint, pages, api_url)

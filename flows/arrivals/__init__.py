@@ -1,0 +1,1 @@
+"""Files are judged when they arrive, by processes that are warm."""

@@ -1,0 +1,95 @@
+"""Who has something new is handed to a process that is warm. Run as a module, this is who watches and hands out.
+
+Beside it, as often as the schedule would have it, a cheap look at everything: a round is only begun where something waits.
+"""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from flows.arrivals.warm import Warm
+from flows.arrivals.watching import Watch
+from flows.installation import Installation, open_installation
+from flows.rounds.intake import something_waits
+from flows.service.kept import end_with_parent
+
+LOOK_SECONDS = 0.05
+LARGE_BYTES = 2 << 20  # a mailbox with more is looked at by itself, and one process is kept free of such
+log = logging.getLogger("ectx.services")
+
+
+class Dispatcher:
+    """Hands mailboxes to processes that are warm, none to two at once."""
+
+    def __init__(self, installation: Installation, processes: int) -> None:
+        output = installation.settings.home / "logs" / "intake.log"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        self._watch = Watch(installation)
+        self._idle = [Warm(output) for _ in range(processes)]
+        self._most_large = max(1, processes - 1)
+        self._threads = ThreadPoolExecutor(processes)
+        self._waiting: dict[str, None] = {}
+        self._at_work: dict[Future[bool], tuple[Warm, list[str] | None, bool]] = {}
+        self.all_is_due = False
+
+    def step(self) -> None:
+        """See what is new and who has ended, and hand out what there are hands for."""
+        for future in [each for each in self._at_work if each.done()]:
+            warm, only, _ = self._at_work.pop(future)
+            self._idle.append(warm)
+            if not future.result():
+                self._waiting |= dict.fromkeys(only or [])
+                self.all_is_due = self.all_is_due or only is None
+        self._waiting |= dict.fromkeys(self._watch.new())
+        while self._idle and self._hand_out():
+            pass
+
+    def _hand_out(self) -> bool:
+        busy = {slug for _, only, _ in self._at_work.values() for slug in only or []}
+        free = [slug for slug in self._waiting if slug not in busy]
+        large = [slug for slug in free if self._watch.bytes_of(slug) > LARGE_BYTES]
+        small = [slug for slug in free if slug not in large]
+        if small:
+            some = small[: -(-len(small) // len(self._idle))]
+            return self._hand(some, False)
+        if large and sum(is_large for *_, is_large in self._at_work.values()) < self._most_large:
+            return self._hand(large[:1], True)
+        if self.all_is_due and not free:
+            self.all_is_due = False
+            return self._hand(None, True)
+        return False
+
+    def _hand(self, only: list[str] | None, is_large: bool) -> bool:
+        for slug in only or []:
+            del self._waiting[slug]
+        warm = self._idle.pop()
+        self._at_work[self._threads.submit(warm.round, only)] = (warm, only, is_large)
+        return True
+
+
+def watch(installation: Installation) -> None:
+    """Watch until this process ends, and those that it began with it."""
+    settings = installation.settings
+    dispatcher, last = Dispatcher(installation, settings.intake_processes), time.monotonic()
+    dispatcher.all_is_due = True  # whatever came while nobody watched
+    while True:
+        if time.monotonic() - last >= settings.intake_every_seconds:
+            last = time.monotonic()
+            dispatcher.all_is_due = dispatcher.all_is_due or _is_due(installation)
+        dispatcher.step()
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_due(installation: Installation) -> bool:
+    """The cheap look. In practice there is none: each mailbox has a ledger of its own."""
+    try:
+        return installation.is_practice or something_waits(installation)
+    except Exception as error:  # the round itself will say what is wrong
+        log.warning("the look for files: %s", type(error).__name__)
+        return True
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    with open_installation() as opened:
+        watch(opened)

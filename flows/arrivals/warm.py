@@ -1,0 +1,110 @@
+"""A process that has everything loaded, and does one round of intake after another as it is told; and how it is told.
+
+Run as a module it is that process: a line of JSON in, the slugs of the mailboxes to look at (null: all), a line out when it
+is done. Each round is a Prefect run like any other. Whoever dies in the middle is followed by a fresh process, never by a
+fork: Polars has threads. Which file it was at is written down before each try (flows.rounds.trying).
+"""
+
+import json
+import logging
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from flows.place import PROJECT
+from flows.service.kept import end_with_parent
+
+RUN, DONE = "run", "done"
+MOST_MEBIBYTES = 1024  # a process that has grown beyond it, for a large file, gives way to a fresh one
+log = logging.getLogger("ectx.services")
+
+
+class Warm:
+    """Such a process, seen from outside."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._process = self._start()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        with self._output.open("ab") as log_file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "flows.arrivals.warm"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, text=True, cwd=PROJECT,
+            )  # fmt: skip
+
+    def round(self, only: list[str] | None) -> bool:
+        """Have one round done. Says whether the process has lived to see its end: else the round has to be done again."""
+        if self._process.poll() is not None:
+            self._process = self._start()
+        assert self._process.stdin and self._process.stdout
+        run_id = ""
+        try:
+            self._process.stdin.write(json.dumps(only) + "\n")
+            self._process.stdin.flush()
+            while line := self._process.stdout.readline():
+                word, _, told = line.strip().partition(" ")
+                if word == DONE:
+                    return True
+                run_id = told
+        except OSError:
+            pass
+        status = self._process.wait()
+        log.warning("a process that judges ended with %s; it is followed by a fresh one", status)
+        if run_id:
+            _tell_crashed(run_id, status)
+        return False
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _tell_crashed(run_id: str, status: int) -> None:
+    """A run whose process has died would be shown as running for ever."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    try:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(
+                UUID(run_id),
+                Crashed(message=f"Its process ended with {status}. What it was at is done again."), force=True,
+            )  # fmt: skip
+    except Exception as error:  # operators see a run that does not end; nothing else hangs on it
+        log.warning("run %s could not be marked as crashed: %s", run_id, type(error).__name__)
+
+
+def _serve() -> None:
+    """Do rounds as they are told on standard input. What anybody prints goes to the log."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    from flows.deployed import intake
+    from flows.installation import open_installation
+    from flows.stamps import libraries, rule_set
+
+    rule_set(), libraries()  # now, not while the first file waits
+    with open_installation() as installation:
+        installation.lead_providers()
+
+    def started(flow: Any, flow_run: Any, state: Any) -> None:
+        print(RUN, flow_run.id, file=answers)
+
+    told_of = intake.with_options(on_running=[started])
+    for line in sys.stdin:
+        try:
+            told_of(only=json.loads(line))
+        except Exception as error:  # the run is red, and says why
+            log.warning("a round of intake: %s", type(error).__name__)
+        print(DONE, file=answers)
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
+            return
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    _serve()

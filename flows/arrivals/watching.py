@@ -1,0 +1,79 @@
+"""What is new in the mailboxes.
+
+The embedded server writes down each upload that it saw whole, and that journal is watched; files that came some other way
+(OpenSSH) by watching the folders, once they have come to rest.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from flows.installation import Installation
+
+FOLDER_SECONDS = 1.0
+_Entry = tuple[str, int, int]
+
+
+class Watch:
+    """What is new in the mailboxes of a folder. Slugs come out once for each thing that is new."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._journal = installation.journal
+        self._folder = installation.settings.mailboxes_folder
+        self._rest = max(FOLDER_SECONDS, installation.settings.seconds_between_looks)
+        self._told: dict[str, _Entry] = {}
+        self._handed: dict[str, set[_Entry]] = {}
+        self._moved: dict[str, tuple[float, set[_Entry]]] = {}
+        self._looked = 0.0
+
+    def new(self) -> list[str]:
+        """Slugs of mailboxes in which something has come to rest since it was last asked."""
+        found = self._told_by_server()
+        if time.monotonic() - self._looked >= FOLDER_SECONDS:
+            self._looked = time.monotonic()
+            found += [slug for slug in self._lying_there() if slug not in found]
+        return found
+
+    def bytes_of(self, slug: str) -> int:
+        """How much waits in a mailbox."""
+        return sum(size for _, size, _ in self._entries(slug))
+
+    def _told_by_server(self) -> list[str]:
+        found = []
+        for name, size, changed in _files(self._journal.folder):
+            slug = name.split(".")[0]
+            entry = (name, size, changed)
+            if size and self._told.get(slug) != entry:
+                self._told[slug] = entry
+                found.append(slug)
+        return list(dict.fromkeys(found))
+
+    def _lying_there(self) -> list[str]:
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        found = []
+        for slug in sorted(each.name for each in os.scandir(self._folder) if each.is_dir()):
+            there = self._entries(slug)
+            since, before = self._moved.get(slug, (0.0, None))
+            if there != before:
+                self._moved[slug] = (time.monotonic(), there)
+            elif there - self._handed.get(slug, set()) and time.monotonic() - since >= self._rest:
+                self._handed[slug] = there
+                found.append(slug)
+        return found
+
+    def _entries(self, slug: str) -> set[_Entry]:
+        return set(_files(self._folder / slug / "to-dfe")) if self._folder else set()
+
+
+def _files(folder: Path) -> list[_Entry]:
+    """(name, size, time of modification) of what lies in a folder under its own name, in order of name."""
+    found = []
+    try:
+        for each in os.scandir(folder):
+            if not each.name.startswith("."):
+                status = each.stat(follow_symlinks=False)
+                found.append((each.name, status.st_size, status.st_mtime_ns))
+    except OSError:  # it goes as we look, or was never there
+        pass
+    return sorted(found)
