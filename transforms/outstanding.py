@@ -46,16 +46,14 @@ def _sent_back(rows: pl.DataFrame) -> pl.DataFrame:
     return pairs.group_by("back", "line_number").agg(pl.col("number").max()).select("number", "line_number").unique()
 
 
-def worth(rows: pl.DataFrame, forecast: pl.DataFrame) -> int | None:
-    """What rejected declarations would pay on the next statement, in pence; None where a forecast says it of none.
+def worth(rows: pl.DataFrame, forecast: pl.DataFrame) -> dict[str, int]:
+    """What rejected declarations would pay on the next statement, in pence: by submission, of those of which a forecast says it.
 
-    rows: participant_id, course_identifier, declaration_type. forecast: the same, expected_amount (pounds, as text), and state:
-    what is declared already, or cannot be declared as things stand, is not at stake.
+    rows: submission_id, participant_id, course_identifier, declaration_type. forecast: the last three, expected_amount (pounds, as
+    text), and state: what is declared already, or cannot be declared as things stand, is not at stake.
     """
     key = ["participant_id", "course_identifier", "declaration_type"]
     possible = forecast.filter(state="possible").unique(key, keep="first", maintain_order=True)
     known = rows.filter(pl.col("course_identifier").is_in(list(PARTICIPANT_TYPES))).join(possible, on=key)
-    if known.is_empty():
-        return None
-    amounts = known["expected_amount"].cast(pl.Decimal(14, 2))
-    return int((amounts.sum() or 0) * 100)
+    pounds = pl.col("expected_amount").cast(pl.Decimal(14, 2)).sum()
+    return {own: int(amount * 100) for own, amount in known.group_by("submission_id").agg(pounds).iter_rows()}

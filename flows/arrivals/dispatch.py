@@ -25,10 +25,11 @@ class Dispatcher:
         output = installation.settings.home / "logs" / "intake.log"
         output.parent.mkdir(parents=True, exist_ok=True)
         self._watch = Watch(installation)
-        self._idle = [Warm(output) for _ in range(processes)]
+        self._idle = [Warm(output, processes) for _ in range(processes)]
         self._most_large = max(1, processes - 1)
         self._threads = ThreadPoolExecutor(processes)
         self._waiting: dict[str, None] = {}
+        self._again: set[str] = set()  # of rounds that were cut off: what they took lies where nobody sees it
         self._at_work: dict[Future[bool], tuple[Warm, list[str] | None, bool]] = {}
         self.all_is_due = False
 
@@ -39,6 +40,7 @@ class Dispatcher:
             self._idle.append(warm)
             if not future.result():
                 self._waiting |= dict.fromkeys(only or [])
+                self._again |= set(only or [])
                 self.all_is_due = self.all_is_due or only is None
         self._waiting |= dict.fromkeys(self._watch.new())
         while self._idle and self._hand_out():
@@ -46,6 +48,8 @@ class Dispatcher:
 
     def _hand_out(self) -> bool:
         busy = {slug for _, only, _ in self._at_work.values() for slug in only or []}
+        for slug in [each for each in self._waiting if each not in self._again and not self._watch.is_there(each)]:
+            del self._waiting[slug]  # a round that began later has seen to it
         free = [slug for slug in self._waiting if slug not in busy]
         large = [slug for slug in free if self._watch.bytes_of(slug) > LARGE_BYTES]
         small = [slug for slug in free if slug not in large]
@@ -62,6 +66,7 @@ class Dispatcher:
     def _hand(self, only: list[str] | None, is_large: bool) -> bool:
         for slug in only or []:
             del self._waiting[slug]
+            self._again.discard(slug)
         warm = self._idle.pop()
         self._at_work[self._threads.submit(warm.round, only)] = (warm, only, is_large)
         return True

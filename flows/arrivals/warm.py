@@ -26,8 +26,10 @@ log = logging.getLogger("ectx.services")
 class Warm:
     """Such a process, seen from outside."""
 
-    def __init__(self, output: Path) -> None:
-        self._output = output
+    def __init__(self, output: Path, beside: int) -> None:
+        """output: its log. beside: how many there are of them: small frames are quickest where nobody waits for a thread."""
+        threads = max(1, (os.cpu_count() or 1) // beside)
+        self._output, self._environment = output, {"POLARS_MAX_THREADS": str(threads)} | os.environ
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[str]":
@@ -35,6 +37,7 @@ class Warm:
             return subprocess.Popen(
                 [sys.executable, "-m", "flows.arrivals.warm"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, text=True, cwd=PROJECT,
+                env=self._environment,
             )  # fmt: skip
 
     def round(self, only: list[str] | None) -> bool:
@@ -83,6 +86,8 @@ def _serve() -> None:
     """Do rounds as they are told on standard input. What anybody prints goes to the log."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     from flows.deployed import intake
     from flows.installation import open_installation
     from flows.stamps import libraries, rule_set
@@ -95,14 +100,16 @@ def _serve() -> None:
         print(RUN, flow_run.id, file=answers)
 
     told_of = intake.with_options(on_running=[started])
-    for line in sys.stdin:
-        try:
-            told_of(only=json.loads(line))
-        except Exception as error:  # the run is red, and says why
-            log.warning("a round of intake: %s", type(error).__name__)
-        print(DONE, file=answers)
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
-            return
+    # A run waits up to a second for the thread of its heartbeats; here whoever started this process sees that it lives.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        for line in sys.stdin:
+            try:
+                told_of(only=json.loads(line))
+            except Exception as error:  # the run is red, and says why
+                log.warning("a round of intake: %s", type(error).__name__)
+            print(DONE, file=answers)
+            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
+                return
 
 
 if __name__ == "__main__":

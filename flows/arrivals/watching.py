@@ -34,6 +34,11 @@ class Watch:
             found += [slug for slug in self._lying_there() if slug not in found]
         return found
 
+    def is_there(self, slug: str) -> bool:
+        """Whether anything lies in a mailbox still, or the server has told of something that nobody has read."""
+        told = any(size and name.split(".")[0] == slug for name, size, _ in _files(self._journal.folder))
+        return told or bool(self._entries(slug))
+
     def bytes_of(self, slug: str) -> int:
         """How much waits in a mailbox."""
         return sum(size for _, size, _ in self._entries(slug))

@@ -17,12 +17,10 @@ from data.ledger.deliveries import DeliveryRow
 from flows.installation import Installation, LeadProvider
 from flows.rounds.places import FOLDER, kept_forecasts
 from flows.rounds.receipts import receipt_folder
-from flows.rounds.returned import returned_lines
+from flows.rounds.results import rows_of
 from flows.rounds.waiting import WAITING
-from schemas.inbound.names import column_name
 from schemas.instants import london_day, start_of_london_day
 from schemas.kinds import KINDS
-from schemas.outbound.receipts import RESULT_COLUMNS
 from schemas.outbound.statements import DISCREPANCIES
 from schemas.outbound.versions import NewestVersion
 from schemas.submission import CLAIMED, SET_ASIDE, Judged
@@ -124,46 +122,21 @@ def _rejected(
         if wanted is None or kind.is_judged_anew:
             continue
         results = pl.concat(
-            [_results(installation, number, each, digests, asked_for(kind)) for number, each in files[wanted:]]
+            [
+                rows_of(installation, each, _receipt(installation, each, digests), asked_for(kind)).with_columns(
+                    number=pl.lit(number), submission_id=pl.lit(each.submission_id)
+                )
+                for number, each in files[wanted:]
+            ]
         )
         if kind.memory is None:  # a file takes the place of those before it
             results = results.filter(pl.col("number") == pl.col("number").max().over("statement_month"))
         rows = outstanding(kind, results)
-        for (submission_id,), part in rows.partition_by("submission_id", as_dict=True, maintain_order=True).items():
-            pence = worth(part, forecast) if kind.name == "declarations" else None
-            file = next(each for _, each in files if each.submission_id == submission_id)
-            found.append(Rejected(file, part.height, pence))
+        pence = worth(rows, forecast) if kind.name == "declarations" else {}
+        by_id = {each.submission_id: each for _, each in files}
+        for submission_id, count in rows.group_by("submission_id", maintain_order=True).len().iter_rows():
+            found.append(Rejected(by_id[submission_id], count, pence.get(submission_id)))
     return sorted(found, key=lambda each: each.file.received_at, reverse=True)
-
-
-def _results(
-    installation: Installation, number: int, file: Judged, digests: dict[str, str], what: list[str]
-) -> pl.DataFrame:
-    """Rows of a receipt in the outbox, as transforms.outstanding takes them; none where it is gone."""
-    columns = {"row_number": pl.Int64, "line_number": pl.Int64, "returned_line": pl.Int64, "outcome": pl.String}
-    columns |= dict.fromkeys(what, pl.String)
-    path = _receipt(installation, file, digests) / "results.csv"
-    rows = (
-        pl.read_csv(path, infer_schema=False)
-        if path.is_file()
-        else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    )
-    sent = {_as_read(header): header for header in rows.columns[len(RESULT_COLUMNS) :]}
-    back = returned_lines(installation, file, _receipt(installation, file, digests))
-    cells = [(pl.col(sent[name]) if name in sent else pl.lit(None, pl.String)).alias(name) for name in what]
-    rows = rows.select("row_number", "line_number", pl.lit(None).alias("returned_line"), "outcome", *cells)
-    if back is not None and back.len() == rows.height:
-        rows = rows.with_columns(back.alias("returned_line"))
-    return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in columns.items()).with_columns(
-        number=pl.lit(number), submission_id=pl.lit(file.submission_id)
-    )
-
-
-def _as_read(header: str) -> str:
-    """A column as sent, by the name that intake reads it by."""
-    name = column_name(header)
-    own = name.removeprefix("sent_")
-    return own if own in RESULT_COLUMNS else name
 
 
 def _receipt(installation: Installation, file: Judged, digests: dict[str, str]) -> Path:

@@ -232,8 +232,8 @@ def _judge_waiting(
     if installation.is_practice:  # its turns judge, for a file may ask for more (flows.practice.turns)
         return
     over = time.monotonic() + lasts
-    for submission in installation.submissions.waiting(provider.lead_provider_id):
-        if time.monotonic() > over:
+    for place, submission in enumerate(installation.submissions.waiting(provider.lead_provider_id)):
+        if place and time.monotonic() > over:
             done.goes_on.add(provider.slug)
             return
         if not judge_one(installation, provider, submission, as_of, done, apart):

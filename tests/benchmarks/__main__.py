@@ -27,6 +27,7 @@ from flows.rounds.processing import process
 from flows.rounds.rehearsal import acceptable
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
+from tests.benchmarks.arrival import bench_arrival
 from tests.benchmarks.extracts import bench_extracts
 from tests.benchmarks.guidance import bench_check, bench_guidance
 from tests.benchmarks.practice import bench_practice
@@ -284,7 +285,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
     parser.add_argument(
         "--part",
-        choices=("intake", "statements", "extracts", "guidance", "check", "practice", "growth"),
+        choices=("intake", "statements", "extracts", "guidance", "check", "practice", "arrival", "growth"),
         help="this part alone",
     )
     parser.add_argument("--keep", type=Path, help="keep the records here, and use them when they are there")
@@ -307,6 +308,9 @@ def main() -> None:
                 ):  # it is for small records
                     content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
                     bench_practice(installation, say, content)
+                if chosen.part in (None, "arrival"):
+                    content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
+                    bench_arrival(installation, content)
                 if chosen.part in (None, "intake"):
                     bench_intake(installation)
                 if chosen.part in (None, "statements"):

@@ -213,9 +213,9 @@ def test_what_is_at_stake_is_what_the_forecast_says():
         {"participant_id": ["p", "q"], "course_identifier": ["ecf-induction"] * 2, "declaration_type": ["started"] * 2,
          "expected_amount": ["119.40", "0.10"], "state": ["possible", "declared"]}
     )  # fmt: skip
-    rows = forecast.drop("expected_amount", "state")
-    assert worth(rows, forecast) == 11940
-    assert worth(rows.with_columns(participant_id=pl.lit("r")), forecast) is None
+    rows = forecast.drop("expected_amount", "state").with_columns(submission_id=pl.lit("s"))
+    other = rows.with_columns(participant_id=pl.lit("r"), submission_id=pl.lit("t"))
+    assert worth(pl.concat([rows, other]), forecast) == {"s": 11940}
 
 
 def test_a_returned_row_is_closed_though_what_it_asks_for_is_another(installation, provider):

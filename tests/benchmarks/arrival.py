@@ -1,0 +1,182 @@
+"""From upload to receipt, through `ectx serve`: real uploads over SFTP, by one provider, by all at once, and beside a large file;
+a thousand small files; what an idle minute costs."""
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paramiko
+
+from flows.installation import Installation, LeadProvider
+from sftp.keys import write_new_key
+
+PROVIDERS = 12
+LARGE_ROWS = 100_000
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class Uploader:
+    """One lead provider's connection."""
+
+    def __init__(self, home: Path, provider: LeadProvider, key: Path, port: int) -> None:
+        self._folder = home / "mailboxes" / provider.slug
+        transport = paramiko.Transport(("127.0.0.1", port))
+        transport.connect(username=provider.slug, pkey=paramiko.Ed25519Key.from_private_key_file(str(key)))
+        client = paramiko.SFTPClient.from_transport(transport)
+        assert client
+        self._client, self._transport = client, transport
+        self._seen: set[str] = set()
+
+    def send(self, name: str, content: bytes) -> float:
+        """Upload a file. Returns when it was closed (monotonic seconds)."""
+        with self._client.open(f"to-dfe/{name}", "wb") as handle:
+            handle.set_pipelined(True)
+            handle.write(content)
+        return time.monotonic()
+
+    def receipts(self) -> int:
+        """How many there are. Those seen before are not looked at again: the look must not cost what it measures."""
+        folder = self._folder / "from-dfe" / "receipts"
+        names = {each.name for each in os.scandir(folder)} - self._seen if folder.is_dir() else set()
+        self._seen |= {name for name in names if (folder / name / "receipt.json").exists()}
+        return len(self._seen)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@contextmanager
+def _served(installation: Installation) -> Iterator[tuple[list[Uploader], int]]:
+    """The service on this home, and a connection a provider; the process id of the service."""
+    home = installation.settings.home.resolve()
+    providers = installation.lead_providers()[:PROVIDERS]
+    keys = home / "bench-keys"
+    shutil.rmtree(keys, ignore_errors=True)
+    keys.mkdir()
+    port = _free_port()
+    for each in providers:
+        installation.accounts.add_key(each.slug, write_new_key(keys / each.slug))
+    around = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    settings = around | {"ECTX_HOME": str(home), "ECTX_UI_PORT": str(_free_port()), "ECTX_SFTP_PORT": str(port)}
+    with (home / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "ectx", "serve"], env=settings, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    assert process.stdout
+    try:
+        for _ in range(4):
+            process.stdout.readline()
+        time.sleep(15)  # until its processes are warm
+        uploaders = [Uploader(home, each, keys / each.slug, port) for each in providers]
+        yield uploaders, process.pid
+        for each in uploaders:
+            each.close()
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _waits(uploaders: list[Uploader], files: dict[int, tuple[str, bytes]], others: Callable[[], None]) -> list[float]:
+    """Seconds from each file's close until its receipt is there. files: place of the uploader → name, content."""
+    before = {place: uploaders[place].receipts() for place in files}
+    waits: dict[int, float] = {}
+
+    def send(place: int) -> None:
+        closed = uploaders[place].send(*files[place])
+        while uploaders[place].receipts() == before[place]:
+            time.sleep(0.03)
+        waits[place] = time.monotonic() - closed
+
+    others()
+    threads = [threading.Thread(target=send, args=(place,)) for place in files]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return list(waits.values())
+
+
+def _told(what: str, waits: list[float]) -> None:
+    ordered = sorted(waits)
+    at95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    print(
+        f"{what:<58}p50 {statistics.median(ordered):.2f} s (aim 1 s), p95 {at95:.2f} s (aim 3 s), "
+        f"most {ordered[-1]:.2f} s, of {len(ordered)}",
+        flush=True,
+    )
+
+
+def _ten_rows(round_: int) -> bytes:
+    rows = [
+        f"{place:08x}-0000-4000-8000-{round_:012x},ecf-induction,started,2026-01-10T09:00:00Z," for place in range(10)
+    ]
+    head = "participant_id,course_identifier,declaration_type,declaration_date,evidence_held"
+    return "\n".join([head, *rows, ""]).encode()
+
+
+def bench_arrival(installation: Installation, large: bytes) -> None:
+    """large: a file of LARGE_ROWS declarations of the first lead provider."""
+    with _served(installation) as (uploaders, pid):
+        count = 0
+
+        def files(places: range) -> dict[int, tuple[str, bytes]]:
+            nonlocal count
+            count += 1
+            return {place: (f"declarations-{count}-{place}.csv", _ten_rows(count * 100 + place)) for place in places}
+
+        _waits(uploaders, files(range(1)), lambda: None)
+        alone = [wait for _ in range(15) for wait in _waits(uploaders, files(range(1)), lambda: None)]
+        _told("upload → receipt, 10 rows, one provider", alone)
+        everybody = range(len(uploaders))
+        together = [wait for _ in range(5) for wait in _waits(uploaders, files(everybody), lambda: None)]
+        _told(f"the same, {len(uploaders)} providers at once", together)
+        beside: list[float] = []
+        for turn in range(3):
+            before = uploaders[0].receipts()
+            content = large + b"\n" * turn  # not the same bytes again
+
+            def send(content: bytes = content, turn: int = turn) -> None:
+                uploaders[0].send(f"declarations-large-{turn}.csv", content)
+
+            beside += _waits(uploaders, files(range(1, len(uploaders))), send)
+            while uploaders[0].receipts() == before:
+                time.sleep(0.1)
+        _told(f"the same, {len(uploaders) - 1} beside a file of {LARGE_ROWS:,} rows", beside)
+        _idle(pid)
+
+
+def _idle(pid: int) -> None:
+    """What a minute costs in which nothing comes: of the service and all its processes."""
+    before, began = _seconds_of(pid), time.monotonic()
+    time.sleep(65)
+    after = _seconds_of(pid)
+    gone = set(before) ^ set(after)
+    used = sum(after[each] - before.get(each, 0.0) for each in after)
+    print(
+        f"{'an idle minute of the whole service':<58}{60 * used / (time.monotonic() - began):.2f} s of a core, "
+        f"{len(gone)} processes came or went",
+        flush=True,
+    )
+
+
+def _seconds_of(pid: int) -> dict[int, float]:
+    """Process id → seconds of processor that it and all below it have used."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,cputimes="], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    ours, found = {pid}, True
+    while found:
+        found = {child for child, parent, _ in rows if parent in ours} - ours
+        ours |= found
+    return {process: float(seconds) for process, _, seconds in rows if process in ours}

@@ -1,0 +1,219 @@
+"""Files are judged when they arrive: who sees that something is new, what is taken at the first look, whose turn it is."""
+
+import os
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from flows.arrivals.dispatch import Dispatcher
+from flows.arrivals.watching import Watch
+from flows.deployed import DEPLOYMENTS
+from flows.installation import open_installation
+from flows.rounds import intake
+from flows.rounds.intake import intake_round, something_waits
+from flows.settings import Settings
+from sftp.server.journal import Whole
+from tests.exchange.provider import put, receipts
+
+REFUSED = "declaration_id\nx\n"
+
+
+def announce(installation, provider, path: Path) -> None:
+    """As the embedded server does when an upload is closed."""
+    status = path.stat()
+    whole = Whole(path.name, status.st_size, status.st_mtime, status.st_ctime, time.time())
+    installation.journal.add(provider.slug, whole)
+
+
+@pytest.fixture
+def patient(home):
+    """A house whose looks are so far apart that no test would see the second."""
+    with open_installation(Settings(home=home, seconds_between_looks=3600)) as opened:
+        yield opened
+
+
+def test_what_the_server_saw_whole_is_taken_at_the_first_look(patient):
+    provider = patient.lead_providers()[0]
+    announce(patient, provider, put(patient, provider, "voids.csv", REFUSED.rstrip()))  # without a last line end, too
+    assert [each.status for each in intake_round(patient, None).outcomes] == ["rejected"]
+
+
+def test_it_is_known_to_be_whole_though_another_look_has_read_what_the_server_said(patient):
+    provider = patient.lead_providers()[0]
+    announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    assert something_waits(patient)
+    assert len(intake_round(patient, None, only=[provider.slug]).outcomes) == 1
+    assert not something_waits(patient)
+
+
+def test_what_was_put_in_its_place_is_not(installation, monkeypatch):
+    """The same name, size and time, and another file: it is looked at twice."""
+    provider = installation.lead_providers()[0]
+    path = put(installation, provider, "voids.csv", REFUSED)
+    announce(installation, provider, path)
+    before = path.stat()
+    time.sleep(0.02)
+    path.write_text(REFUSED.replace("x", "y"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    waited = []
+    monkeypatch.setattr("flows.rounds.looking.time.sleep", waited.append)
+    intake_round(installation, None)
+    assert waited
+
+
+def test_one_file_that_nobody_saw_whole_makes_the_mailbox_wait(installation, monkeypatch):
+    """Or a file would overtake one that came before it."""
+    provider = installation.lead_providers()[0]
+    put(installation, provider, "deferrals.csv", "participant_id,course_identifier,reason\nx,ecf-induction,other\n")
+    time.sleep(0.02)
+    announce(installation, provider, put(installation, provider, "voids.csv", REFUSED))
+    waited = []
+    monkeypatch.setattr("flows.rounds.looking.time.sleep", waited.append)
+    judged = [each.submission.kind for each in intake_round(installation, None).outcomes]
+    assert waited and judged == ["deferrals", "voids"]
+
+
+def test_only_those_mailboxes_are_looked_at(installation):
+    one, other = installation.lead_providers()[:2]
+    for provider in (one, other):
+        put(installation, provider, "voids.csv", REFUSED)
+    done = intake_round(installation, None, only=[other.slug])
+    assert [each.submission.lead_provider_id for each in done.outcomes] == [other.lead_provider_id]
+    assert not receipts(installation, one)
+
+
+def test_nobody_waits_for_anothers_backlog(installation, monkeypatch):
+    """After a short turn the next mailbox is looked after; nothing is forgotten, and files keep their order."""
+    monkeypatch.setattr(intake._judge_waiting, "__defaults__", (False, 0.0))  # a turn is one file
+    one, other = installation.lead_providers()[:2]
+    for number in range(3):
+        path = put(installation, one, f"voids-{number}.csv", REFUSED)
+        os.utime(path, (1_700_000_000 + number,) * 2)
+        time.sleep(0.02)
+    put(installation, other, "voids.csv", REFUSED)
+    judged = [each.submission.file_name for each in intake_round(installation, None).outcomes]
+    assert judged == ["voids-0.csv", "voids.csv", "voids-1.csv", "voids-2.csv"]
+
+
+def test_nothing_waits_in_a_quiet_house(installation):
+    assert not something_waits(installation)
+    stranger = installation.settings.mailboxes_folder / "nobody" / "to-dfe"
+    stranger.mkdir(parents=True)
+    (stranger / "voids.csv").write_text(REFUSED)
+    assert something_waits(installation)  # for operators are told of it
+
+
+def test_what_the_server_tells_of_is_seen_at_once_and_once(patient):
+    provider, watch = patient.lead_providers()[0], Watch(patient)
+    assert watch.new() == []
+    path = put(patient, provider, "voids.csv", REFUSED)
+    announce(patient, provider, path)
+    assert watch.new() == [provider.slug]
+    assert watch.new() == []
+    assert watch.is_there(provider.slug) and watch.bytes_of(provider.slug) == len(REFUSED)
+    announce(patient, provider, put(patient, provider, "voids-2.csv", REFUSED))
+    assert watch.new() == [provider.slug]
+
+
+def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation, monkeypatch):
+    provider, watch = installation.lead_providers()[0], Watch(installation)
+    clock = [1000.0]
+    monkeypatch.setattr("flows.arrivals.watching.time.monotonic", lambda: clock[0])
+
+    def after(seconds: float) -> list[str]:
+        clock[0] += seconds
+        return watch.new()
+
+    assert after(2) == []
+    path = put(installation, provider, "voids.csv", REFUSED)
+    (path.parent / ".voids.part").write_text("x")  # a client's own, while it sends
+    assert after(2) == []  # it has only just been seen
+    path.write_text(REFUSED + "y\n")
+    assert after(2) == []  # it grows
+    assert after(2) == [provider.slug]
+    assert after(2) == []  # it waits for something: a checksum, room
+    put(installation, provider, "voids.csv.sha256", "0" * 64)
+    assert after(2) == [] and after(2) == [provider.slug]
+
+
+class Hand:
+    """A process that does nothing, and says so when it is told to."""
+
+    made: ClassVar[list["Hand"]] = []
+
+    def __init__(self, *_: object) -> None:
+        self.rounds: list[list[str] | None] = []
+        self.may_end = False
+        Hand.made.append(self)
+
+    def round(self, only: list[str] | None) -> bool:
+        self.rounds.append(only)
+        while not self.may_end:
+            time.sleep(0.01)
+        self.may_end = False
+        return True
+
+
+@pytest.fixture
+def hands(monkeypatch):
+    Hand.made = []
+    monkeypatch.setattr("flows.arrivals.dispatch.Warm", Hand)
+    yield Hand.made
+    for each in Hand.made:
+        each.may_end = True
+
+
+def settled(dispatcher: Dispatcher, what) -> None:
+    deadline = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < deadline
+        dispatcher.step()
+        time.sleep(0.01)
+
+
+def test_a_large_file_leaves_hands_for_the_small_ones(patient, hands):
+    providers = patient.lead_providers()[:4]
+    for provider in providers[:2]:
+        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED + "x\n" * (2 << 20)))
+    dispatcher = Dispatcher(patient, 2)
+    dispatcher.step()
+    settled(dispatcher, lambda: sum(len(each.rounds) for each in hands) == 1)
+    dispatcher.step()
+    assert sum(len(each.rounds) for each in hands) == 1  # the other large one waits
+    for provider in providers[2:]:
+        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    settled(dispatcher, lambda: sum(len(each.rounds) for each in hands) >= 2)
+    done = [only for each in hands for only in each.rounds]
+    assert sorted(slug for only in done[1:] + done[:1] for slug in only if slug in {p.slug for p in providers[2:]})
+
+
+def test_no_mailbox_is_given_to_two(patient, hands):
+    provider, dispatcher = patient.lead_providers()[0], Dispatcher(patient, 2)
+    for number in range(3):
+        announce(patient, provider, put(patient, provider, f"voids-{number}.csv", REFUSED))
+        dispatcher.step()
+        time.sleep(0.05)
+    assert sum(len(each.rounds) for each in hands) == 1
+    next(each for each in hands if each.rounds).may_end = True
+    settled(dispatcher, lambda: sum(len(each.rounds) for each in hands) == 2)
+
+
+def test_a_round_that_was_cut_off_is_done_again(patient, hands, monkeypatch):
+    provider = patient.lead_providers()[0]
+    monkeypatch.setattr(Hand, "round", lambda self, only: bool(self.rounds.append(only)))
+    dispatcher = Dispatcher(patient, 1)
+    path = put(patient, provider, "voids.csv", REFUSED)
+    announce(patient, provider, path)
+    settled(dispatcher, lambda: len(hands[0].rounds) == 1)
+    path.unlink()  # it was taken
+    settled(dispatcher, lambda: len(hands[0].rounds) >= 2)
+    assert hands[0].rounds[:2] == [[provider.slug]] * 2
+
+
+def test_the_schedule_stays_where_nobody_watches(tmp_path):
+    due = {each.name: each for each in DEPLOYMENTS if each.setting == "intake_every_seconds"}["every-minute"]
+    assert due.schedule(Settings(home=tmp_path)) is None
+    every = due.schedule(Settings(home=tmp_path, intake_on_arrival=False, intake_every_seconds=90))
+    assert every.interval.total_seconds() == 90
