@@ -97,9 +97,10 @@ class Database:
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that no other writer of ours runs beside: what is read during it stays true until it commits."""
-        with self.engine.connect() as connection:
+    def write(self, is_sparing: bool = False) -> Iterator[Connection]:
+        """A transaction that no other writer of ours runs beside: what is read during it stays true until it commits.
+        is_sparing: as with `read`."""
+        with self.engine.connect() as connection, self._kept_small(connection, is_sparing):
             connection.info["writer"] = True
             try:
                 with connection.begin():
@@ -116,14 +117,20 @@ class Database:
         with self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            elif is_sparing:
-                self._set(connection, SPARING)
-            try:
-                with connection.begin():
-                    yield Reader(connection, self.is_sqlite)
-            finally:
-                if self.is_sqlite and is_sparing:
-                    self._set(connection, SQLITE_PRAGMAS)
+            with self._kept_small(connection, is_sparing), connection.begin():
+                yield Reader(connection, self.is_sqlite)
+
+    @contextmanager
+    def _kept_small(self, connection: Connection, is_sparing: bool) -> Iterator[None]:
+        """SQLite: what is read meanwhile is neither kept in memory nor mapped into it."""
+        if not (self.is_sqlite and is_sparing):
+            yield
+            return
+        self._set(connection, SPARING)
+        try:
+            yield
+        finally:
+            self._set(connection, SQLITE_PRAGMAS)
 
     @staticmethod
     def _set(connection: Connection, pragmas: tuple[str, ...]) -> None:

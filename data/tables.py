@@ -239,6 +239,15 @@ statement_versions = Table(
     _own("lines"),
 )
 
+# The last round of statements that went through: a digest of what it was made from, and what it told (JSON). One row, or none. See
+# flows.rounds.unchanged.
+statement_rounds = Table(
+    "statement_rounds",
+    metadata,
+    Column("made_from", String(64), primary_key=True),
+    Column("told", Text, nullable=False),
+)
+
 # What paid statements pay for and take back, counted once: see data.counting.
 paid_units = Table(
     "paid_units",

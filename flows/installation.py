@@ -15,6 +15,7 @@ from data.database import Database
 from data.ledger.deliveries import Deliveries
 from data.ledger.extracts import Extracts
 from data.ledger.records import RecordsKept
+from data.ledger.rounds import Rounds
 from data.ledger.sightings import Sightings
 from data.ledger.submissions import Submissions
 from data.ledger.uploads import Uploads
@@ -60,7 +61,7 @@ class Installation:
         self.submissions, self.uploads = Submissions(self.database), Uploads(self.database)
         self.sightings, self.deliveries = Sightings(self.database), Deliveries(self.database)
         self.versions, self.records = Versions(self.database), RecordsKept(self.database)
-        self.extracts = Extracts(self.database)
+        self.extracts, self.rounds = Extracts(self.database), Rounds(self.database)
 
     @property
     def limits(self) -> Limits:

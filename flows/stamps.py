@@ -16,6 +16,7 @@ from pathlib import Path
 from flows.place import PROJECT
 
 OURS = ("transforms", "schemas", "data")
+ROOMS = (*OURS, "flows", "templates", "sftp")
 # Where figures and answers come from; everything of ours that these import is looked at with them.
 FIGURES = (
     "transforms.money.computing",
@@ -54,6 +55,13 @@ def extracts() -> str:
 def libraries() -> dict[str, str]:
     """The versions of the libraries that compute and judge."""
     return {name: version(name) for name in LIBRARIES}
+
+
+@cache
+def code() -> str:
+    """A digest of all code and facts of ours, to the byte: it is another with every release."""
+    files = [path for room in ROOMS for path in (PROJECT / room).rglob("*") if path.suffix in (".py", ".sql", ".csv")]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 
 def _digest(roots: Iterable[str], beside: tuple[str, ...]) -> str:

@@ -19,6 +19,7 @@ from templates.receipt import LAST_FILE
 from transforms.updates import UPDATES
 
 log = logging.getLogger("ectx.intake")
+LONG_BYTES = 16 << 20  # such a file looks up half the records: they are not held in memory beside it
 # How often others may change what a file is judged by before they have to wait while it is judged once more.
 TIMES_OUTSIDE = 5
 
@@ -37,12 +38,16 @@ def process(
     of different lead providers come to what they would in the order in which they are applied.
     """
     for _ in range(TIMES_OUTSIDE):
-        with installation.database.read() as reader:
+        with installation.database.read(is_sparing=_is_long(submission)) as reader:
             answered = answer(installation, provider, reader, submission, as_of)
         if _still_stands(installation, answered) and _apply(installation, provider, answered):
             return _told(answered)
     answered = _apply_inside(installation, provider, submission, as_of)
     return _told(answered)
+
+
+def _is_long(submission: Submission) -> bool:
+    return submission.size_bytes > LONG_BYTES
 
 
 def _told(answered: Answer) -> Outcome:
@@ -59,7 +64,7 @@ def _still_stands(installation: Installation, answered: Answer) -> bool:
 
 def _apply(installation: Installation, provider: LeadProvider, answered: Answer) -> bool:
     """Apply what was judged outside, unless something that it was judged by has changed. Says whether it is applied."""
-    with installation.database.write() as connection:
+    with installation.database.write(is_sparing=_is_long(answered.outcome.submission)) as connection:
         _demand_open(installation, connection, answered.outcome.submission)
         if not answered.stands(installation.database.reader(connection)):
             return False
@@ -71,7 +76,7 @@ def _apply_inside(
     installation: Installation, provider: LeadProvider, submission: Submission, as_of: datetime | None
 ) -> Answer:
     """Judge and apply while all others wait, so that a large file among many small ones has its turn."""
-    with installation.database.write() as connection:
+    with installation.database.write(is_sparing=_is_long(submission)) as connection:
         _demand_open(installation, connection, submission)
         answered = answer(installation, provider, installation.database.reader(connection), submission, as_of)
         _write_down(installation, connection, provider, answered)

@@ -12,7 +12,7 @@ from schemas.inbound.names import column_name
 from schemas.outbound.receipts import RESULT_COLUMNS
 from schemas.submission import Judged
 
-MOST_ROWS = 200_000  # that are remembered
+MOST_ROWS = 1_000_000  # that are remembered
 _REMEMBERED: OrderedDict[tuple[Path, tuple[str, ...]], pl.DataFrame] = OrderedDict()
 
 
@@ -36,15 +36,16 @@ def rows_of(installation: Installation, file: Judged, receipt: Path, what: list[
 def _read(installation: Installation, file: Judged, receipt: Path, path: Path, what: list[str]) -> pl.DataFrame:
     columns = {"row_number": pl.Int64, "line_number": pl.Int64, "returned_line": pl.Int64, "outcome": pl.String}
     columns |= dict.fromkeys(what, pl.String)
-    rows = (
-        pl.read_csv(path, infer_schema=False)
+    every = (
+        pl.scan_csv(path, infer_schema=False)
         if path.is_file()
-        else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        else pl.LazyFrame(schema=dict.fromkeys(columns, pl.String))
     )
-    sent = {_as_read(header): header for header in rows.columns[len(RESULT_COLUMNS) :]}
+    sent = {_as_read(header): header for header in every.collect_schema().names()[len(RESULT_COLUMNS) :]}
     back = returned_lines(installation, file, receipt)
     cells = [(pl.col(sent[name]) if name in sent else pl.lit(None, pl.String)).alias(name) for name in what]
-    rows = rows.select("row_number", "line_number", pl.lit(None).alias("returned_line"), "outcome", *cells)
+    of_all = ("row_number", "line_number", pl.lit(None).alias("returned_line"), "outcome")
+    rows = every.select(*of_all, *cells).collect()
     if back is not None and back.len() == rows.height:
         rows = rows.with_columns(back.alias("returned_line"))
     return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in columns.items())

@@ -1,6 +1,7 @@
 """One round of statements: settle what falls due, compute what is not paid, deliver what changed."""
 
 import logging
+from dataclasses import replace
 from datetime import date, datetime
 
 from data.accounts import submitted_without_statement
@@ -9,6 +10,7 @@ from data.settling import settle_due
 from flows.installation import Installation, LeadProvider
 from flows.rounds.accounts import computed_of
 from flows.rounds.intake import held_from, intake_round
+from flows.rounds.unchanged import inputs_of, recall, remember
 from flows.rounds.versions import deliver, write_versions
 from schemas.instants import london_day
 from schemas.reports import IntakeRound, Made, StatementsRound
@@ -16,6 +18,7 @@ from transforms.money.computing import Computed
 from transforms.money.statement import Statement
 
 INTAKE_SECONDS = 600  # a mailbox of many long files is judged in less
+NOTHING = Computed([], [], {})  # that would have to be delivered anew
 log = logging.getLogger("ectx.statements")
 
 
@@ -47,10 +50,14 @@ def statements_round(
         done.troubles += [_held(each, settled.held[each.lead_provider_id], done.intake) for each in providers
                           if settled.held[each.lead_provider_id]]  # fmt: skip
         with installation.database.read() as reader:
-            computed = computed_of(installation, reader, today)
+            inputs = inputs_of(installation, reader, today)
+            is_unchanged = recall(installation, inputs, done)
+            computed = NOTHING if is_unchanged else computed_of(installation, reader, today)
             done.nowhere = submitted_without_statement(reader)
-        done.held_back = [str(each) for each in computed.held_back]
-        _deliver_all(installation, computed, today, now, done)
+        done.held_back += [str(each) for each in computed.held_back]
+        _deliver_all(installation, computed, today, now, done)  # what is owed, too, and summaries not made yet
+        if not is_unchanged:
+            remember(installation, inputs, done)
     return done
 
 
@@ -81,7 +88,7 @@ def _deliver_all(
                 promise(connection)
         done.unchanged += sum(not statement.has_changed for statement in own)
         done.made += [_made(statement) for statement in changed]
-        done.standing += [_made(statement) for statement in own]
+        done.standing += [replace(_made(statement), before=None) for statement in own]
         done.delivered += deliver(installation, provider, now, done.troubles)
 
 
@@ -89,7 +96,7 @@ def _made(statement: Statement) -> Made:
     return Made(
         statement.facts["lead_provider_name"],
         statement.statement_id,
-        statement.path,
+        statement.path if statement.has_changed or not statement.previous else statement.previous.path,
         statement.declarations,
         statement.amounts,
         sum(row["over_volume"] for row in statement.counts),
