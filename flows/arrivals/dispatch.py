@@ -24,7 +24,7 @@ class Dispatcher:
     def __init__(self, installation: Installation, processes: int) -> None:
         output = installation.settings.home / "logs" / "intake.log"
         output.parent.mkdir(parents=True, exist_ok=True)
-        self._watch = Watch(installation)
+        self._watch, self._is_practice = Watch(installation), installation.is_practice
         self._idle = [Warm(output, processes) for _ in range(processes)]
         self._most_large = max(1, processes - 1)
         self._threads = ThreadPoolExecutor(processes)
@@ -42,7 +42,8 @@ class Dispatcher:
                 self._waiting |= dict.fromkeys(only or [])
                 self._again |= set(only or [])
                 self.all_is_due = self.all_is_due or only is None
-        self._waiting |= dict.fromkeys(self._watch.new())
+        if not self._is_practice:  # there, files that lie together go by their clocks: they are waited for
+            self._waiting |= dict.fromkeys(self._watch.new())
         while self._idle and self._hand_out():
             pass
 

@@ -212,6 +212,18 @@ def test_a_round_that_was_cut_off_is_done_again(patient, hands, monkeypatch):
     assert hands[0].rounds[:2] == [[provider.slug]] * 2
 
 
+def test_in_practice_files_may_come_together(tmp_path, hands):
+    """A mailbox is looked at by the minute, for its files go by their clocks and not by who came first."""
+    with open_installation(Settings(home=tmp_path / "practice", practice=True)) as practice:
+        (practice.settings.home / "mailboxes" / "somebody" / "to-dfe").mkdir(parents=True)
+        practice.journal.add("somebody", Whole("voids.csv", 10, 1.0, 1.0, 1.0))
+        dispatcher = Dispatcher(practice, 1)
+        dispatcher.step()
+        assert not hands[0].rounds
+        dispatcher.all_is_due = True
+        settled(dispatcher, lambda: hands[0].rounds == [None])
+
+
 def test_the_schedule_stays_where_nobody_watches(tmp_path):
     due = {each.name: each for each in DEPLOYMENTS if each.setting == "intake_every_seconds"}["every-minute"]
     assert due.schedule(Settings(home=tmp_path)) is None

@@ -1,0 +1,120 @@
+"""A file judged and applied, against the least that could be: reading it, inserting the same rows and events, writing the same bytes."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from data.tables import metadata
+from flows.clock import instant
+from flows.installation import Installation, LeadProvider, open_installation
+from flows.rounds.answering import Answer, answer
+from flows.rounds.claiming import Claims
+from flows.rounds.looking import remember_all
+from flows.rounds.processing import _write_down, process
+from flows.rounds.receipts import receipt_folder
+from flows.settings import Settings
+from schemas.submission import Submission
+from tests.benchmarks.results import compared, found, interleaved
+from transforms.updates import UPDATES
+
+
+class _Undone(Exception):
+    """So that the next time begins where this one did."""
+
+
+def claimed(installation: Installation, provider: LeadProvider, name: str, content: bytes, now: datetime) -> Submission:
+    """A file put into to-dfe and claimed."""
+    mailbox = installation.mailbox(provider.slug)
+    (installation.settings.home / "mailboxes" / provider.slug / "to-dfe" / name).write_bytes(content)
+    remember_all(installation)
+    Claims(installation, provider, mailbox, now).take(mailbox.look())
+    return installation.submissions.waiting(provider.lead_provider_id)[-1]
+
+
+def bench_floor(
+    installation: Installation,
+    provider: LeadProvider,
+    file_of: Callable[[int, float], tuple[bytes, int]],
+    now: datetime,
+) -> None:
+    """file_of: (rows, share that is wrong) → content, how many are meant to be valid."""
+    for count, share in ((10_000, 0.0), (10_000, 0.1), (10_000, 0.5), (10_000, 1.0), (100_000, 0.5), (100_000, 1.0)):
+        content, valid = file_of(count, share)
+        name = f"declarations-floor-{count}-{round(share * 100)}.csv"
+        submission = claimed(installation, provider, name, content, now)
+        with installation.database.read() as reader:
+            last = answer(installation, provider, reader, submission, now)
+
+        def ours(submission: Submission = submission) -> None:
+            with installation.database.read() as reader:
+                answered = answer(installation, provider, reader, submission, now)
+            with suppress(_Undone), installation.database.write() as connection:
+                _write_down(installation, connection, provider, answered)
+                raise _Undone
+
+        def floor(submission: Submission = submission, last: Answer = last) -> None:
+            _floor(installation, submission, last)
+
+        seconds, least = interleaved([ours, floor])
+        what = (
+            f"intake of {count:,} declarations, {count - valid:,} meant to be wrong: judged, applied, receipt written"
+        )
+        compared(what, seconds, least, "reading, inserting the same rows and events, writing the same bytes", 1.5)
+        process(installation, provider, submission, now)
+
+
+def _floor(installation: Installation, submission: Submission, last: Answer) -> None:
+    """The same rows and events by the same means, undone; the same bytes to the disk."""
+    database = installation.database
+    pl.read_csv(installation.stored_upload(submission.sha256), infer_schema=False)
+    with suppress(_Undone), database.write() as connection:
+        assert last.judgement
+        changes = last.judgement.changes
+        for name, rows in changes.inserts.items():
+            database.insert(connection, metadata.tables[name], rows)
+        for name, rows in changes.updates:
+            database.update(connection, metadata.tables[name], rows.columns[0], rows)
+        database.insert(connection, metadata.tables["events"], changes.events)
+        if rejections := UPDATES[submission.kind or ""].rejections:
+            database.insert(connection, metadata.tables[rejections.table], last.judgement.rejected)
+        raise _Undone
+    receipt = receipt_folder(installation.outbox, submission.submission_id, last.receipt)
+    with tempfile.TemporaryDirectory(dir=installation.settings.home) as folder:
+        for path in receipt.iterdir():
+            with Path(folder, path.name).open("wb") as handle:
+                handle.write(path.read_bytes())
+                handle.flush()
+                os.fsync(handle.fileno())
+
+
+def bench_memory(home: Path, installation: Installation, provider: LeadProvider, content: bytes, now: datetime) -> None:
+    """A million rows judged, applied and receipted by a process of its own."""
+    submission = claimed(installation, provider, "declarations-million.csv", content, now)
+    command = [sys.executable, "-m", "tests.benchmarks.judging", str(home), submission.submission_id, now.isoformat()]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    gibibytes, seconds = map(float, told.split())
+    found("a million rows judged, applied and receipted", f"{gibibytes:.2f} GiB, {seconds:.0f} s", "", "1.2 GiB")
+
+
+def _alone(home: str, submission_id: str, now: str) -> None:
+    import time
+
+    with open_installation(Settings(home=Path(home), database_url="", mailboxes="")) as installation:
+        submission = installation.submissions.find(submission_id)
+        assert submission
+        began = time.perf_counter()
+        process(installation, installation.lead_provider(submission.lead_provider_id), submission, instant(now))
+        seconds = time.perf_counter() - began
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20), seconds)
+
+
+if __name__ == "__main__":
+    _alone(*sys.argv[1:])
