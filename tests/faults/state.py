@@ -9,8 +9,8 @@ from flows.installation import open_installation
 from flows.settings import Settings
 
 # Numbers that a database gives out and never takes back, whoever was cut off in between; and when a look began, by the clock.
-GIVEN_OUT = {"deliveries": "delivery_id", "events": "event_id", "records_imports": "import_id", "looks": "looked_at",
-             "statement_rounds": "made_from"}  # fmt: skip
+GIVEN_OUT = {"deliveries": "delivery_id", "events": "event_id", "records_imports": "import_id", "looks": "looked_at"}
+REMEMBERED = {"statement_rounds"}  # of which round it was: of a later one, where one was cut off
 
 
 @dataclass
@@ -25,7 +25,7 @@ class State:
 def state_of(settings: Settings, home: Path) -> State:
     state = State()
     with open_installation(settings) as installation, installation.database.read() as reader:
-        for name in metadata.tables:
+        for name in metadata.tables.keys() - REMEMBERED:
             rows = reader.frame(f"SELECT * FROM {name}")
             kept = [column for column in sorted(rows.columns) if column != GIVEN_OUT.get(name)]
             state.tables[name] = sorted(rows.select(kept).iter_rows(), key=repr)
