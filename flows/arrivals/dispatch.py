@@ -13,7 +13,7 @@ from flows.installation import Installation, open_installation
 from flows.rounds.intake import something_waits
 from flows.service.kept import end_with_parent
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS, TROUBLE_SECONDS = 0.05, 5.0
 LARGE_BYTES = 2 << 20  # a mailbox with more is looked at by itself, and one process is kept free of such
 log = logging.getLogger("ectx.services")
 
@@ -82,7 +82,11 @@ def watch(installation: Installation) -> None:
         if time.monotonic() - last >= settings.intake_every_seconds:
             last = time.monotonic()
             dispatcher.all_is_due = dispatcher.all_is_due or _is_due(installation)
-        dispatcher.step()
+        try:
+            dispatcher.step()
+        except Exception as error:  # a folder that cannot be read, or is gone: it comes back
+            log.warning("the watch for files: %s", type(error).__name__)
+            time.sleep(TROUBLE_SECONDS)
         time.sleep(LOOK_SECONDS)
 
 

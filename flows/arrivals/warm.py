@@ -11,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from flows.place import PROJECT
 from flows.service.kept import end_with_parent
 
 RUN, DONE = "run", "done"
+WAIT_SECONDS, MOST_WAIT_SECONDS = 3.0, 60.0
 MOST_MEBIBYTES = 1024  # a process that has grown beyond it, for a large file, gives way to a fresh one
 log = logging.getLogger("ectx.services")
 
@@ -30,7 +32,7 @@ class Warm:
         """output: its log. beside: how many there are of them: small frames are quickest where nobody waits for a thread."""
         threads = max(1, (os.cpu_count() or 1) // beside)
         self._output, self._environment = output, {"POLARS_MAX_THREADS": str(threads)} | os.environ
-        self._process = self._start()
+        self._process, self._deaths = self._start(), 0
 
     def _start(self) -> "subprocess.Popen[str]":
         with self._output.open("ab") as log_file:
@@ -41,30 +43,31 @@ class Warm:
             )  # fmt: skip
 
     def round(self, only: list[str] | None) -> bool:
-        """Have one round done. Says whether the process has lived to see its end: else the round has to be done again."""
-        if self._process.poll() is not None:
-            self._process = self._start()
-        assert self._process.stdin and self._process.stdout
+        """Have one round done. Says whether the process has lived to see its end: else the round has to be done again. Who dies at
+        every round is followed ever later."""
+        time.sleep(min(MOST_WAIT_SECONDS, WAIT_SECONDS * max(0, self._deaths - 1)))
         run_id = ""
         try:
+            if self._process.poll() is not None:
+                self._process = self._start()
+            assert self._process.stdin and self._process.stdout
             self._process.stdin.write(json.dumps(only) + "\n")
             self._process.stdin.flush()
             while line := self._process.stdout.readline():
                 word, _, told = line.strip().partition(" ")
                 if word == DONE:
+                    self._deaths = 0
                     return True
                 run_id = told
-        except OSError:
-            pass
+        except OSError as error:  # it has gone, or there is no room for another
+            log.warning("a process that judges: %s", error.strerror)
+        self._deaths += 1
+        self._process.kill()
         status = self._process.wait()
         log.warning("a process that judges ended with %s; it is followed by a fresh one", status)
         if run_id:
             _tell_crashed(run_id, status)
         return False
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 def _tell_crashed(run_id: str, status: int) -> None:

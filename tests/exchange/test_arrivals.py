@@ -1,6 +1,8 @@
 """Files are judged when they arrive: who sees that something is new, what is taken at the first look, whose turn it is."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -8,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from flows.arrivals.dispatch import Dispatcher
+from flows.arrivals.warm import Warm
 from flows.arrivals.watching import Watch
 from flows.deployed import DEPLOYMENTS
 from flows.installation import open_installation
@@ -210,6 +213,31 @@ def test_a_round_that_was_cut_off_is_done_again(patient, hands, monkeypatch):
     path.unlink()  # it was taken
     settled(dispatcher, lambda: len(hands[0].rounds) >= 2)
     assert hands[0].rounds[:2] == [[provider.slug]] * 2
+
+
+def test_who_dies_at_every_round_is_followed_ever_later(tmp_path, monkeypatch):
+    waited: list[float] = []
+    monkeypatch.setattr("flows.arrivals.warm.time.sleep", waited.append)
+    dying = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(3)"]
+    start = subprocess.Popen
+    monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", lambda _, **how: start(dying, **how))
+    warm = Warm(tmp_path / "intake.log", 2)
+    assert [warm.round(["somebody"]) for _ in range(4)] == [False] * 4
+    assert waited == [0.0, 0.0, 3.0, 6.0]
+
+
+def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.arrivals.warm.time.sleep", lambda _: None)
+    start = subprocess.Popen
+    monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", lambda _, **how: start(["true"], **how))
+    warm = Warm(tmp_path / "intake.log", 2)
+
+    def full(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    assert warm.round(None) is False
+    monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", full)
+    assert warm.round(None) is False
 
 
 def test_in_practice_files_may_come_together(tmp_path, hands):
