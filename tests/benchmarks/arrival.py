@@ -21,6 +21,7 @@ from tests.benchmarks.results import found
 
 PROVIDERS = 12
 LARGE_ROWS = 100_000
+BACKLOG = 80
 
 
 def _free_port() -> int:
@@ -141,6 +142,18 @@ def bench_arrival(installation: Installation, large: bytes) -> None:
         everybody = range(len(uploaders))
         together = [wait for _ in range(5) for wait in _waits(uploaders, files(everybody), lambda: None)]
         _told(f"the same, {len(uploaders)} providers at once", together)
+        before = uploaders[0].receipts()
+
+        def backlog() -> None:
+            for number in range(BACKLOG):
+                uploaders[0].send(f"declarations-backlog-{number}.csv", _ten_rows(100_000 + number))
+
+        began = time.monotonic()
+        waits = _waits(uploaders, files(range(1, len(uploaders))), backlog)
+        _told(f"the same, {len(uploaders) - 1} behind another's {BACKLOG} small files", waits)
+        while uploaders[0].receipts() < before + BACKLOG:
+            time.sleep(0.1)
+        found(f"those {BACKLOG} files, from the first upload to the last receipt", f"{time.monotonic() - began:.1f} s")
         beside: list[float] = []
         for turn in range(3):
             before = uploaders[0].receipts()
