@@ -157,10 +157,14 @@ submissions = Table(
     _own("failures", server_default="0"),
     _own("next_try_at?"),
     _own("trouble?"),
+    Column(
+        "applied_number", Integer
+    ),  # in which order files were applied, whoever sent them: the order in which they replay
     _own("purged_at?"),  # when its upload and its receipt were removed for their age (flows.upkeep.housekeeping)
     UniqueConstraint("lead_provider_id", "number", name="uq_submissions_number"),
     Index("ix_submissions_sha256", "lead_provider_id", "kind", "sha256"),
     Index("ix_submissions_status", "status"),
+    Index("ix_submissions_applied", "applied_number"),
 )
 
 # Files seen in to-dfe and not claimed yet: since when each lay there whole. `arrival` is its name,

@@ -18,6 +18,7 @@ from flows.jobs import Job, Troubled
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
 from schemas.instants import LONDON as LONDON_NAME
+from schemas.reports import IntakeRound
 
 
 def _flow_of(job: Job) -> dict[str, Any]:
@@ -25,11 +26,17 @@ def _flow_of(job: Job) -> dict[str, Any]:
     return {"name": job.name, "description": job.description, **named}
 
 
+# Of the last round of intake of this process: who has more, and whom nobody came to (flows.arrivals.warm).
+last_intake: list[IntakeRound] = []
+
+
 def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
     """Do a job, and keep what operators read of it. A run with troubles did what it could; it is red all the same, so that
     somebody looks."""
     with open_installation() as installation:
         done = job.run(installation, rehearsed(as_of), **arguments)
+    if done.intake:
+        last_intake[:] = [done.intake]
     for told in done.told:
         create_markdown_artifact(told.markdown, key=told.key, description=told.what)
     if done.troubles:

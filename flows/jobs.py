@@ -53,11 +53,12 @@ class Told:
 @dataclass(frozen=True)
 class Done:
     """What came of a job. told: the run's own report first. troubles: what went wrong, though all that could be done was.
-    said: what a person at a terminal is told, if not the report."""
+    said: what a person at a terminal is told, if not the report. intake: of a round of intake, as it was."""
 
     told: list[Told]
     troubles: list[str]
     said: str = ""
+    intake: IntakeRound | None = None
 
     @property
     def report(self) -> str:
@@ -164,7 +165,7 @@ def _intake_told(done: IntakeRound, names: dict[str, str], what: str) -> Told:
 def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> Done:
     take = practice_round if installation.is_practice else intake_round
     done = take(installation, as_of, **how)
-    return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles)
+    return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles, intake=done)
 
 
 def _statements(installation: Installation, as_of: datetime | None) -> Done:

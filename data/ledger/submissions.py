@@ -160,6 +160,12 @@ class Submissions(Asking):
         return Submission(*whole[0][4:]) if whole else None
 
     @staticmethod
+    def next_applied(connection: Connection) -> int:
+        """The place of a submission among those applied, in the transaction that applies it: no other writer runs beside it."""
+        last = select(func.coalesce(func.max(submissions.c.applied_number), 0))
+        return int(connection.execute(last).scalar_one()) + 1
+
+    @staticmethod
     def settle(connection: Connection, submission_id: str, **outcome: Any) -> None:
         """Write down what became of a submission, in the transaction that applies it."""
         connection.execute(update(submissions).where(submissions.c.submission_id == submission_id).values(**outcome))

@@ -7,14 +7,16 @@ import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from flows.arrivals.warm import Warm
+from flows.arrivals.warm import Ended, Warm
 from flows.arrivals.watching import Watch
 from flows.installation import Installation, open_installation
 from flows.rounds.intake import something_waits
 from flows.service.kept import end_with_parent
 
 LOOK_SECONDS, TROUBLE_SECONDS = 0.05, 5.0
-LARGE_BYTES = 2 << 20  # a mailbox with more is looked at by itself, and one process is kept free of such
+LARGE_BYTES = (
+    2 << 20
+)  # a mailbox with more, or with many files, is looked at by itself, and one process is kept free of such
 log = logging.getLogger("ectx.services")
 
 
@@ -27,10 +29,13 @@ class Dispatcher:
         self._watch, self._is_practice = Watch(installation), installation.is_practice
         self._idle = [Warm(output, processes) for _ in range(processes)]
         self._most_large = max(1, processes - 1)
+        self._longest = float(installation.settings.intake_every_seconds)
         self._threads = ThreadPoolExecutor(processes)
         self._waiting: dict[str, None] = {}
-        self._again: set[str] = set()  # of rounds that were cut off: what they took lies where nobody sees it
-        self._at_work: dict[Future[bool], tuple[Warm, list[str] | None, bool]] = {}
+        self._again: set[str] = set()  # who has more: what was taken, or claimed, lies where nobody sees it
+        self._later: dict[str, float] = {}  # whom nobody came to → when they are tried again
+        self._waits: dict[str, float] = {}  # how long they waited last
+        self._at_work: dict[Future[Ended | None], tuple[Warm, list[str] | None, bool]] = {}
         self.all_is_due = False
 
     def step(self) -> None:
@@ -38,28 +43,47 @@ class Dispatcher:
         for future in [each for each in self._at_work if each.done()]:
             warm, only, _ = self._at_work.pop(future)
             self._idle.append(warm)
-            if not future.result():
-                self._waiting |= dict.fromkeys(only or [])
-                self._again |= set(only or [])
-                self.all_is_due = self.all_is_due or only is None
+            self._has_ended(future.result(), only)
+        for slug in [slug for slug, at in self._later.items() if at <= time.monotonic()]:
+            del self._later[slug]
+            self._go_on([slug])
         if not self._is_practice:  # there, files that lie together go by their clocks: they are waited for
             self._waiting |= dict.fromkeys(self._watch.new())
         while self._idle and self._hand_out():
             pass
+
+    def _has_ended(self, ended: Ended | None, only: list[str] | None) -> None:
+        if ended is None:  # its process died
+            self.all_is_due = self.all_is_due or only is None
+            self._go_on(only or [])
+            return
+        self._go_on(ended.goes_on)
+        for slug in only or []:
+            if slug in ended.missed:
+                self._waits[slug] = min(self._longest, 2 * self._waits.get(slug, 0.5))
+                self._later[slug] = time.monotonic() + self._waits[slug]
+            else:
+                self._waits.pop(slug, None)
+
+    def _go_on(self, slugs: list[str]) -> None:
+        self._waiting |= dict.fromkeys(slugs)
+        self._again |= set(slugs)
 
     def _hand_out(self) -> bool:
         busy = {slug for _, only, _ in self._at_work.values() for slug in only or []}
         for slug in [each for each in self._waiting if each not in self._again and not self._watch.is_there(each)]:
             del self._waiting[slug]  # a round that began later has seen to it
         free = [slug for slug in self._waiting if slug not in busy]
-        large = [slug for slug in free if self._watch.bytes_of(slug) > LARGE_BYTES]
+        large = [slug for slug in free if slug in self._again or self._watch.bytes_of(slug) > LARGE_BYTES]
         small = [slug for slug in free if slug not in large]
         if small:
             some = small[: -(-len(small) // len(self._idle))]
             return self._hand(some, False)
-        if large and sum(is_large for *_, is_large in self._at_work.values()) < self._most_large:
+        if sum(is_large for *_, is_large in self._at_work.values()) >= self._most_large:
+            return False
+        if large:
             return self._hand(large[:1], True)
-        if self.all_is_due and not free:
+        if self.all_is_due and not any(only is None for _, only, _ in self._at_work.values()):
             self.all_is_due = False
             return self._hand(None, True)
         return False

@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,15 @@ RUN, DONE = "run", "done"
 WAIT_SECONDS, MOST_WAIT_SECONDS = 3.0, 60.0
 MOST_MEBIBYTES = 1024  # a process that has grown beyond it, for a large file, gives way to a fresh one
 log = logging.getLogger("ectx.services")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a round ended, by slugs. goes_on: whose turn was over before their files were. missed: whose mailbox somebody else was
+    at, or could not be looked at."""
+
+    goes_on: list[str]
+    missed: list[str]
 
 
 class Warm:
@@ -42,8 +52,8 @@ class Warm:
                 env=self._environment,
             )  # fmt: skip
 
-    def round(self, only: list[str] | None) -> bool:
-        """Have one round done. Says whether the process has lived to see its end: else the round has to be done again. Who dies at
+    def round(self, only: list[str] | None) -> "Ended | None":
+        """Have one round done. None: the process has not lived to see its end, and the round has to be done again. Who dies at
         every round is followed ever later."""
         time.sleep(min(MOST_WAIT_SECONDS, WAIT_SECONDS * max(0, self._deaths - 1)))
         run_id = ""
@@ -57,7 +67,7 @@ class Warm:
                 word, _, told = line.strip().partition(" ")
                 if word == DONE:
                     self._deaths = 0
-                    return True
+                    return Ended(**json.loads(told))
                 run_id = told
         except OSError as error:  # it has gone, or there is no room for another
             log.warning("a process that judges: %s", error.strerror)
@@ -67,7 +77,7 @@ class Warm:
         log.warning("a process that judges ended with %s; it is followed by a fresh one", status)
         if run_id:
             _tell_crashed(run_id, status)
-        return False
+        return None
 
 
 def _tell_crashed(run_id: str, status: int) -> None:
@@ -91,9 +101,10 @@ def _serve() -> None:
     os.dup2(2, 1)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows.deployed import intake
+    from flows.deployed import intake, last_intake
     from flows.installation import open_installation
     from flows.stamps import libraries, rule_set
+    from schemas.reports import IntakeRound
 
     rule_set(), libraries()  # now, not while the first file waits
     with open_installation() as installation:
@@ -106,11 +117,15 @@ def _serve() -> None:
     # A run waits up to a second for the thread of its heartbeats; here whoever started this process sees that it lives.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         for line in sys.stdin:
+            only = json.loads(line)
+            last_intake.clear()
             try:
-                told_of(only=json.loads(line))
+                told_of(only=only)
             except Exception as error:  # the run is red, and says why
                 log.warning("a round of intake: %s", type(error).__name__)
-            print(DONE, file=answers)
+            done = last_intake[0] if last_intake else IntakeRound(busy=only or [])  # it never began
+            ended = Ended(sorted(done.goes_on), sorted({*done.busy, *done.unseen}))
+            print(DONE, json.dumps(asdict(ended)), file=answers)
             if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
                 return
 

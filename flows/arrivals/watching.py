@@ -21,7 +21,7 @@ class Watch:
         self._journal = installation.journal
         self._folder = installation.settings.mailboxes_folder
         self._rest = max(FOLDER_SECONDS, installation.settings.seconds_between_looks)
-        self._told: dict[str, _Entry] = {}
+        self._told: set[_Entry] = set()
         self._handed: dict[str, set[_Entry]] = {}
         self._moved: dict[str, tuple[float, set[_Entry]]] = {}
         self._looked = 0.0
@@ -44,14 +44,9 @@ class Watch:
         return sum(size for _, size, _ in self._entries(slug))
 
     def _told_by_server(self) -> list[str]:
-        found = []
-        for name, size, changed in _files(self._journal.folder):
-            slug = name.split(".")[0]
-            entry = (name, size, changed)
-            if size and self._told.get(slug) != entry:
-                self._told[slug] = entry
-                found.append(slug)
-        return list(dict.fromkeys(found))
+        told = {entry for entry in _files(self._journal.folder) if entry[1]}
+        fresh, self._told = told - self._told, told
+        return sorted({name.split(".")[0] for name, *_ in fresh})
 
     def _lying_there(self) -> list[str]:
         if self._folder is None or not self._folder.is_dir():

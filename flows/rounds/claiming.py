@@ -4,6 +4,7 @@ Cut anywhere, the next round finds the taken file and does the rest.
 """
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ LATE_CHECKSUM = timedelta(minutes=1)
 MOST_OF_A_CHECKSUM = 4 << 10  # bytes
 JOURNAL_SECONDS = 2.0
 NEARLY_FULL = 0.8  # of what is kept of one provider
+log = logging.getLogger("ectx.intake")
 _SHA256 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -55,7 +57,10 @@ class Claims:
     def _sightings(self) -> dict[str, datetime]:
         """Since when each file of this mailbox lies there whole; what the embedded server has seen meanwhile first."""
         if not self._installation.is_remote:
-            take_in_journal(self._installation, [self._provider])
+            try:
+                take_in_journal(self._installation, [self._provider])
+            except OSError as error:  # the look has told of it: change times count
+                log.warning("journal of %s: %s", self._provider.slug, error.strerror)
         owner = self._provider.lead_provider_id
         return {
             arrival: moment for (whose, arrival), moment in self._installation.sightings.all().items() if whose == owner
@@ -134,6 +139,8 @@ class Claims:
     def late_checksums(self, settled: list[Arrival]) -> list[str]:
         """Compare checksums that came within a minute after their files were judged, and note it on the receipts. Returns a
         line for operators for each that does not agree."""
+        if self._installation.accounts.wants_checksums(self._provider.slug):
+            return []  # no file is judged before its checksum is there: this one is the next file's
         files = {each.name.lower() for each in settled if not each.is_sidecar}
         lines = []
         for sidecar in settled:
@@ -145,9 +152,14 @@ class Claims:
             )
             if not judged or name.lower() in files or not self._mailbox_has_just(sidecar, judged[1]):
                 continue
+            submission = judged[0]
             if self._mailbox.take(sidecar):
-                submission = judged[0]
-                if self._told(sidecar) == submission.sha256:
+                agrees = self._told(sidecar) == submission.sha256
+                if not agrees and self._installation.now() < self._received(sidecar) + LATE_CHECKSUM:
+                    # It may have been sent before the next file of this name: that one has a minute to come.
+                    self._mailbox.give_back(sidecar)
+                    continue
+                if agrees:
                     note = "A checksum that came after the file was judged agrees with it."
                 else:
                     note = (

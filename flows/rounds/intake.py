@@ -31,7 +31,7 @@ from sftp.mailbox import MailboxError
 log = logging.getLogger("ectx.intake")
 
 
-TURN_SECONDS = 2.0  # after it, whoever waits behind a mailbox with many files has their turn
+TURN_SECONDS = 1.0  # after it, whoever waits behind a mailbox with many files has their turn
 
 
 Do = Callable[[str, Callable[[], Any]], None]  # does one mailbox's work, which has a name
@@ -54,7 +54,7 @@ def intake_round(
 
     as_of: the instant of a rehearsal, at which everything is received; None: now. patience: seconds to wait for who is at
     a mailbox. apart: judge in processes of their own, so that no file can take this one with it. only: slugs of the mailboxes
-    that are looked at; None: all.
+    that are looked at, for one turn each (`goes_on` says who has more); None: all, to their end.
     """
     providers = [each for each in installation.lead_providers() if only is None or each.slug in only]
     looks = look_at_all(installation, providers)
@@ -64,7 +64,7 @@ def intake_round(
         for provider in waiting:
             act = partial(in_turn, installation, provider, looks, as_of, done, patience, apart)
             guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
-        waiting = [each for each in waiting if each.slug in done.goes_on]
+        waiting = [each for each in waiting if each.slug in done.goes_on and only is None]
     answer_requests(installation, providers, as_of, done, do)
     if only is None:
         done.troubles += strangers(installation, providers)

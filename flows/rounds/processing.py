@@ -11,7 +11,7 @@ from data.applying import apply_changes
 from data.tables import metadata
 from flows.installation import Installation, LeadProvider
 from flows.rounds.answering import Answer, answer
-from flows.rounds.receipts import receipt_path
+from flows.rounds.receipts import let_go, receipt_path, sweep_unfinished
 from schemas.frames import joined
 from schemas.inbound.reading import Sheet
 from schemas.submission import Outcome, Submission
@@ -37,23 +37,26 @@ def process(
     writer runs beside, if nothing that it was judged by has changed since; or else the whole file is judged again. So files
     of different lead providers come to what they would in the order in which they are applied.
     """
-    for _ in range(TIMES_OUTSIDE):
-        with installation.database.read(is_sparing=_is_long(submission)) as reader:
-            answered = answer(installation, provider, reader, submission, as_of)
-        if _still_stands(installation, answered) and _apply(installation, provider, answered):
-            return _told(answered)
-    answered = _apply_inside(installation, provider, submission, as_of)
-    return _told(answered)
+    overtaken: set[str] = set()
+    try:
+        for _ in range(TIMES_OUTSIDE):
+            with installation.database.read(is_sparing=_is_long(submission)) as reader:
+                answered = answer(installation, provider, reader, submission, as_of)
+            if _still_stands(installation, answered) and _apply(installation, provider, answered):
+                break
+            overtaken.add(answered.receipt)
+        else:
+            answered = _apply_inside(installation, provider, submission, as_of)
+    finally:
+        sweep_unfinished(installation.outbox, submission.submission_id)
+    for receipt in overtaken - {answered.receipt}:
+        let_go(installation.outbox, submission.submission_id, receipt)
+    log.info("submission %s %s %s", submission.submission_id, answered.outcome.status, answered.outcome.rows)
+    return answered.outcome
 
 
 def _is_long(submission: Submission) -> bool:
     return submission.size_bytes > LONG_BYTES
-
-
-def _told(answered: Answer) -> Outcome:
-    outcome = answered.outcome
-    log.info("submission %s %s %s", outcome.submission.submission_id, outcome.status, outcome.rows)
-    return outcome
 
 
 def _still_stands(installation: Installation, answered: Answer) -> bool:
@@ -122,5 +125,6 @@ def promise_receipt(
     counts = {f"rows_{name}": number for name, number in outcome.rows.items()}
     installation.submissions.settle(
         connection, submission.submission_id, status=outcome.status, processed_at=outcome.processed_at,
-        duplicate_of=outcome.duplicate_of, rule_counts=json.dumps(outcome.rule_counts), next_try_at=None, **counts,
+        duplicate_of=outcome.duplicate_of, rule_counts=json.dumps(outcome.rule_counts), next_try_at=None,
+        applied_number=installation.submissions.next_applied(connection), **counts,
     )  # fmt: skip

@@ -26,7 +26,7 @@ from flows.installation import Installation, LeadProvider, open_installation
 from flows.place import PROJECT
 from flows.rounds.answering import receipt_of
 from flows.rounds.processing import AlreadyJudged, process, promise_receipt
-from flows.rounds.receipts import SET_ASIDE_NOTE
+from flows.rounds.receipts import SET_ASIDE_NOTE, sweep_unfinished
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
 from schemas.events import DFE_STAFF, SUBMISSION_RETRIED, SUBMISSION_SET_ASIDE, SYSTEM
@@ -136,6 +136,7 @@ def set_aside(
             connection, submission.submission_id, failures=submission.failures, trouble=reason
         )
         _tell(installation, connection, submission, SUBMISSION_SET_ASIDE, author, reason, now)
+    sweep_unfinished(installation.outbox, submission.submission_id)
 
 
 def retry(

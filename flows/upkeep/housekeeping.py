@@ -11,6 +11,7 @@ from data.ledger.extracts import ExtractSet
 from data.ledger.uploads import AgedSubmission
 from flows.installation import Installation, LeadProvider
 from flows.rounds.front import put_front
+from flows.rounds.receipts import sweep_unfinished
 from schemas.reports import HousekeepingRound
 from sftp.mailbox import MailboxError
 
@@ -76,6 +77,7 @@ def _of_mailbox(
                         *installation.outbox.glob(f"{each.submission_id}.*"),
                     ):
                         shutil.rmtree(folder, ignore_errors=True)
+                    sweep_unfinished(installation.outbox, each.submission_id)
                 installation.uploads.purged([each.submission_id for each in some], now)
                 done.receipts[provider.lead_provider_id] += len(some)
             put_front(installation, provider, mailbox, now)

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ _UNCOMPARED = {
     "import_id",
     "removed",
     "purged_at",
+    "applied_number",
     "arrival",
     "failures",
     "next_try_at",
@@ -165,13 +166,16 @@ def _files(installation: Installation, rows: list[dict[str, Any]]) -> list[_Step
 
         return act
 
-    return [
-        _Step(
-            row["processed_at"] or row["received_at"], _FILE,
-            (providers[row["lead_provider_id"]][0], row["number"]), judged(row),
-        )
-        for row in rows
-    ]  # fmt: skip
+    steps = []
+    last = datetime.min.replace(tzinfo=UTC)
+    for row in sorted(rows, key=lambda row: row["applied_number"] or 0):
+        at = row["processed_at"] or row["received_at"]
+        if row["applied_number"]:
+            # Judged before another that was applied first, and by nothing that one changed: it goes after it all the same.
+            at = last = max(last, at)
+        place = (row["applied_number"] or 0, providers[row["lead_provider_id"]][0], row["number"])
+        steps.append(_Step(at, _FILE, place, judged(row)))
+    return steps
 
 
 def _acts(installation: Installation) -> list[_Step]:

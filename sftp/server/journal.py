@@ -8,7 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,8 +67,8 @@ class Journal:
         with self._held(slug) as descriptor:
             if os.fstat(descriptor).st_size:
                 (self.folder / f"{slug}{OPEN}").rename(self.folder / f"{slug}.{uuid.uuid4().hex}{TAKEN}")
-        parts = sorted(self.folder.glob(f"{slug}.*{TAKEN}"), key=lambda path: path.stat().st_mtime_ns)
-        lines = [line for path in parts for line in path.read_bytes().splitlines()]
+        parts = sorted(self.folder.glob(f"{slug}.*{TAKEN}"), key=_written)
+        lines = [line for path in parts for line in _lines(path)]
         yield [each for each in map(_read, lines) if each]
         for path in parts:
             path.unlink(missing_ok=True)
@@ -86,6 +86,19 @@ class Journal:
                     return
             finally:
                 os.close(descriptor)
+
+
+def _written(path: Path) -> int:
+    """When a part was last written; one that somebody else is through with meanwhile is gone."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+    return 0
+
+
+def _lines(path: Path) -> list[bytes]:
+    with suppress(FileNotFoundError):
+        return path.read_bytes().splitlines()
+    return []
 
 
 def _read(line: bytes) -> Whole | None:

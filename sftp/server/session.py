@@ -6,6 +6,7 @@ import logging
 import os
 import posixpath
 import stat
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ log = logging.getLogger("ectx.sftp")
 
 
 _WRITES = os.O_WRONLY | os.O_RDWR
+# How long, and of how many files, a session knows what it has sent, though it was taken since.
+SENT_SECONDS, SENT_KNOWN = 60.0, 64
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Session(paramiko.SFTPServerInterface):
         self._ground, self._bounds, self._audit = ground, ground.bounds, ground.audit
         self._jail = Jail(ground.mailbox)
         self._uploads: dict[tuple[str, ...], Upload] = {}  # those open, by path: the session that writes them sees them
+        self._sent: OrderedDict[tuple[str, ...], tuple[float, os.stat_result]] = OrderedDict()
         self._allowance = Allowance(self._jail, ground.bounds)
         self._why, self.has_ended = "", False
 
@@ -107,9 +111,20 @@ class Session(paramiko.SFTPServerInterface):
     def stat(self, path: str) -> paramiko.SFTPAttributes | int:
         def found() -> paramiko.SFTPAttributes:
             upload = self._uploads.get(tuple(self._jail.parts(path)))
-            return upload.stat() if upload else paramiko.SFTPAttributes.from_stat(self._jail.status(path))
+            return upload.stat() if upload else paramiko.SFTPAttributes.from_stat(self._status(path))
 
         return self.answering(found)
+
+    def _status(self, path: str) -> os.stat_result:
+        """Of a file that this session has just sent and that was taken since, what it was: clients make sure of it, and set its
+        times, after they have closed it."""
+        try:
+            return self._jail.status(path)
+        except FileNotFoundError:
+            sent_at, status = self._sent.get(tuple(self._jail.parts(path)), (0.0, None))
+            if status is None or self._ground.now() > sent_at + SENT_SECONDS:
+                raise
+            return status
 
     lstat = stat
 
@@ -168,7 +183,11 @@ class Session(paramiko.SFTPServerInterface):
 
     def _is_whole(self, path: str, status: os.stat_result) -> None:
         """Write down when a file was whole. Where that fails its change time counts, so its sender is not troubled."""
-        name = self._jail.parts(path)[-1]
+        parts = tuple(self._jail.parts(path))
+        name = parts[-1]
+        self._sent[parts] = (self._ground.now(), status)
+        if len(self._sent) > SENT_KNOWN:
+            self._sent.popitem(last=False)
         if is_unfinished(name):
             return
         whole = Whole(name, status.st_size, status.st_mtime, status.st_ctime, self._ground.now())
@@ -186,6 +205,7 @@ class Session(paramiko.SFTPServerInterface):
                 self._jail.remove(path)
             if upload is not None:
                 upload.abandon()
+            self._sent.pop(tuple(self._jail.parts(path)), None)
 
         return self._change("removed", act)
 
@@ -196,6 +216,8 @@ class Session(paramiko.SFTPServerInterface):
         return self._renamed(oldpath, newpath, True)
 
     def _renamed(self, old: str, new: str, replace: bool) -> int:
+        with contextlib.suppress(Refused):
+            self._sent.pop(tuple(self._jail.parts(old)), None)
         if upload := self._open_upload(old):
             return self._change("renamed", lambda: self._will_be(upload, new, replace), upload=new)
         return self._change("renamed", lambda: self._is_whole(new, self._jail.rename(old, new, replace)), upload=new)
@@ -241,7 +263,7 @@ class Session(paramiko.SFTPServerInterface):
 
         def changed() -> None:
             self._jail.demand_writable(path)
-            if attr.st_size and attr.st_size != self._jail.status(path).st_size:
+            if attr.st_size and attr.st_size != self._status(path).st_size:
                 raise Refused("Files are sent whole: send it again from the start.")
 
         upload = self._open_upload(path)

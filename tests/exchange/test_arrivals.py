@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from flows.arrivals.dispatch import Dispatcher
-from flows.arrivals.warm import Warm
+from flows.arrivals.warm import Ended, Warm
 from flows.arrivals.watching import Watch
 from flows.deployed import DEPLOYMENTS
 from flows.installation import open_installation
@@ -149,14 +149,15 @@ class Hand:
     def __init__(self, *_: object) -> None:
         self.rounds: list[list[str] | None] = []
         self.may_end = False
+        self.ended = Ended([], [])
         Hand.made.append(self)
 
-    def round(self, only: list[str] | None) -> bool:
+    def round(self, only: list[str] | None) -> Ended:
         self.rounds.append(only)
         while not self.may_end:
             time.sleep(0.01)
         self.may_end = False
-        return True
+        return self.ended
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def test_no_mailbox_is_given_to_two(patient, hands):
 
 def test_a_round_that_was_cut_off_is_done_again(patient, hands, monkeypatch):
     provider = patient.lead_providers()[0]
-    monkeypatch.setattr(Hand, "round", lambda self, only: bool(self.rounds.append(only)))
+    monkeypatch.setattr(Hand, "round", lambda self, only: self.rounds.append(only))
     dispatcher = Dispatcher(patient, 1)
     path = put(patient, provider, "voids.csv", REFUSED)
     announce(patient, provider, path)
@@ -222,7 +223,7 @@ def test_who_dies_at_every_round_is_followed_ever_later(tmp_path, monkeypatch):
     start = subprocess.Popen
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", lambda _, **how: start(dying, **how))
     warm = Warm(tmp_path / "intake.log", 2)
-    assert [warm.round(["somebody"]) for _ in range(4)] == [False] * 4
+    assert [warm.round(["somebody"]) for _ in range(4)] == [None] * 4
     assert waited == [0.0, 0.0, 3.0, 6.0]
 
 
@@ -235,9 +236,68 @@ def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    assert warm.round(None) is False
+    assert warm.round(None) is None
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", full)
-    assert warm.round(None) is False
+    assert warm.round(None) is None
+
+
+def test_who_has_more_goes_on_behind_the_others(patient, hands):
+    """And leaves a process to those whose files are few."""
+    providers, dispatcher = patient.lead_providers()[:3], Dispatcher(patient, 2)
+    announce(patient, providers[0], put(patient, providers[0], "voids.csv", REFUSED))
+    settled(dispatcher, lambda: any(each.rounds for each in hands))
+    first = next(each for each in hands if each.rounds)
+    first.ended = Ended([providers[0].slug], [])
+    for provider in providers[1:]:
+        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    settled(dispatcher, lambda: all(each.rounds for each in hands))
+    first.may_end = True
+    settled(dispatcher, lambda: len(first.rounds) == 2)
+    assert first.rounds[1] == [providers[0].slug]
+
+
+def test_a_mailbox_that_somebody_else_was_at_is_tried_again(patient, hands):
+    """A little later, and ever later while that goes on."""
+    provider, dispatcher = patient.lead_providers()[0], Dispatcher(patient, 1)
+    hands[0].ended = Ended([], [provider.slug])
+    announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    settled(dispatcher, lambda: len(hands[0].rounds) == 1)
+    hands[0].may_end = True
+    began = time.monotonic()
+    settled(dispatcher, lambda: len(hands[0].rounds) == 2)
+    assert time.monotonic() - began >= 0.9
+    hands[0].may_end = True
+    began = time.monotonic()
+    settled(dispatcher, lambda: len(hands[0].rounds) == 3)
+    assert time.monotonic() - began >= 1.9
+
+
+def test_one_look_at_all_is_enough(patient, hands):
+    dispatcher = Dispatcher(patient, 3)
+    for _ in range(2):
+        dispatcher.all_is_due = True
+        dispatcher.step()
+    time.sleep(0.1)
+    assert sum(len(each.rounds) for each in hands) == 1
+
+
+def test_a_journal_in_parts_is_told_once(patient):
+    """Two parts that nobody could take in: neither is new again because of the other."""
+    provider, watch = patient.lead_providers()[0], Watch(patient)
+    folder = patient.settings.journal_folder
+    folder.mkdir()
+    (folder / f"{provider.slug}.jsonl").write_text("{}\n")
+    (folder / f"{provider.slug}.abc.taken").write_text("{}\n")
+    assert watch.new() == [provider.slug]
+    assert watch.new() == [] == watch.new()
+
+
+def test_a_journal_that_cannot_be_read_stops_nobody(installation):
+    provider = installation.lead_providers()[0]
+    (installation.settings.journal_folder / f"{provider.slug}.abc.taken").mkdir(parents=True)
+    put(installation, provider, "voids.csv", REFUSED)
+    done = intake_round(installation, None)
+    assert len(done.outcomes) == 1 and "journal" in done.troubles[0]
 
 
 def test_in_practice_files_may_come_together(tmp_path, hands):

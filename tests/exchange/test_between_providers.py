@@ -1,6 +1,7 @@
 """Two lead providers' files about the same person, the one judged and applied between any two steps of the other: what comes of
 it is what comes of the one after the other. On SQLite and on PostgreSQL."""
 
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -20,10 +21,12 @@ from flows.rounds import answering, processing
 from flows.rounds.claiming import Claims
 from flows.rounds.looking import remember_all
 from flows.rounds.processing import process
+from flows.rounds.receipts import receipt_folder
 from flows.rounds.rehearsal import acceptable
 from flows.settings import Settings
 from flows.upkeep.replay import replay
 from schemas.submission import Submission
+from templates.folders import digest
 from tests.conftest import NOW
 from tests.exchange.provider import put
 from tests.faults.grounds import ground
@@ -156,9 +159,9 @@ class Interrupted:
 
     def _locking(self, inner: Any) -> Any:
         @contextmanager
-        def write(database: Database) -> Iterator[Any]:
+        def write(database: Database, is_sparing: bool = False) -> Iterator[Any]:
             self.step()
-            with inner(database) as connection:
+            with inner(database, is_sparing) as connection:
                 if threading.get_ident() == self._ours:
                     self._holds_lock = True
                 yield connection
@@ -274,3 +277,65 @@ def test_what_happened_in_between_replays(on, monkeypatch, tmp_path, sample, ste
         assert interrupted.count > step
         replayed = replay(installation, [sample], tmp_path / "replayed")
         assert not replayed.different, replayed.different
+
+
+def test_who_was_rejected_in_between_replays(on, monkeypatch, tmp_path, sample):
+    """Whose file changes nothing may be judged after another and applied before it: it replays as it was judged."""
+    with copy_of(on, "rejected") as (installation, settings):
+        ours, theirs = waiting(installation)
+        provider = installation.lead_provider(theirs.lead_provider_id)
+        with installation.database.write() as connection:  # another file in its place
+            connection.exec_driver_sql(f"DELETE FROM submissions WHERE submission_id = '{theirs.submission_id}'")
+        rows = declared(shared(installation)[0])
+        put(
+            installation,
+            provider,
+            "declarations-b.csv",
+            rows.with_columns(evidence_held=pl.lit("nonsense")).write_csv(),
+        )
+        remember_all(installation)
+        mailbox = installation.mailbox(provider.slug)
+        Claims(installation, provider, mailbox, None).take(mailbox.look())
+        wrong = next(each for each in waiting(installation) if each.lead_provider_id == provider.lead_provider_id)
+        interrupted = Interrupted(10, lambda: judge(installation, wrong, None))
+        with interrupted.watching(monkeypatch):
+            judge(installation, ours, None)
+        with installation.database.read() as reader:
+            rows = reader.frame("SELECT submission_id FROM submissions ORDER BY applied_number")
+            assert rows["submission_id"].to_list() == [wrong.submission_id, ours.submission_id]
+            times = reader.frame("SELECT processed_at FROM submissions ORDER BY applied_number")["processed_at"]
+            assert times[0] > times[1]
+        replayed = replay(installation, [sample], tmp_path / "replayed")
+        assert not replayed.different, replayed.different
+
+
+def test_two_at_one_file_do_not_meet(on, monkeypatch):
+    """A process that lost its round may still be at a file when the next one is: each writes its receipt apart, and one is kept."""
+    with copy_of(on, "both") as (installation, settings):
+        ours, _ = waiting(installation)
+        with open_installation(Settings(**settings)) as other:
+            for step in (13, 17):  # while the receipt is written, and after it
+                caught = []
+
+                def act(i=other, s=ours, caught=caught):
+                    try:
+                        judge(i, s)
+                    except processing.AlreadyJudged:
+                        caught.append("other")
+
+                interrupted = Interrupted(step, act)
+                try:
+                    with interrupted.watching(monkeypatch):
+                        judge(installation, ours)
+                except processing.AlreadyJudged:
+                    caught.append("ours")
+                assert caught
+            with installation.database.read() as reader:
+                told = reader.frame("SELECT sha256, path FROM deliveries WHERE what = 'receipt'")
+        assert told.height == 1
+        folder = receipt_folder(installation.outbox, ours.submission_id, told["sha256"][0])
+        assert digest(folder / "receipt.json") == told["sha256"][0]
+        assert {each["name"] for each in json.loads((folder / "receipt.json").read_text())["files"]} | {
+            "receipt.json"
+        } == {each.name for each in folder.iterdir()}
+        assert not list(installation.outbox.glob(".unfinished/*"))

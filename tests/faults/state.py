@@ -9,7 +9,8 @@ from flows.installation import open_installation
 from flows.settings import Settings
 
 # Numbers that a database gives out and never takes back, whoever was cut off in between; and when a look began, by the clock.
-GIVEN_OUT = {"deliveries": "delivery_id", "events": "event_id", "records_imports": "import_id", "looks": "looked_at"}
+GIVEN_OUT = {"deliveries": "delivery_id", "events": "event_id", "records_imports": "import_id", "looks": "looked_at",
+             "submissions": "applied_number"}  # fmt: skip
 REMEMBERED = {"statement_rounds"}  # of which round it was: of a later one, where one was cut off
 
 
