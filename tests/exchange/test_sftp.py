@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from flows.clock import instant
@@ -65,3 +66,33 @@ def test_an_unknown_host_key_is_refused(home, tmp_path):
 )
 def test_a_mailbox_is_named_by_the_providers_slug(name, folder):
     assert slug(name) == folder
+
+
+def test_who_makes_sure_of_an_upload_finds_it_though_it_was_taken(installation, home, tmp_path):
+    """Clients ask for size and times once they have closed a file, which may have gone by then. Only who sent it, and nobody for long."""
+    provider = installation.lead_providers()[0]
+    there = home / "mailboxes" / provider.slug / "to-dfe"
+    with (
+        our_server(home / "mailboxes", tmp_path, provider.slug) as (_, client, _),
+        paramiko.Transport(("127.0.0.1", client.port)) as transport,
+    ):
+        key = paramiko.Ed25519Key.from_private_key_file(str(tmp_path / "id"))
+        transport.connect(username=provider.slug, pkey=key)
+        session, other = (paramiko.SFTPClient.from_transport(transport) for _ in range(2))
+        assert session and other
+        with session.open("to-dfe/voids.csv", "wb") as handle:
+            handle.write(b"declaration_id\n")
+        (there / "voids.csv").unlink()  # as intake does
+        assert session.stat("to-dfe/voids.csv").st_size == 15
+        session.utime("to-dfe/voids.csv", (1, 1))
+        assert session.listdir("to-dfe") == []
+        with pytest.raises(FileNotFoundError):
+            other.stat("to-dfe/voids.csv")
+        with session.open("to-dfe/deferrals.csv", "wb") as handle:
+            handle.write(b"x\n")
+        session.rename("to-dfe/deferrals.csv", "to-dfe/deferrals-2.csv")
+        with pytest.raises(FileNotFoundError):
+            session.stat("to-dfe/deferrals.csv")
+        session.remove("to-dfe/deferrals-2.csv")
+        with pytest.raises(FileNotFoundError):
+            session.stat("to-dfe/deferrals-2.csv")
