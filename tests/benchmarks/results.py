@@ -3,7 +3,6 @@
 import os
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -52,7 +51,7 @@ def write_results(scale: float) -> None:
     lines = [
         "# What was measured",
         "",
-        f'By `make bench ARGS="{" ".join(sys.argv[1:])}"` on {datetime.now(UTC):%d %B %Y}, at {scale:g} of the nation: '
+        f"By `make bench` on {datetime.now(UTC):%d %B %Y}, at {scale:g} of the nation: "
         f"{os.cpu_count()} cores ({platform.machine()}), {_memory()} GiB of memory, Python {platform.python_version()}, {versions}. Each is compared "
         "with a floor or a peer measured in the same run, in turns: the median, and least to most.",
         "",
