@@ -99,7 +99,7 @@ class Deployment:
 
     def schedule(self, settings: Settings) -> Any:
         if not self.setting or (self.flow is intake and settings.intake_on_arrival):
-            return None  # a person asks, or who watches for arrivals (flows.service.arrivals) also looks
+            return None  # a person asks, or who watches for arrivals (flows.arrivals) looks too
         due = getattr(settings, self.setting)
         return Interval(due) if isinstance(due, int) else Cron(due, timezone=LONDON_NAME)
 

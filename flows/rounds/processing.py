@@ -47,8 +47,11 @@ def process(
             overtaken.add(answered.receipt)
         else:
             answered = _apply_inside(installation, provider, submission, as_of)
-    finally:
-        sweep_unfinished(installation.outbox, submission.submission_id)
+    except FileNotFoundError:
+        with installation.database.engine.connect() as connection:  # whoever judged it meanwhile has swept ours away
+            _demand_open(installation, connection, submission)
+        raise
+    sweep_unfinished(installation.outbox, submission.submission_id)
     for receipt in overtaken - {answered.receipt}:
         let_go(installation.outbox, submission.submission_id, receipt)
     log.info("submission %s %s %s", submission.submission_id, answered.outcome.status, answered.outcome.rows)

@@ -338,4 +338,4 @@ def test_two_at_one_file_do_not_meet(on, monkeypatch):
         assert {each["name"] for each in json.loads((folder / "receipt.json").read_text())["files"]} | {
             "receipt.json"
         } == {each.name for each in folder.iterdir()}
-        assert not list(installation.outbox.glob(".unfinished/*"))
+        assert not list(installation.outbox.glob(".unfinished/*/*"))
