@@ -43,7 +43,11 @@ def moment_of(reader: Reader) -> Moment:
 
 @dataclass(frozen=True)
 class JudgedBy:
-    """What a file was judged by: how far the records had come, and whose they were, as events name them."""
+    """What a file was judged by: how far the records had come, and whose they were.
+
+    owners: ids (text) by the column of events that names them: participant_id, school_id (of the event's partnership),
+    partnership_id, statement_id.
+    """
 
     moment: Moment
     owners: dict[str, pl.Series]

@@ -57,7 +57,7 @@ def answer(
     """Judge a file as at the instant at which it was received. as_of: of a rehearsal or a replay, at which it is processed."""
     moment = moment_of(reader)
     installation.know_load(moment.loads)
-    # After what it is judged by was committed, and before what is judged by it: files replay in this order.
+    # After all that it is judged by was committed, and before it is itself. (The order of applying is `applied_number`.)
     now = installation.now(as_of)
     outcome, judgement, snapshot = _judged(installation, reader, submission, now)
     by = judged_by(moment, snapshot) if snapshot else None
