@@ -60,14 +60,16 @@ def clawback_pairs(reader: Reader, lead_provider_id: str) -> pl.DataFrame:
     return reader.frame(_PAIRS, lead_provider_id)
 
 
-def load_accounts(reader: Reader, statement_ids: list[str] | None = None) -> Accounts:
-    """The accounts of the statements named, or of all that are not paid."""
+def load_accounts(reader: Reader, statement_ids: list[str] | None = None, owners: list[str] | None = None) -> Accounts:
+    """The accounts of the statements named, or of all that are not paid; of `owners` (lead_provider_id) alone, if given."""
     statements = named = typed(reader.frame(_STATEMENTS))
     chosen = (
         statements.filter(pl.col("status") != "paid")
         if statement_ids is None
         else statements.filter(pl.col("statement_id").is_in(statement_ids))
     )
+    if owners is not None:
+        chosen = chosen.filter(pl.col("lead_provider_id").is_in(owners))
     owner = ["lead_provider_id", "contract_period"]
     statements = statements.join(chosen.select(owner).unique(), on=owner, how="semi")
     ids = chosen["statement_id"].sort()
@@ -108,14 +110,15 @@ JOIN training_periods tp ON tp.training_period_id = d.training_period_id
 JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
 JOIN participants t ON t.participant_id = sp.participant_id
 JOIN partnerships p ON p.partnership_id = tp.partnership_id
+JOIN asked ON asked.id = p.lead_provider_id
 WHERE d.payment_statement_id IS NULL AND d.payment_status = 'no_payment'
 """
 
 
-def submitted_without_statement(reader: Reader) -> pl.DataFrame:
-    """Declarations that are submitted, and so on no statement: lead_provider_id, contract_period, declaration_id,
-    participant_type, is_eligible (it could be on one, were one open)."""
-    rows = reader.frame(_NOWHERE).with_columns(
+def submitted_without_statement(reader: Reader, owners: list[str]) -> pl.DataFrame:
+    """Declarations of these lead providers that are submitted, and so on no statement: lead_provider_id, contract_period,
+    declaration_id, participant_type, is_eligible (it could be on one, were one open)."""
+    rows = reader.frame(_NOWHERE, asked=pl.Series(owners)).with_columns(
         pl.col("contract_period").cast(pl.Int64), is_eligible=pl.col("first_became_eligible_at").is_not_null()
     )
     return rows.drop("first_became_eligible_at").sort("declaration_id")

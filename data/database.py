@@ -8,9 +8,10 @@ a second SQLite library in the process (an Arrow driver, say) would break the fi
 import fcntl
 import hashlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +31,11 @@ WRITER_LOCK = 0x6563_7478
 
 
 BUSY_SECONDS = 60
+
+
+# PostgreSQL: a machine that is cut off keeps its locks until the server notices that nobody answers: in 25 s instead of the two
+# hours that are usual. Both ends look: a server that is gone is noticed as soon. Milliseconds where it says timeout.
+_NOTICED = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 
 
 SQLITE_PRAGMAS = (
@@ -54,9 +60,17 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         self.url = parsed
-        self.engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS} if self.is_sqlite else {})
+        self.engine = create_engine(parsed, connect_args=self._arguments(parsed))
         if self.is_sqlite:
             self._prepare_sqlite(self.engine)
+        else:
+            event.listen(self.engine, "connect", _notice_soon)
+
+    def _arguments(self, url: URL) -> dict[str, Any]:
+        """What the driver is told beside the address; what the address says counts."""
+        if self.is_sqlite:
+            return {"timeout": BUSY_SECONDS}
+        return {name: value for name, value in {**_NOTICED, "connect_timeout": 10}.items() if name not in url.query}
 
     def _prepare_sqlite(self, engine: Engine) -> None:
         Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -184,31 +198,55 @@ class Database:
 
     @contextmanager
     def only_one(self, name: str, patience: float = 0.0) -> Iterator[bool]:
-        """Hold a named piece of work (yields whether we do). Let go when the process ends, however it ends.
+        """Hold a named piece of work (yields whether we do). Let go when the process ends, however it ends; on PostgreSQL, when
+        its machine is cut off, as soon as the server notices (`_NOTICED`).
 
         patience: seconds to wait for somebody else who holds it.
         """
-        if self.is_sqlite:
-            folder = Path(str(self.url.database)).parent / "locks"
-            folder.mkdir(exist_ok=True)
-            with (folder / f"{name}.lock").open("w", encoding="utf-8") as handle:
-                yield _soon(lambda: _flocked(handle), patience)
-            return
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
+        with self.only_some([name], patience) as ours:
+            yield bool(ours)
 
-        def locked() -> bool:
-            held = connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}).scalar_one()
-            connection.commit()
-            return bool(held)
-
-        with self.engine.connect() as connection:
-            held = _soon(locked, patience)
+    @contextmanager
+    def only_some(self, names: Iterable[str], patience: float = 0.0) -> Iterator[set[str]]:
+        """Hold those of these pieces of work that nobody else holds: yields their names. patience: for all of them together."""
+        end = time.monotonic() + patience
+        with ExitStack() as held:
+            if self.is_sqlite:
+                yield {
+                    name for name in names if _soon(partial(_flocked, held.enter_context(self._lock_file(name))), end)
+                }
+                return
+            connection = held.enter_context(self.engine.connect())
+            ours: dict[str, int] = {}
             try:
-                yield held
+                for name in names:
+                    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
+                    if _soon(partial(_advised, connection, "SELECT pg_try_advisory_lock(:n)", number), end):
+                        ours[name] = number
+                yield set(ours)
             finally:
-                if held:
-                    connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
-                    connection.commit()
+                for number in ours.values():
+                    _advised(connection, "SELECT pg_advisory_unlock(:n)", number)
+
+    def _lock_file(self, name: str) -> IO[str]:
+        folder = Path(str(self.url.database)).parent / "locks"
+        folder.mkdir(exist_ok=True)
+        return (folder / f"{name}.lock").open("w", encoding="utf-8")
+
+
+def _notice_soon(connection: Any, _record: Any) -> None:
+    """Tell the server, too, how long it waits for us; over a socket of its own machine it has no use for that."""
+    names = (name if name.startswith("tcp_") else f"tcp_{name}" for name in _NOTICED)
+    said = "; ".join(f"SET {name} = {value}" for name, value in zip(names, _NOTICED.values(), strict=True))
+    connection.execute(said)
+    connection.commit()
+
+
+def _advised(connection: Connection, question: str, number: int) -> bool:
+    """Ask for an advisory lock of the session, in a transaction of its own."""
+    held = connection.execute(text(question), {"n": number}).scalar_one()
+    connection.commit()
+    return bool(held)
 
 
 def _flocked(handle: IO[str]) -> bool:
@@ -219,9 +257,8 @@ def _flocked(handle: IO[str]) -> bool:
     return True
 
 
-def _soon(held: Callable[[], bool], patience: float) -> bool:
-    """Try until it is held, or patience is at an end."""
-    end = time.monotonic() + patience
+def _soon(held: Callable[[], bool], end: float) -> bool:
+    """Try until it is held, or that instant (time.monotonic) has come."""
     while not held():
         if time.monotonic() >= end:
             return False

@@ -1,6 +1,7 @@
 """Statements and their declarations moving along: submitted → eligible; open → payable → paid (data/README.md, Settling)."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -38,11 +39,18 @@ class Settled:
     held: Counter[str] = field(default_factory=Counter)
 
 
-def settle_due(connection: Connection, today: date, now: datetime, held_from: dict[str, date] | None = None) -> Settled:
+def settle_due(
+    connection: Connection,
+    today: date,
+    now: datetime,
+    held_from: dict[str, date] | None = None,
+    owners: Collection[str] | None = None,
+) -> Settled:
     """Open statements whose deadline has passed become payable, their eligible declarations with them.
 
     Output and service statements alike (ours). held_from: lead provider id → the first deadline whose
-    statements stay as they are, for not all that was received by then is judged.
+    statements stay as they are, for not all that was received by then is judged. owners: ids of the lead providers whose
+    statements move; None: everybody's.
     """
     query = (
         select(statements.c.statement_id, statements.c.deadline_date, contracts.c.lead_provider_id)
@@ -52,6 +60,8 @@ def settle_due(connection: Connection, today: date, now: datetime, held_from: di
     )
     done = Settled()
     for statement_id, deadline, owner in connection.execute(query).all():
+        if owners is not None and owner not in owners:
+            continue
         if held_from and owner in held_from and deadline >= held_from[owner]:
             done.held[owner] += 1
         else:

@@ -243,12 +243,13 @@ statement_versions = Table(
     _own("lines"),
 )
 
-# The last round of statements that went through: a digest of what it was made from, and what it told (JSON). One row, or none. See
-# flows.rounds.unchanged.
+# The last round of statements that went through, of each lead provider: a digest of what it was made from, and what it told (JSON).
+# See flows.rounds.unchanged.
 statement_rounds = Table(
     "statement_rounds",
     metadata,
-    Column("made_from", String(64), primary_key=True),
+    _own("lead_provider_id", key=True),
+    Column("made_from", String(64), nullable=False),
     Column("told", Text, nullable=False),
 )
 

@@ -10,10 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from data.settling import status_and_deadline
 from flows.acts.authorise import authorise
 from flows.errors import ExchangeError
-from flows.installation import Installation
+from flows.installation import Installation, LeadProvider
 from flows.practice.mailboxes import demand_home, found, practised_statements, practising
 from flows.practice.turns import after_its_turn, practice_round
 from flows.rounds.extracts import extracts_round
@@ -117,10 +116,8 @@ def _whose(installation: Installation, **arguments: Any) -> str | None:
     if provider := arguments.get("provider"):
         return installation.lead_provider(provider).slug
     if statement_id := arguments.get("statement_id"):
-        with installation.database.write() as connection:
-            known = status_and_deadline(connection, statement_id.strip().lower())
-        if known:
-            return installation.lead_provider(known[2]).slug
+        owner = installation.records.owner_of_statement(statement_id.strip().lower())
+        return installation.lead_provider(owner).slug if owner else None
     return None
 
 
@@ -168,13 +165,18 @@ def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> D
     return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles, intake=done)
 
 
-def _statements(installation: Installation, as_of: datetime | None) -> Done:
+def _chosen(installation: Installation, only: list[str] | None) -> list[LeadProvider] | None:
+    """The lead providers named by slug, name or id; None: all. Raises ExchangeError (NO-PROVIDER)."""
+    return [installation.lead_provider(name) for name in only] if only else None
+
+
+def _statements(installation: Installation, as_of: datetime | None, only: list[str] | None = None) -> Done:
     if installation.is_practice:
         done: StatementsRound = practised_statements(
             installation, installation.lead_providers()[0], installation.now(as_of)
         )
     else:
-        done = statements_round(installation, as_of)
+        done = statements_round(installation, as_of, chosen=_chosen(installation, only))
     names = names_of(installation)
     told = [Told("statements", statements_report(done, names), "One statements round")]
     if done.intake.outcomes:
@@ -183,16 +185,16 @@ def _statements(installation: Installation, as_of: datetime | None) -> Done:
 
 
 def _extracts(installation: Installation, as_of: datetime | None, provider: str | None = None) -> Done:
-    chosen = None if provider is None else [installation.lead_provider(provider)]
+    chosen = _chosen(installation, [provider] if provider else None)
     done: ExtractsRound = extracts_round(installation, as_of, chosen)
     told = Told("extracts", extracts_report(done, names_of(installation)), "One round of extracts")
-    busy = ["somebody else makes extracts now; run this one again after it"] if done.is_busy else []
+    busy = [f"{slug}: somebody else makes its extract now; run this one again after it" for slug in done.busy]
     return Done([told], [*busy, *done.troubles])
 
 
-def _guidance(installation: Installation, as_of: datetime | None) -> Done:
-    done: GuidanceRound = guidance_round(installation, as_of)
-    busy = ["somebody else makes guidance now; run this one again after it"] if done.is_busy else []
+def _guidance(installation: Installation, as_of: datetime | None, only: list[str] | None = None) -> Done:
+    done: GuidanceRound = guidance_round(installation, as_of, _chosen(installation, only))
+    busy = [f"{slug}: somebody else makes its guidance now; run this one again after it" for slug in done.busy]
     return Done([Told("guidance", guidance_report(done), "One round of guidance")], [*busy, *done.troubles])
 
 

@@ -139,25 +139,27 @@ class ExtractMade:
 
 @dataclass
 class ExtractsRound:
-    """What one round did. doubts: records that could not be shown as they are, with why. busy: somebody else makes extracts now."""
+    """What one round did. doubts: records that could not be shown as they are, with why. busy: slugs of those whose extract
+    somebody else makes now."""
 
     made: list[ExtractMade] = field(default_factory=list)
     delivered: int = 0
     seconds: float = 0.0
     doubts: list[Doubt] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
-    is_busy: bool = False
+    busy: list[str] = field(default_factory=list)
 
 
 @dataclass
 class GuidanceRound:
-    """What one round did. made: lead providers for whom there was something new; busy: somebody else makes guidance now."""
+    """What one round did. made: lead providers for whom there was something new; busy: slugs of those whose guidance somebody else
+    makes now."""
 
     made: int = 0
     delivered: int = 0
     seconds: float = 0.0
     troubles: list[str] = field(default_factory=list)
-    is_busy: bool = False
+    busy: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -7,7 +7,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from data.ledger.asking import Asking
-from data.tables import RECORD_TABLES, Instant, lead_providers, mailboxes, records_imports
+from data.tables import RECORD_TABLES, Instant, lead_providers, mailboxes, records_imports, statements
+
+contracts = RECORD_TABLES["contracts"]
 
 
 class RecordsKept(Asking):
@@ -28,6 +30,13 @@ class RecordsKept(Asking):
             lead_providers, p.lead_provider_id == m.lead_provider_id
         )
         return [tuple(row) for row in self._all(query.select_from(mailboxes).order_by(m.name, m.lead_provider_id))]
+
+    def owner_of_statement(self, statement_id: str) -> str | None:
+        """The id of the lead provider whose statement it is."""
+        s, c = statements.c, contracts.c
+        query = select(c.lead_provider_id).join_from(statements, contracts, c.contract_id == s.contract_id)
+        found = self._all(query.where(s.statement_id == statement_id))
+        return str(found[0][0]) if found else None
 
     def as_of(self) -> datetime | None:
         """The instant of which DfE's records speak: as their last extract says, else when it was loaded."""

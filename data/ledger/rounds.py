@@ -1,4 +1,4 @@
-"""What the last round of statements was made from, and what it told."""
+"""What the last round of statements of each lead provider was made from, and what it told."""
 
 from sqlalchemy import delete, insert, select
 
@@ -9,13 +9,17 @@ from data.tables import statement_rounds
 class Rounds(Asking):
     """See data.tables.statement_rounds."""
 
-    def told(self, made_from: str) -> str | None:
-        """What the last round told, if it was made from just this."""
-        rows = self._all(select(statement_rounds.c.told).where(statement_rounds.c.made_from == made_from))
-        return str(rows[0][0]) if rows else None
+    def told(self) -> dict[str, tuple[str, str]]:
+        """Lead provider id → (what the last round was made from, what it told)."""
+        c = statement_rounds.c
+        return {row[0]: (row[1], row[2]) for row in self._all(select(c.lead_provider_id, c.made_from, c.told))}
 
-    def keep(self, made_from: str, told: str) -> None:
-        """The last round was this one."""
+    def keep(self, rounds: dict[str, tuple[str, str]]) -> None:
+        """The last rounds of these lead providers were these: lead provider id → (made from, told)."""
+        if not rounds:
+            return
+        c = statement_rounds.c
+        rows = [{"lead_provider_id": own, "made_from": a, "told": b} for own, (a, b) in rounds.items()]
         with self._database.write() as connection:
-            connection.execute(delete(statement_rounds))
-            connection.execute(insert(statement_rounds).values(made_from=made_from, told=told))
+            connection.execute(delete(statement_rounds).where(c.lead_provider_id.in_(list(rounds))))
+            connection.execute(insert(statement_rounds), rows)

@@ -11,6 +11,7 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.rounds.accounts import computed_of
 from flows.rounds.as_delivered import Delivered, compared
+from flows.rounds.statements import statements_lock
 from flows.rounds.versions import deliver, write_versions
 from schemas.instants import london_day
 from templates.rendering import pounds
@@ -29,12 +30,13 @@ def authorise(
     DOES-NOT-ADD-UP. Then nothing is changed.
     Ours: service statements, and outputs that carry only fees, are authorised the same way.
     """
-    with installation.database.only_one("statements") as ours:
+    provider = _whose(installation, statement_id)
+    with installation.database.only_one(statements_lock(provider.slug)) as ours:
         if not ours:
             raise ExchangeError("BUSY", "Statements are being made at this moment.", "Try again in a minute.")
         with installation.database.write() as connection:
             now = installation.now(as_of)
-            provider = installation.lead_provider(_payable(connection, statement_id, london_day(now)))
+            _demand_payable(connection, statement_id, london_day(now))
             seen = _delivered(installation, statement_id)
             mark_paid(connection, statement_id, now)
             reader = installation.database.reader(connection)
@@ -94,12 +96,24 @@ def _demand_as_seen(
         )
 
 
-def _payable(connection: Connection, statement_id: str, today: date) -> str:
-    """Whose payable statement it is. Raises ExchangeError where it is none, or cannot be paid."""
+def _whose(installation: Installation, statement_id: str) -> LeadProvider:
+    """Whose statement it is. Raises ExchangeError (NO-STATEMENT)."""
+    owner = installation.records.owner_of_statement(statement_id)
+    if owner is None:
+        raise _no_statement(statement_id)
+    return installation.lead_provider(owner)
+
+
+def _no_statement(statement_id: str) -> ExchangeError:
+    return ExchangeError("NO-STATEMENT", f"There is no statement {statement_id}.", "Copy the id from a manifest.")
+
+
+def _demand_payable(connection: Connection, statement_id: str, today: date) -> None:
+    """Raises ExchangeError where a statement is not payable, or cannot be paid."""
     known = status_and_deadline(connection, statement_id)
     if known is None:
-        raise ExchangeError("NO-STATEMENT", f"There is no statement {statement_id}.", "Copy the id from a manifest.")
-    status, deadline, owner = known
+        raise _no_statement(statement_id)
+    status, deadline, _ = known
     if status != "payable" or deadline >= today:
         advice = (
             "It is paid already."
@@ -107,4 +121,3 @@ def _payable(connection: Connection, statement_id: str, today: date) -> str:
             else f"Its deadline is {deadline}; run `ectx statements` after it."
         )
         raise ExchangeError("NOT-PAYABLE", f"Statement {statement_id} is {status}.", advice)
-    return owner

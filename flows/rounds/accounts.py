@@ -12,11 +12,16 @@ from transforms.money.expected import lists_compared
 
 
 def computed_of(
-    installation: Installation, reader: Reader, today: date, statement_ids: list[str] | None = None, again: bool = False
+    installation: Installation,
+    reader: Reader,
+    today: date,
+    statement_ids: list[str] | None = None,
+    again: bool = False,
+    owners: list[str] | None = None,
 ) -> Computed:
-    """The statements named, or all that are not paid, as they would be delivered now; `again`: as their last versions anew.
-    Writes nothing."""
-    accounts = load_accounts(reader, statement_ids)
+    """The statements named, or all that are not paid, of all lead providers or of `owners` (ids), as they would be delivered now;
+    `again`: as their last versions anew. Writes nothing."""
+    accounts = load_accounts(reader, statement_ids, owners)
     lists = lists_compared(stated_months(reader), accounts.named, accounts.chosen)
     expectations = load_expectations(reader, lists)
     settings = installation.settings

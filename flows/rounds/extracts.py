@@ -27,6 +27,11 @@ MAILBOX_SECONDS = 60
 log = logging.getLogger("ectx.extracts")
 
 
+def extracts_lock(slug: str) -> str:
+    """What is held while a lead provider's extract is made."""
+    return f"extracts-{slug}"
+
+
 def extracts_round(
     installation: Installation,
     as_of: datetime | None,
@@ -36,20 +41,18 @@ def extracts_round(
     """Make and deliver the extracts of the lead providers chosen, or of all. as_of: the instant of a rehearsal; None: now. One
     provider's trouble is its own."""
     done, started = ExtractsRound(), time.monotonic()
-    with installation.database.only_one("extracts", patience) as ours:
-        if not ours:
-            done.is_busy = True
-            return done
-        _round(installation, as_of, chosen, done)
+    wanted = installation.lead_providers() if chosen is None else chosen
+    with installation.database.only_some((extracts_lock(each.slug) for each in wanted), patience) as ours:
+        done.busy = [each.slug for each in wanted if extracts_lock(each.slug) not in ours]
+        _round(installation, as_of, [each for each in wanted if each.slug not in done.busy], done)
     done.seconds = time.monotonic() - started
     return done
 
 
 def _round(
-    installation: Installation, as_of: datetime | None, chosen: list[LeadProvider] | None, done: ExtractsRound
+    installation: Installation, as_of: datetime | None, providers: list[LeadProvider], done: ExtractsRound
 ) -> None:
     everybody = installation.lead_providers()
-    providers = everybody if chosen is None else chosen
     if not providers:
         return
     now = installation.now(as_of)

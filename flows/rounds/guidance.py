@@ -31,18 +31,28 @@ DEADLINES = "deadlines.ics"
 log = logging.getLogger("ectx.guidance")
 
 
-def guidance_round(installation: Installation, as_of: datetime | None) -> GuidanceRound:
-    """Make and deliver the guidance of all lead providers. as_of: the instant of a rehearsal; None: now. One provider's trouble is
-    its own."""
+def guidance_lock(slug: str) -> str:
+    """What is held while a lead provider's guidance is made."""
+    return f"guidance-{slug}"
+
+
+def guidance_round(
+    installation: Installation, as_of: datetime | None, chosen: list[LeadProvider] | None = None
+) -> GuidanceRound:
+    """Make and deliver the guidance of the lead providers chosen, or of all. as_of: the instant of a rehearsal; None: now. One
+    provider's trouble is its own."""
     done, started = GuidanceRound(), time.monotonic()
-    with installation.database.only_one("guidance", PATIENCE_SECONDS) as ours:
-        if not ours:
-            done.is_busy = True
-            return done
-        providers = {each.lead_provider_id: each for each in installation.lead_providers()}
+    wanted = installation.lead_providers() if chosen is None else chosen
+    with installation.database.only_some((guidance_lock(each.slug) for each in wanted), PATIENCE_SECONDS) as ours:
+        done.busy = [each.slug for each in wanted if guidance_lock(each.slug) not in ours]
+        providers = {each.lead_provider_id: each for each in wanted if each.slug not in done.busy}
         if not providers:
             return done
-        now, shared = installation.now(as_of), shared_of(installation)
+        with installation.database.only_one(
+            "guidance", PATIENCE_SECONDS
+        ):  # or two would make what is everybody's at once
+            shared = shared_of(installation)
+        now = installation.now(as_of)
         with installation.database.read() as reader:
             all_of_them = load_whose(reader, {own: each.name for own, each in providers.items()})
         for whose in all_of_them:

@@ -49,12 +49,13 @@ def intake_round(
     patience: float = 0.0,
     apart: bool = False,
     only: Collection[str] | None = None,
+    one_turn: bool = False,
 ) -> IntakeRound:
     """Take and process every waiting file of every mailbox once. Who has many waits for others in between: a turn is short.
 
     as_of: the instant of a rehearsal, at which everything is received; None: now. patience: seconds to wait for who is at
     a mailbox. apart: judge in processes of their own, so that no file can take this one with it. only: slugs of the mailboxes
-    that are looked at, for one turn each (`goes_on` says who has more); None: all, to their end.
+    that are looked at; None: all. one_turn: of each mailbox (`goes_on` says who has more); else to their end.
     """
     providers = [each for each in installation.lead_providers() if only is None or each.slug in only]
     looks = look_at_all(installation, providers)
@@ -64,7 +65,7 @@ def intake_round(
         for provider in waiting:
             act = partial(in_turn, installation, provider, looks, as_of, done, patience, apart)
             guarded(done, provider, lambda act=act, name=provider.slug: do(name, act))  # type: ignore[misc]
-        waiting = [each for each in waiting if each.slug in done.goes_on and only is None]
+        waiting = [each for each in waiting if each.slug in done.goes_on and not one_turn]
     answer_requests(installation, providers, as_of, done, do)
     if only is None:
         done.troubles += strangers(installation, providers)
@@ -102,10 +103,7 @@ def answer_requests(
 
     def act() -> None:
         made = extracts_round(installation, as_of, chosen, patience=0)
-        if made.is_busy:
-            done.waits.append(
-                f"{len(chosen)} lead providers wait for an extract that they asked for: others are being made"
-            )
+        done.waits += [f"{slug}: an extract that was asked for waits: another is being made" for slug in made.busy]
         done.extracts += sum(each.delivered for each in made.made)
         done.troubles += made.troubles
 

@@ -10,7 +10,7 @@ from data.settling import settle_due
 from flows.installation import Installation, LeadProvider
 from flows.rounds.accounts import computed_of
 from flows.rounds.intake import held_from, intake_round
-from flows.rounds.unchanged import inputs_of, recall, remember
+from flows.rounds.unchanged import Inputs, Told, inputs_of, recall, remember
 from flows.rounds.versions import deliver, write_versions
 from schemas.instants import london_day
 from schemas.reports import IntakeRound, Made, StatementsRound
@@ -22,43 +22,85 @@ NOTHING = Computed([], [], {})  # that would have to be delivered anew
 log = logging.getLogger("ectx.statements")
 
 
+def statements_lock(slug: str) -> str:
+    """What is held while a lead provider's statements are made, authorised or copied."""
+    return f"statements-{slug}"
+
+
 def statements_round(
-    installation: Installation, as_of: datetime | None, judged: IntakeRound | None = None
+    installation: Installation,
+    as_of: datetime | None,
+    judged: IntakeRound | None = None,
+    chosen: list[LeadProvider] | None = None,
 ) -> StatementsRound:
     """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
 
     What was received by a deadline counts for it, so nothing of a provider's moves while a file of theirs waits, or their
     mailbox has not been seen since; all others go on. as_of: the instant of a rehearsal; None: now. judged: the round of
-    intake, where somebody has seen to it already.
+    intake, where somebody has seen to it already. chosen: whose; None: everybody's.
     """
     done = StatementsRound(IntakeRound())
-    with installation.database.only_one("statements") as ours:
-        if not ours:
-            done.troubles.append("another statements round is at work")
-            return done
-        today = london_day(installation.now(as_of))  # of before the looks: what came later cannot be missed by them
-        # This round comes once a day: no file may take it with it.
-        if judged is None:
-            judged = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None)
-        done.intake = judged
-        providers = installation.lead_providers()
-        with installation.database.write() as connection:
-            now = installation.now(as_of)
-            settled = settle_due(connection, today, now, held_from(installation, providers, done.intake))
-            keep_paid_units(installation.database, connection)
-        done.settled = settled.statement_ids
-        done.troubles += [_held(each, settled.held[each.lead_provider_id], done.intake) for each in providers
-                          if settled.held[each.lead_provider_id]]  # fmt: skip
-        with installation.database.read() as reader:
-            inputs = inputs_of(installation, reader, today)
-            is_unchanged = recall(installation, inputs, done)
-            computed = NOTHING if is_unchanged else computed_of(installation, reader, today)
-            done.nowhere = submitted_without_statement(reader)
-        done.held_back += [str(each) for each in computed.held_back]
-        _deliver_all(installation, computed, today, now, done)  # what is owed, too, and summaries not made yet
-        if not is_unchanged:
-            remember(installation, inputs, done)
+    everybody = installation.lead_providers() if chosen is None else chosen
+    with installation.database.only_some(statements_lock(each.slug) for each in everybody) as ours:
+        providers = [each for each in everybody if statements_lock(each.slug) in ours]
+        done.troubles += [
+            f"{each.slug}: another round is at its statements" for each in everybody if each not in providers
+        ]
+        if providers:
+            _round(installation, as_of, judged, providers, done)
     return done
+
+
+def _round(
+    installation: Installation,
+    as_of: datetime | None,
+    judged: IntakeRound | None,
+    providers: list[LeadProvider],
+    done: StatementsRound,
+) -> None:
+    today = london_day(installation.now(as_of))  # of before the looks: what came later cannot be missed by them
+    # This round comes once a day: no file may take it with it.
+    if judged is None:
+        only = None if providers == installation.lead_providers() else [each.slug for each in providers]
+        judged = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None, only=only)
+    done.intake = judged
+    owners = [each.lead_provider_id for each in providers]
+    with installation.database.write() as connection:
+        now = installation.now(as_of)
+        settled = settle_due(connection, today, now, held_from(installation, providers, done.intake), owners)
+        keep_paid_units(installation.database, connection)
+    done.settled = settled.statement_ids
+    done.troubles += [_held(each, settled.held[each.lead_provider_id], done.intake) for each in providers
+                      if settled.held[each.lead_provider_id]]  # fmt: skip
+    with installation.database.read() as reader:
+        inputs = inputs_of(installation, reader, providers, today)
+        told = recall(installation, inputs)
+        changed = [own for own in owners if own not in told]
+        computed = computed_of(installation, reader, today, owners=changed) if changed else NOTHING
+        done.nowhere = submitted_without_statement(reader, owners)
+    to_remember = {}
+    for provider in providers:  # to all of them what is owed, too, and summaries not made yet
+        own = provider.lead_provider_id
+        new = _deliver(installation, provider, computed, today, now, done)
+        said = told.get(own) or _told(computed, inputs, own, today)
+        done.held_back += said.held_back
+        done.unchanged += said.unchanged
+        done.not_wanted += said.not_wanted
+        done.standing += said.standing
+        if own not in told:
+            to_remember[own] = replace(said, unchanged=said.unchanged + new)
+    remember(installation, inputs, to_remember)
+
+
+def _told(computed: Computed, inputs: Inputs, own: str, today: date) -> Told:
+    """What this round tells of one lead provider's statements."""
+    statements = [each for each in computed.statements if each.facts["lead_provider_id"] == own]
+    return Told(
+        [str(each) for each in computed.held_back if inputs.owner[each.statement_id] == own],
+        sum(not each.has_changed for each in statements),
+        sum(not each.is_wanted(today) for each in statements),
+        [replace(_made(each), before=None) for each in statements],
+    )
 
 
 def _held(provider: LeadProvider, statements: int, intake: IntakeRound) -> str:
@@ -72,24 +114,25 @@ def _held(provider: LeadProvider, statements: int, intake: IntakeRound) -> str:
     return f"{provider.slug}: {statements} statements stay open past their deadline, since {why}"
 
 
-def _deliver_all(
-    installation: Installation, computed: Computed, today: date, now: datetime, done: StatementsRound
-) -> None:
-    by_provider: dict[str, list[Statement]] = {}
-    for statement in computed.statements:
-        by_provider.setdefault(statement.facts["lead_provider_id"], []).append(statement)
-    for provider in installation.lead_providers():
-        own = by_provider.get(provider.lead_provider_id, [])
-        changed = [statement for statement in own if statement.has_changed and statement.is_wanted(today)]
-        done.not_wanted += sum(not statement.is_wanted(today) for statement in own)
-        promises = write_versions(installation, provider, computed, changed, now)
+def _deliver(
+    installation: Installation,
+    provider: LeadProvider,
+    computed: Computed,
+    today: date,
+    now: datetime,
+    done: StatementsRound,
+) -> int:
+    """Promise new versions of a lead provider's statements, and deliver what its mailbox is owed. Returns how many are new."""
+    own = [each for each in computed.statements if each.facts["lead_provider_id"] == provider.lead_provider_id]
+    changed = [each for each in own if each.has_changed and each.is_wanted(today)]
+    promises = write_versions(installation, provider, computed, changed, now)
+    if promises:
         with installation.database.write() as connection:
             for promise in promises:
                 promise(connection)
-        done.unchanged += sum(not statement.has_changed for statement in own)
-        done.made += [_made(statement) for statement in changed]
-        done.standing += [replace(_made(statement), before=None) for statement in own]
-        done.delivered += deliver(installation, provider, now, done.troubles)
+    done.made += [_made(statement) for statement in changed]
+    done.delivered += deliver(installation, provider, now, done.troubles)
+    return len(changed)
 
 
 def _made(statement: Statement) -> Made:

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ import polars as pl
 
 from flows.errors import ExchangeError
 from flows.installation import Installation, keep_private
+from flows.rounds.extracts import extracts_lock
+from flows.rounds.guidance import guidance_lock
 from flows.rounds.looking import remember_all
+from flows.rounds.statements import statements_lock
 from flows.service.signing_in import SECRET_FILE
 from flows.upkeep.housekeeping import KEEPING
 from schemas.instants import rfc3339
@@ -55,7 +58,9 @@ def backup(installation: Installation, folder: Path, now: datetime) -> dict[str,
     keep_private(folder)
     before = _known_digests(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # whole only when it is there
-    with _alone(installation, KEEPING, "extracts", "guidance"):  # nothing is removed meanwhile
+    slugs = [provider.slug for provider in installation.lead_providers()]
+    makers = (lock(slug) for slug in slugs for lock in (extracts_lock, guidance_lock))
+    with _alone(installation, KEEPING, *makers):  # nothing is removed meanwhile
         _copy(installation, folder)
     listed = _listed(folder, before)
     listed.write_csv(folder / LISTING)
@@ -110,8 +115,8 @@ def _listed(folder: Path, before: dict[tuple[str, int, int], str]) -> pl.DataFra
 
 
 def _copy(installation: Installation, folder: Path) -> None:
-    mailboxes = (f"mailbox-{provider.slug}" for provider in installation.lead_providers())
-    with _alone(installation, "statements", *mailboxes):
+    slugs = [provider.slug for provider in installation.lead_providers()]
+    with _alone(installation, *map(statements_lock, slugs), *(f"mailbox-{slug}" for slug in slugs)):
         shutil.rmtree(folder / BOXES, ignore_errors=True)
         boxes = installation.settings.mailboxes_folder
         for box in sorted(boxes.iterdir()) if boxes and boxes.is_dir() else []:
@@ -151,10 +156,9 @@ def _demand_sqlite(installation: Installation) -> None:
 @contextmanager
 def _alone(installation: Installation, *names: str) -> Iterator[None]:
     """Hold pieces of work, so that nobody does them meanwhile."""
-    with ExitStack() as held:
-        for name in names:
-            if not held.enter_context(installation.database.only_one(name, PATIENCE_SECONDS)):
-                raise ExchangeError("BUSY", "A round has been running for long.", "Try again when it has ended.")
+    with installation.database.only_some(names, PATIENCE_SECONDS) as ours:
+        if len(ours) < len(names):
+            raise ExchangeError("BUSY", "A round has been running for long.", "Try again when it has ended.")
         yield
 
 

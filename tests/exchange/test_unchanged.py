@@ -12,9 +12,10 @@ from data.records.extract import export_records, import_records
 from flows.acts.adjust import add_adjustments
 from flows.acts.void import void
 from flows.clock import instant
-from flows.installation import Installation
+from flows.installation import Installation, open_installation
 from flows.rounds import statements, unchanged
 from flows.rounds.statements import statements_round
+from flows.settings import Settings
 from tests.conftest import NOW
 from tests.exchange.provider import acceptable_rows, put
 from transforms.money.statement import FIRST_DELIVERED
@@ -32,7 +33,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry a round that computed."""
     seen: list[int] = []
     compute = statements.computed_of
-    monkeypatch.setattr(statements, "computed_of", lambda *given: seen.append(1) or compute(*given))
+    monkeypatch.setattr(statements, "computed_of", lambda *given, **how: seen.append(1) or compute(*given, **how))
     return seen
 
 
@@ -179,3 +180,52 @@ def test_what_is_owed_or_damaged_is_seen_to_all_the_same(installation, provider,
     damaged.write_bytes(kept)
     assert statements_round(installation, AT).troubles == []
     assert len(computed) == 1
+
+
+def test_one_lead_providers_round_is_its_part_of_everybodys(installation, home, provider, tmp_path):
+    """One round for each comes to the same files and reports as one for all."""
+    there = Settings(home=Path(shutil.copytree(home, tmp_path / "other")))
+    with open_installation(there) as other:
+        one_by_one = [statements_round(other, AT, chosen=[each]) for each in other.lead_providers()]
+        at_once = statements_round(installation, AT)
+        assert [each for done in one_by_one for each in done.made] == at_once.made
+        assert sorted(each for done in one_by_one for each in done.settled) == sorted(at_once.settled)
+        for name in ("unchanged", "not_wanted", "delivered"):
+            assert sum(getattr(done, name) for done in one_by_one) == getattr(at_once, name)
+        assert _versions(other) == _versions(installation) != {}
+        # Whoever's statements move is told by events, which are everybody's: what one round made, the next may compute again.
+        assert statements_round(other, AT).made == []
+
+
+def _versions(installation):
+    return {
+        str(path.relative_to(installation.outbox)): path.read_bytes()
+        for path in installation.outbox.glob("*/from-dfe/statements/*/*/v*/*.csv")
+    }
+
+
+def test_who_is_at_anothers_statements_is_in_nobody_elses_way(installation, provider):
+    with installation.database.only_one(statements.statements_lock(provider.slug)):
+        done = statements_round(installation, AT)
+    assert done.troubles == [f"{provider.slug}: another round is at its statements"]
+    assert done.made and provider.name not in {each.lead_provider for each in done.standing}
+    after = statements_round(installation, AT)
+    assert {each.lead_provider for each in after.made} <= {provider.name} and after.troubles == []
+
+
+def test_what_changed_for_one_is_not_computed_for_all(installation, provider, computed, monkeypatch):
+    """An adjustment's sum changed by hand leaves no event: whose statement it is, is seen all the same."""
+    before = statements_round(installation, AT)
+    asked = []
+    compute = statements.computed_of
+    monkeypatch.setattr(
+        statements, "computed_of", lambda *given, owners: asked.append(owners) or compute(*given, owners=owners)
+    )
+    with installation.database.write() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE contracts SET vat_rate = '0.19' WHERE lead_provider_id = '{provider.lead_provider_id}'"
+        )
+    done = statements_round(installation, AT)
+    assert asked == [[provider.lead_provider_id]]
+    whose = {each.lead_provider for each in done.standing}
+    assert whose == {each.lead_provider for each in before.standing} and len(whose) > 1

@@ -16,7 +16,7 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider, open_installation
 from flows.rounds import extracts
 from flows.rounds.extract_sets import ExtractInTheMaking
-from flows.rounds.extracts import extracts_round
+from flows.rounds.extracts import extracts_lock, extracts_round
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
@@ -323,10 +323,15 @@ def test_a_store_that_lost_the_set_before_says_so_and_delivers_a_full_set(
     assert not extracts_round(installation, instant("2026-12-15T05:00:00Z"), [provider]).troubles
 
 
-def test_nothing_is_half_there_while_another_makes_extracts(installation: Installation) -> None:
-    with installation.database.only_one("extracts"):
+def test_nothing_is_half_there_while_another_makes_an_extract(
+    installation: Installation, provider: LeadProvider
+) -> None:
+    with installation.database.only_one(extracts_lock(provider.slug)):
         done = extracts_round(installation, instant(NIGHT), patience=0)
-    assert done.is_busy and not done.made
+    assert done.busy == [provider.slug]
+    others = {each.lead_provider_id for each in installation.lead_providers()} - {provider.lead_provider_id}
+    assert {each.lead_provider_id for each in done.made} == others
+    assert not full(installation, provider).exists()
 
 
 def test_instants_are_those_of_the_delivery(installation: Installation, provider: LeadProvider) -> None:
@@ -338,11 +343,11 @@ def test_instants_are_those_of_the_delivery(installation: Installation, provider
 
 
 def test_a_copy_made_during_a_round_of_extracts_waits_for_it(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, provider: LeadProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or it would hold a database that names a set which the store has let go of."""
     monkeypatch.setattr("flows.upkeep.backup.PATIENCE_SECONDS", 0)
-    with installation.database.only_one("extracts"), pytest.raises(ExchangeError, match="BUSY"):
+    with installation.database.only_one(extracts_lock(provider.slug)), pytest.raises(ExchangeError, match="BUSY"):
         backup(installation, installation.settings.home.parent / "copy", instant(NIGHT))
 
 
