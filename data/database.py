@@ -228,10 +228,18 @@ class Database:
                 for number in ours.values():
                     _advised(connection, "SELECT pg_advisory_unlock(:n)", number)
 
+    def forget(self, name: str) -> None:
+        """A piece of work that nobody will hold any more. On SQLite its lock is a file."""
+        if self.is_sqlite:
+            self._lock_path(name).unlink(missing_ok=True)
+
     def _lock_file(self, name: str) -> IO[str]:
-        folder = Path(str(self.url.database)).parent / "locks"
-        folder.mkdir(exist_ok=True)
-        return (folder / f"{name}.lock").open("w", encoding="utf-8")
+        path = self._lock_path(name)
+        path.parent.mkdir(exist_ok=True)
+        return path.open("w", encoding="utf-8")
+
+    def _lock_path(self, name: str) -> Path:
+        return Path(str(self.url.database)).parent / "locks" / f"{name}.lock"
 
 
 def _notice_soon(connection: Any, _record: Any) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.sql.expression import Select, insert
 
 from data.applying import apply_changes, own_change
 from data.database import Database
+from data.reader import Reader
 from data.tables import RECORD_TABLES, declarations, events, statements
 from schemas.columns import INSTANT, typed
 from schemas.events import (
@@ -68,6 +69,17 @@ def settle_due(
             done.statement_ids.append(statement_id)
     make_payable(connection, done.statement_ids, now)
     return done
+
+
+_DUE = """
+SELECT DISTINCT c.lead_provider_id FROM statements s JOIN contracts c ON c.contract_id = s.contract_id
+WHERE s.status = 'open' AND s.deadline_date < ?
+"""
+
+
+def due_owners(reader: Reader, today: date) -> set[str]:
+    """Ids of the lead providers of whom a statement is open though its deadline has passed."""
+    return set(reader.frame(_DUE, str(today))["lead_provider_id"])
 
 
 def make_payable(connection: Connection, statement_ids: list[str], now: datetime) -> None:

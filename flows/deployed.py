@@ -1,6 +1,7 @@
 """The jobs as Prefect flows, with a task a mailbox and an artifact a report; when each is due. Run as a module, it serves them.
 
-Prefect names a flow by the path of this file.
+`spread`, of those that are done for each lead provider by itself: do not do it here, but look who has work, and start a run of
+this deployment for each of them (flows.spread). Prefect names a flow by the path of this file.
 """
 
 from collections.abc import Callable
@@ -9,21 +10,31 @@ from typing import Any
 
 from prefect import flow, serve, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 from prefect.schedules import Cron, Interval
 
 from flows import jobs
 from flows.clock import LONDON, instant, rehearsed
 from flows.installation import open_installation
-from flows.jobs import Job, Troubled
+from flows.jobs import Done, Job, Told, Troubled
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
+from flows.spread import alive, start_runs
 from schemas.instants import LONDON as LONDON_NAME
 from schemas.reports import IntakeRound
+from templates.operators import spread_report
+
+SOMEBODY_ELSE_SECONDS = 30.0  # who is at a mailbox for the files before is waited for
 
 
 def _flow_of(job: Job) -> dict[str, Any]:
-    named = {"flow_run_name": lambda: f"{job.name} {instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"}
-    return {"name": job.name, "description": job.description, **named}
+    def named() -> str:
+        given = flow_run.parameters
+        whose = [*(given.get("only") or []), *filter(None, [given.get("provider")])]
+        what = "look" if given.get("spread") else " ".join(whose[:1]) if len(whose) < 2 else f"{len(whose)} mailboxes"
+        return " ".join(filter(None, [job.name, what, f"{instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"]))
+
+    return {"name": job.name, "description": job.description, "flow_run_name": named}
 
 
 # Of the last round of intake of this process: who has more, and whom nobody came to (flows.arrivals.warm).
@@ -33,15 +44,31 @@ last_intake: list[IntakeRound] = []
 def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
     """Do a job, and keep what operators read of it. A run with troubles did what it could; it is red all the same, so that
     somebody looks."""
-    with open_installation() as installation:
+    with open_installation() as installation, alive(installation.database):
         done = job.run(installation, rehearsed(as_of), **arguments)
     if done.intake:
         last_intake[:] = [done.intake]
+    return _tell(done)
+
+
+def _tell(done: Done) -> str:
     for told in done.told:
         create_markdown_artifact(told.markdown, key=told.key, description=told.what)
     if done.troubles:
         raise Troubled(done)
     return done.report
+
+
+def _spread(job: Job, as_of: str | None, named: str = "only") -> str:
+    """Start a run for each lead provider that has work, and tell whose. In practice it is all done here."""
+    with open_installation() as installation:
+        if installation.is_practice:
+            return _tell(job.run(installation, rehearsed(as_of)))
+        assert job.looks
+        slugs, troubles = job.looks(installation, rehearsed(as_of))
+        started = start_runs(installation.database, named, slugs, as_of)
+    report = spread_report(started.started, started.waiting, started.dead, troubles)
+    return _tell(Done([Told(f"{job.name}-look", report, "Whose runs were started")], troubles))
 
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
@@ -51,25 +78,38 @@ def _as_task(name: str, act: Callable[[], Any]) -> None:
 
 
 @flow(**_flow_of(jobs.INTAKE))
-def intake(as_of: str | None = None, only: list[str] | None = None) -> str:
-    """only: the slugs of the lead providers whose mailboxes are looked at; empty: all of them."""
-    return _run(jobs.INTAKE, as_of, do=_as_task, only=only or None)
+def intake(
+    as_of: str | None = None, only: list[str] | None = None, one_turn: bool = False, spread: bool = False
+) -> str:
+    """only: the slugs of the lead providers whose mailboxes are looked at; empty: all of them. one_turn: of each of them, however
+    much waits there. spread: a run for each lead provider that has work, instead of doing it here."""
+    if spread:
+        return _spread(jobs.INTAKE, as_of)
+    patience = 0.0 if one_turn or not only else SOMEBODY_ELSE_SECONDS
+    return _run(jobs.INTAKE, as_of, do=_as_task, only=only or None, one_turn=one_turn, patience=patience)
 
 
 @flow(**_flow_of(jobs.STATEMENTS))
-def statements(as_of: str | None = None) -> str:
-    return _run(jobs.STATEMENTS, as_of)
+def statements(as_of: str | None = None, only: list[str] | None = None, spread: bool = False) -> str:
+    """only: the slugs of the lead providers whose statements are made; empty: all of them. spread: a run for each lead provider
+    that has work, instead of doing it here."""
+    return _spread(jobs.STATEMENTS, as_of) if spread else _run(jobs.STATEMENTS, as_of, only=only or None)
 
 
 @flow(**_flow_of(jobs.EXTRACTS))
-def extracts(as_of: str | None = None, provider: str | None = None) -> str:
-    """provider: the slug, name or id of one lead provider; empty: all of them."""
+def extracts(as_of: str | None = None, provider: str | None = None, spread: bool = False) -> str:
+    """provider: the slug, name or id of one lead provider; empty: all of them. spread: a run for each of them, instead of doing it
+    here."""
+    if spread:
+        return _spread(jobs.EXTRACTS, as_of, named="provider")
     return _run(jobs.EXTRACTS, as_of, provider=provider)
 
 
 @flow(**_flow_of(jobs.GUIDANCE))
-def guidance(as_of: str | None = None) -> str:
-    return _run(jobs.GUIDANCE, as_of)
+def guidance(as_of: str | None = None, only: list[str] | None = None, spread: bool = False) -> str:
+    """only: the slugs of the lead providers whose guidance is made; empty: all of them. spread: a run for each of them, instead of
+    doing it here."""
+    return _spread(jobs.GUIDANCE, as_of) if spread else _run(jobs.GUIDANCE, as_of, only=only or None)
 
 
 @flow(**_flow_of(jobs.AUTHORISE))

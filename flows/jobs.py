@@ -17,8 +17,8 @@ from flows.practice.mailboxes import demand_home, found, practised_statements, p
 from flows.practice.turns import after_its_turn, practice_round
 from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
-from flows.rounds.intake import intake_round
-from flows.rounds.statements import statements_round
+from flows.rounds.intake import intake_round, who_waits
+from flows.rounds.statements import statements_round, whose_statements
 from flows.rounds.trying import what_is_known
 from flows.upkeep.housekeeping import housekeeping, sweep_audit
 from flows.upkeep.verify import verify
@@ -68,13 +68,15 @@ class Done:
 class Job:
     """Work that comes by a schedule or by a person's asking.
 
-    does: (installation, the instant of a rehearsal or None, further arguments) → what came of it. complaint: the code and the
+    does: (installation, the instant of a rehearsal or None, further arguments) → what came of it. looks: of work that is done for
+    each lead provider by itself, one cheap look at who has any: (slugs, what operators have to see to). complaint: the code and the
     advice of the error that a run with troubles ends with.
     """
 
     name: str
     description: str
     does: Callable[..., Done]
+    looks: Callable[[Installation, datetime | None], tuple[list[str], list[str]]] | None = None
     complaint: tuple[str, str] = ("TROUBLE", "")
 
     def run(self, installation: Installation, as_of: datetime | None, **arguments: Any) -> Done:
@@ -160,7 +162,7 @@ def _intake_told(done: IntakeRound, names: dict[str, str], what: str) -> Told:
 
 
 def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> Done:
-    take = practice_round if installation.is_practice else intake_round
+    take: Callable[..., IntakeRound] = practice_round if installation.is_practice else intake_round
     done = take(installation, as_of, **how)
     return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles, intake=done)
 
@@ -217,12 +219,25 @@ def _housekeeping(installation: Installation, as_of: datetime | None) -> Done:
     return Done([Told("housekeeping", report, "Uploads and receipts removed for their age")], done.troubles)
 
 
-INTAKE = Job("intake", "Take and judge every waiting file, apply what is accepted, deliver receipts.", _intake)
+def _everybody(installation: Installation, _as_of: datetime | None) -> tuple[list[str], list[str]]:
+    """Each night there is something for everybody: days move on, on front pages and in forecasts."""
+    return [each.slug for each in installation.lead_providers()], []
+
+
+INTAKE = Job(
+    "intake", "Take and judge every waiting file, apply what is accepted, deliver receipts.", _intake,
+    lambda installation, _: who_waits(installation),
+)  # fmt: skip
 STATEMENTS = Job(
-    "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements
+    "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements,
+    lambda installation, as_of: (whose_statements(installation, as_of), []),
+)  # fmt: skip
+EXTRACTS = Job(
+    "extracts", "Deliver DfE's records as each lead provider may see them, and what changed.", _extracts, _everybody
 )
-EXTRACTS = Job("extracts", "Deliver DfE's records as each lead provider may see them, and what changed.", _extracts)
-GUIDANCE = Job("guidance", "Deliver the guidance of each lead provider, where something in it is new.", _guidance)
+GUIDANCE = Job(
+    "guidance", "Deliver the guidance of each lead provider, where something in it is new.", _guidance, _everybody
+)
 AUTHORISE = Job(
     "authorise",
     "Mark one payable statement paid, if it comes to what was last delivered and to the total typed.",
@@ -232,7 +247,7 @@ VERIFY = Job(
     "verify",
     "Compute paid statements anew: any figure that would not be as paid is an alarm.",
     _verify,
-    ("NOT-AS-PAID", "What was paid stands: ask why records changed."),
+    complaint=("NOT-AS-PAID", "What was paid stands: ask why records changed."),
 )
 HOUSEKEEPING = Job("housekeeping", "Remove uploads and receipts that have been kept long enough.", _housekeeping)
 

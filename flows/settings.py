@@ -47,6 +47,10 @@ class Settings(BaseSettings):
         default=True, description="Whether `ectx serve` judges a file when it arrives; else at its next look alone."
     )
     intake_processes: int = Field(default=2, ge=1, description="How many files it judges at once then.")
+    on_workers: bool = Field(
+        default=False,
+        description="Whether workers of the pool `ectx`, here or elsewhere, do the work of `ectx serve`, a lead provider each.",
+    )
     statements_cron: str = Field(default="5 0 * * *", description="When `ectx serve` makes statements (London time).")
     verify_cron: str = Field(
         default="0 3 * * 0", description="When `ectx serve` computes paid statements anew (London time)."

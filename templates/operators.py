@@ -111,6 +111,18 @@ def guidance_report(done: GuidanceRound) -> str:
     return "\n\n".join([head, *_troubles(done.troubles)])
 
 
+def spread_report(started: list[str], waiting: list[str], dead: int, troubles: list[str]) -> str:
+    """Markdown of a look at who has work. started, waiting: slugs of lead providers whose runs were started, or wait to begin;
+    dead: runs that had ended without a word."""
+    parts = [f"{len(started)} runs started, {len(waiting)} wait to begin already."]
+    parts += [f"- {what}: {', '.join(slugs)}" for what, slugs in (("Started", started), ("Waiting", waiting)) if slugs]
+    if dead:
+        parts.append(
+            f"{dead} runs had ended without a word, and are marked as crashed: what they were at is done again."
+        )
+    return "\n\n".join([*parts, *_troubles(troubles)])
+
+
 _MOVES = ("new", "changed", "removed")
 
 

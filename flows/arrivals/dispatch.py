@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from flows.arrivals.warm import Ended, Warm
 from flows.arrivals.watching import Watch
 from flows.installation import Installation, open_installation
-from flows.rounds.intake import something_waits
+from flows.rounds.intake import who_waits
 from flows.service.kept import end_with_parent
 
 LOOK_SECONDS, TROUBLE_SECONDS = 0.05, 5.0
@@ -117,7 +117,7 @@ def watch(installation: Installation) -> None:
 def _is_due(installation: Installation) -> bool:
     """The cheap look. In practice there is none: each mailbox has a ledger of its own."""
     try:
-        return installation.is_practice or something_waits(installation)
+        return installation.is_practice or any(who_waits(installation))
     except Exception as error:  # the round itself will say what is wrong
         log.warning("the look for files: %s", type(error).__name__)
         return True

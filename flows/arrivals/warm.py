@@ -120,7 +120,7 @@ def _serve() -> None:
             only = json.loads(line)
             last_intake.clear()
             try:
-                told_of(only=only)
+                told_of(only=only, one_turn=only is not None)
             except Exception as error:  # the run is red, and says why
                 log.warning("a round of intake: %s", type(error).__name__)
             done = last_intake[0] if last_intake else IntakeRound(busy=only or [])  # it never began

@@ -29,7 +29,8 @@ def _serve_until(stopped: threading.Event, installation: Any, services: Any) -> 
             from templates.practice import WORDS
 
             print(WORDS)
-        print(f"SFTP            {running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}")
+        here = f"{running.sftp_host} port {running.sftp_port}, host key {running.fingerprint}"
+        print(f"SFTP            {here if running.sftp_port else installation.settings.mailboxes}")
         print(f"Operators       {running.pages}")
         print(f"Sign in with    {how_to_sign_in(installation.settings)}")
         print("Press Ctrl-C to stop.", flush=True)

@@ -32,9 +32,10 @@ def practice_round(
     do: Do = plainly,
     patience: float = 0.0,
     only: Collection[str] | None = None,
+    one_turn: bool = True,
 ) -> IntakeRound:
-    """Every practice mailbox's turn, or that of `only` these slugs. as_of: in place of the clock of a mailbox that has not come so
-    far."""
+    """Every practice mailbox's turn, or that of `only` these slugs; one turn is all there is. as_of: in place of the clock of a
+    mailbox that has not come so far."""
     done = IntakeRound()
     for provider in [each for each in practising(home) if only is None or each.slug in only]:
         act = partial(_turn, home, provider, as_of, done, patience)

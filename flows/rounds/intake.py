@@ -72,20 +72,19 @@ def intake_round(
     return done
 
 
-def something_waits(installation: Installation) -> bool:
-    """One cheap look: whether a round would have anything to do, or to tell."""
+def who_waits(installation: Installation) -> tuple[list[str], list[str]]:
+    """One cheap look: (slugs of the lead providers for whom a round would have something to do, what it would have to tell
+    operators)."""
     providers = installation.lead_providers()
     looks = Looks()
     seen = look_once(installation, providers, looks)
-    done = IntakeRound(unseen=looks.unseen)
-    return bool(
-        looks.troubles
-        or looks.stale
-        or any(seen.values())
-        or any(has_work(installation, each, looks, done) for each in providers)
-        or installation.extracts.requests()
-        or strangers(installation, providers)
-    )
+    done, asked = IntakeRound(unseen=looks.unseen), installation.extracts.requests()
+    slugs = [
+        each.slug
+        for each in providers
+        if seen.get(each.slug) or each.lead_provider_id in asked or has_work(installation, each, looks, done)
+    ]
+    return slugs, [*looks.troubles, *done.troubles, *strangers(installation, providers)]
 
 
 def answer_requests(

@@ -6,10 +6,11 @@ from datetime import date, datetime
 
 from data.accounts import submitted_without_statement
 from data.counting import keep_paid_units
-from data.settling import settle_due
+from data.settling import due_owners, settle_due
 from flows.installation import Installation, LeadProvider
 from flows.rounds.accounts import computed_of
 from flows.rounds.intake import held_from, intake_round
+from flows.rounds.months import months_to_sum
 from flows.rounds.unchanged import Inputs, Told, inputs_of, recall, remember
 from flows.rounds.versions import deliver, write_versions
 from schemas.instants import london_day
@@ -101,6 +102,22 @@ def _told(computed: Computed, inputs: Inputs, own: str, today: date) -> Told:
         sum(not each.is_wanted(today) for each in statements),
         [replace(_made(each), before=None) for each in statements],
     )
+
+
+def whose_statements(installation: Installation, as_of: datetime | None) -> list[str]:
+    """One cheap look: slugs of the lead providers for whom a round would have something to move, compute or deliver."""
+    providers, today = installation.lead_providers(), london_day(installation.now(as_of))
+    with installation.database.read() as reader:
+        told = recall(installation, inputs_of(installation, reader, providers, today))
+        due = due_owners(reader, today)
+    return [
+        each.slug
+        for each in providers
+        if each.lead_provider_id not in told
+        or each.lead_provider_id in due
+        or installation.deliveries.owed(each.lead_provider_id)
+        or months_to_sum(installation, each)
+    ]
 
 
 def _held(provider: LeadProvider, statements: int, intake: IntakeRound) -> str:

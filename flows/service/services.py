@@ -31,7 +31,7 @@ RUNNING_FILE = "serving"
 
 @dataclass(frozen=True)
 class Services:
-    """What is running, and where."""
+    """What is running, and where. sftp_port, fingerprint: of the SFTP server, if there is one here; else 0 and nothing."""
 
     sftp_host: str
     sftp_port: int
@@ -59,6 +59,7 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "ectx",
         "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "2",  # a run that waits for a worker is one that somebody waits for
         "ECTX_HOME": str(home),
         "ECTX_PRACTICE": str(settings.practice).lower(),
     }
@@ -155,43 +156,41 @@ def services(
     """Start everything, yield when it answers, stop everything, whatever happens.
 
     any_ui_port: another port for the operators' pages when the one that is set is taken.
-    Raises ExchangeError (REMOTE, RUNNING, NO-PORT, NO-START).
+    Where the mailboxes lie on another SFTP service, there is none here. Raises ExchangeError (RUNNING, NO-PORT, NO-START).
     """
-    settings = installation.settings
-    folder = settings.mailboxes_folder
-    if folder is None:
-        raise ExchangeError(
-            "REMOTE", "The mailboxes are on another SFTP service.", "Unset ECTX_MAILBOXES to serve them here."
-        )
-    for provider in installation.lead_providers():
+    settings, folder = installation.settings, installation.settings.mailboxes_folder
+    for provider in installation.lead_providers() if folder else []:
         installation.mailbox(provider.slug)
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
     with (
         _running_as(settings) as make_known,
         held_port(settings.ui_host, settings.ui_port, "ECTX_UI_PORT", any_ui_port) as held,
-        held_port(settings.sftp_host, sftp_port, "ECTX_SFTP_PORT") as port,
+        contextlib.ExitStack() as of_sftp,
     ):
-        key = host_keys(settings.home)[0]
+        port = folder and of_sftp.enter_context(held_port(settings.sftp_host, sftp_port, "ECTX_SFTP_PORT"))
+        fingerprint = host_keys(settings.home)[0].fingerprint if port else ""
         address = f"http://{settings.ui_host}:{held.getsockname()[1]}"
         pages, api_url = settings.ui_address.rstrip("/") or address, f"{address}/api"
         made_secret(settings)
         kept = KeptAlive(server_environment(settings, api_url, pages))
         try:
-            kept.start(
-                serving(settings, folder).module(port.fileno()), logs / "sftp-server.log", port.fileno(), environment()
-            )
+            if folder and port:
+                module = serving(settings, folder).module(port.fileno())
+                kept.start(module, logs / "sftp-server.log", port.fileno(), environment())
             server = kept.start(
                 ["flows.service.prefect_server", str(held.fileno())], logs / "prefect-server.log", socket=held.fileno()
             )
             _wait_until_healthy(api_url, server)
-            if scheduled:
+            if scheduled and settings.on_workers and not settings.practice:
+                kept.start(["flows.arrivals.pool"], logs / "arrivals.log")
+            elif scheduled:
                 kept.start(["flows.deployed"], logs / "flows.log")
                 if settings.intake_on_arrival:
                     kept.start(["flows.arrivals.dispatch"], logs / "arrivals.log")
             kept.watch()
             make_known(api_url)
-            yield Services(settings.sftp_host, port.getsockname()[1], key.fingerprint, pages, api_url)
+            yield Services(settings.sftp_host, port.getsockname()[1] if port else 0, fingerprint, pages, api_url)
         finally:
             kept.stop()
 

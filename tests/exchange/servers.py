@@ -77,9 +77,9 @@ class Client:
             transport.close()
 
 
-def pinned(folder: Path, port: int, *keys: paramiko.PKey) -> Path:
+def pinned(folder: Path, port: int, *keys: paramiko.PKey, host: str = "127.0.0.1") -> Path:
     path = folder / "known_hosts"
-    path.write_text("".join(known_hosts_line("127.0.0.1", port, key) + "\n" for key in keys))
+    path.write_text("".join(known_hosts_line(host, port, key) + "\n" for key in keys))
     return path
 
 
@@ -177,13 +177,13 @@ def _generated(folder: Path, user: str) -> Iterator[Port]:
 
 
 @contextmanager
-def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+def _running(command: list[str], port: int, folder: Path, host: str = "127.0.0.1") -> Iterator[None]:
     with (folder / "sshd.log").open("wb") as log:
         process = subprocess.Popen(command, stderr=log)
     try:
         for _ in range(100):
             with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                if attempt.connect_ex((host, port)) == 0:
                     break
             time.sleep(0.05)
         yield
@@ -193,13 +193,13 @@ def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def mailbox_service(kind: str, folder: Path) -> Iterator[tuple[str, Path, Path]]:
-    """(url without path, private key, known hosts) of a server that shows this machine's folders, as operators would run."""
+def mailbox_service(kind: str, folder: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, Path, Path]]:
+    """(url without path, private key, known hosts) of a server that shows this machine's folders, as operators would run. host: where
+    OpenSSH listens."""
     public = write_new_key(folder / "service")
     key = host_key(folder / "service_host_key")
-    start = _openssh if kind == "openssh" else _plain
-    with start(folder, public, key) as port:
-        yield f"sftp://{_user()}@127.0.0.1:{port}", folder / "service", pinned(folder, port, key)
+    with _openssh(folder, public, host) if kind == "openssh" else _plain(folder, public, key) as port:
+        yield f"sftp://{_user()}@{host}:{port}", folder / "service", pinned(folder, port, key, host=host)
 
 
 def _user() -> str:
@@ -207,19 +207,19 @@ def _user() -> str:
 
 
 @contextmanager
-def _openssh(folder: Path, public: str, key: paramiko.PKey) -> Iterator[int]:
+def _openssh(folder: Path, public: str, host: str) -> Iterator[int]:
     program = needed("sshd")
     authorized = folder / "authorized"
     authorized.write_text(public + "\n")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
+    with socket.create_server((host, 0)) as probe:
         port = probe.getsockname()[1]
     config = folder / "sshd_config"
     config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder / 'service_host_key'}\nAuthorizedKeysFile {authorized}\n"
+        f"Port {port}\nListenAddress {host}\nHostKey {folder / 'service_host_key'}\nAuthorizedKeysFile {authorized}\n"
         "Subsystem sftp internal-sftp\nPidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    with _running([program, "-D", "-e", "-f", str(config)], port, folder):
+    with _running([program, "-D", "-e", "-f", str(config)], port, folder, host):
         yield port
 
 

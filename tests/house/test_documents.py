@@ -177,6 +177,8 @@ def test_prefect_yaml_is_what_serve_does():
         ]  # fmt: skip
         assert said == ([] if due is None else [due if isinstance(due, int) else (due, "Europe/London")])
         assert "concurrency_limit" not in yaml_says
+        takes_it = "spread" in ours.flow.parameters.properties
+        assert yaml_says.get("parameters", {}) == ({"spread": True} if takes_it else {})
 
 
 def test_deployments_that_documents_name_are_there():

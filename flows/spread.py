@@ -1,0 +1,160 @@
+"""One run for each lead provider that has work, on whichever machine comes first: a run that only looks starts them.
+
+prefect.yaml has it so, for workers on several machines. Whoever has a run that waits to begin is given no second one. A worker that
+is killed with its run, or cut off, never says so: which runs are dead our own locks tell. No machine's clock counts: instants are
+those of Prefect's server, and a run is never due later than now.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.runtime import deployment, flow_run
+from prefect.states import Crashed, Scheduled
+
+from data.database import Database
+from flows.errors import ExchangeError
+
+OF_ONE = "of one lead provider"  # a tag of every run that is started here; another is the slug
+# A run that has begun takes its lock in its first seconds. One whose process never came begins no more.
+BEGUN, NEVER_CAME = timedelta(seconds=60), timedelta(minutes=5)
+LATE = timedelta(seconds=20)
+MOST = 200  # runs in one answer of Prefect's
+
+
+@dataclass
+class Started:
+    """Whose runs were started, and whose wait to begin already: slugs. dead: how many runs were found dead."""
+
+    started: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    dead: int = 0
+
+
+@contextmanager
+def alive(database: Database) -> Iterator[None]:
+    """While a deployment's run does its work, its lock is held: for as long as its process lives and reaches the database."""
+    own = flow_run.get_id() if deployment.get_id() else None
+    if own is None:
+        yield
+        return
+    with database.only_one(_lock(own)):
+        yield
+    database.forget(_lock(own))
+
+
+def _lock(run_id: str) -> str:
+    return f"run-{run_id}"
+
+
+def start_runs(database: Database, named: str, slugs: list[str], as_of: str | None) -> Started:
+    """Start a run of this run's deployment for each of these lead providers, unless theirs waits to begin. named: the parameter
+    of the flow that takes their slugs. Raises ExchangeError (NO-DEPLOYMENT)."""
+    own = deployment.get_id()
+    if own is None:
+        raise ExchangeError(
+            "NO-DEPLOYMENT",
+            "Only a run of a deployment can start others.",
+            "Leave `spread` out, or run the deployment.",
+        )
+    with get_client(sync_client=True) as client:
+        here = client.read_flow_run(uuid.UUID(flow_run.get_id()))
+        now = _told(here)
+        dead = end_dead(client, database, now)
+        done = start(client, uuid.UUID(own), named, slugs, now, {"as_of": as_of, "spread": False}, f"{here.id}:")
+    done.dead = dead
+    return done
+
+
+def start(
+    client: SyncPrefectClient,
+    of: uuid.UUID,
+    named: str,
+    slugs: list[str],
+    now: datetime,
+    given: dict[str, Any],
+    key: str = "",
+) -> Started:
+    """Start a run of a deployment for each of these lead providers, unless theirs waits to begin. now: by the clock of Prefect's
+    server. given: the other parameters. key: of the asking: asked with the same again, no run is started twice."""
+    done, waiting = Started(), _waiting(client, of, now)
+    for slug in slugs:
+        if slug in waiting:
+            done.waiting.append(slug)
+            continue
+        client.create_flow_run_from_deployment(
+            of,
+            parameters=given | {named: [slug] if named == "only" else slug},
+            state=Scheduled(scheduled_time=now),  # by the clock of a machine that is wrong it would be due later
+            tags=[OF_ONE, slug],
+            idempotency_key=f"{key}{slug}" if key else None,
+        )
+        done.started.append(slug)
+    return done
+
+
+def _told(run: FlowRun) -> datetime:
+    """When Prefect's server last heard of a run, by the server's clock."""
+    assert run.updated
+    return run.updated
+
+
+def _waiting(client: SyncPrefectClient, of: uuid.UUID, now: datetime) -> set[str]:
+    """Whose run of this deployment waits to begin. One that a worker has taken, and that does not begin, is no reason to wait for
+    it, but for two there is none either."""
+    found = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[of]),
+            tags=FlowRunFilterTags(all_=[OF_ONE]),
+            state=_in(StateType.SCHEDULED, StateType.PENDING),
+        ),
+        limit=MOST,
+    )
+    waiting: dict[str, list[FlowRun]] = {}
+    for run in found:
+        for slug in {*run.tags} - {OF_ONE}:
+            waiting.setdefault(slug, []).append(run)
+    return {
+        slug
+        for slug, runs in waiting.items()
+        if len(runs) > 1 or any(run.state_type == StateType.SCHEDULED or now - _told(run) < LATE for run in runs)
+    }
+
+
+def end_dead(client: SyncPrefectClient, database: Database, now: datetime) -> int:
+    """Mark runs as crashed whose process is no more, or never came: they would be shown as running for ever."""
+    found = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[OF_ONE]), state=_in(StateType.RUNNING, StateType.PENDING)
+        ),
+        limit=MOST,
+    )
+    dead = 0
+    for run in found:
+        age = now - _told(run)
+        if age < (BEGUN if run.state_type == StateType.RUNNING else NEVER_CAME):
+            continue
+        with database.only_one(_lock(str(run.id))) as is_dead:
+            if is_dead:
+                what = "Its process has ended, or reaches the database no more. What it was at is done again."
+                client.set_flow_run_state(run.id, Crashed(message=what), force=True)
+                dead += 1
+        if is_dead:
+            database.forget(_lock(str(run.id)))
+    return dead
+
+
+def _in(*types: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=[*types]))
