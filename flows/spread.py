@@ -29,7 +29,7 @@ from flows.errors import ExchangeError
 
 OF_ONE = "of one lead provider"  # a tag of every run that is started here; another is the slug
 # A run that has begun takes its lock in its first seconds. One whose process never came begins no more.
-BEGUN, NEVER_CAME = timedelta(seconds=60), timedelta(minutes=5)
+BEGUN, NEVER_CAME = timedelta(minutes=1), timedelta(minutes=2)
 LATE = timedelta(seconds=20)
 MOST = 200  # runs in one answer of Prefect's
 

@@ -33,6 +33,9 @@ from tests.benchmarks.guidance import bench_check, bench_guidance
 from tests.benchmarks.judging import bench_floor, bench_memory
 from tests.benchmarks.practice import bench_practice
 from tests.benchmarks.results import found, interleaved, spread, write_results
+from tests.benchmarks.workers import NOW as BEFORE
+from tests.benchmarks.workers import ROWS as OF_WORKERS
+from tests.benchmarks.workers import bench_workers
 from transforms.money.breakdowns import share
 from transforms.money.statements import compute_figures
 
@@ -71,13 +74,18 @@ def peak_gibibytes() -> float:
 
 
 def file_of_rows(
-    installation: Installation, provider: LeadProvider, now: datetime, count: int = ROWS, wrong: float = 0.5
+    installation: Installation,
+    provider: LeadProvider,
+    now: datetime,
+    count: int = ROWS,
+    wrong: float = 0.5,
+    month: str = "2026-12",
 ) -> tuple[bytes, int]:
     """A declarations file: so many rows, a share of them wrong (more where the provider has fewer to declare), the rest new and
     valid. Returns it, and how many are meant to be valid."""
     with installation.database.read() as reader:
         people = reader.frame(TRAINED, provider.lead_provider_id)
-        rows = pl.concat([_rows(people, place, declared) for place, declared in enumerate(TYPES)])
+        rows = pl.concat([_rows(people, place, declared, month) for place, declared in enumerate(TYPES)])
         as_mentors = rows.filter(pl.col("declaration_type").is_in(["started", "completed"])).with_columns(
             pl.lit("ecf-mentor").alias("course_identifier")
         )
@@ -95,13 +103,13 @@ def file_of_rows(
     return pl.concat([valid, future, unknown]).write_csv().encode(), valid.height
 
 
-def _rows(people: pl.DataFrame, place: int, declared: str) -> pl.DataFrame:
+def _rows(people: pl.DataFrame, place: int, declared: str, month: str) -> pl.DataFrame:
     thorough = declared in ("retained-2", "completed")
     return people.select(
         "participant_id",
         pl.lit("ecf-induction").alias("course_identifier"),
         pl.lit(declared).alias("declaration_type"),
-        pl.lit(f"2026-12-{3 + place:02}T14:00:00Z").alias("declaration_date"),
+        pl.lit(f"{month}-{3 + place:02}T14:00:00Z").alias("declaration_date"),
         pl.lit("75-percent-engagement-met" if thorough else "other").alias("evidence_held"),
     )
 
@@ -307,6 +315,7 @@ def main() -> None:
             "arrival",
             "floor",
             "memory",
+            "workers",
             "growth",
         ),
         help="this part alone; may be given again",
@@ -320,7 +329,7 @@ def main() -> None:
 
     home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
     try:
-        if chosen.part != ["growth"]:
+        if set(chosen.part or [""]) - {"growth", "workers"}:
             with _house(home) as installation:
                 if not installation.lead_providers():
                     _fill(installation, chosen.scale)
@@ -352,6 +361,11 @@ def main() -> None:
                     bench_intake(installation)
                 if wants("statements"):
                     bench_statements(installation)
+        if "workers" in (chosen.part or ()):  # half an hour; by itself
+            bench_workers(
+                chosen.scale,
+                lambda there, whose: file_of_rows(there, whose, instant(BEFORE), OF_WORKERS, month="2026-11")[0],
+            )
         if wants("growth"):
             bench_growth(chosen.scale / 4)
         found("peak memory of these benchmarks", f"{peak_gibibytes():.2f} GiB")

@@ -58,9 +58,9 @@ def test_everything_is_done_exactly_once_whatever_becomes_of_a_machine(machines,
     made, wires = machines
     with open_installation(own_settings(made.settings, tmp_path / "test")) as installation:
         rows = {each.slug: _rows(installation, each) for each in installation.lead_providers()}
-        providers = [each for each in installation.lead_providers() if rows[each.slug].height == 3]
+        providers = [each for each in installation.lead_providers() if rows[each.slug].height == 3][:5]
         cut, killed, *others = providers
-        assert len(others) > 2
+        assert len(others) == 3
         before = _declarations(installation)
 
         # One that is cut off from the database in the middle of a long file. SQLite's workers share a machine: nothing to cut.
@@ -106,7 +106,7 @@ def test_everything_is_done_exactly_once_whatever_becomes_of_a_machine(machines,
         # What a dead machine left is told to operators.
         wait_for(lambda: {run["state_type"] for run in made.runs(killed.slug)} >= {"CRASHED", "COMPLETED"}, 120)
         if wires:
-            wait_for(lambda: all(run["state_type"] not in ("RUNNING", "PENDING") for run in made.runs(cut.slug)), 120)
+            wait_for(lambda: all(run["state_type"] not in ("RUNNING", "PENDING") for run in made.runs(cut.slug)), 240)
 
         # Statements, each lead provider's a run of its own.
         made.run("statements/daily", as_of="2027-01-01T00:10:00Z", spread=True)
