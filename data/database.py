@@ -70,7 +70,7 @@ class Database:
         """What the driver is told beside the address; what the address says counts."""
         if self.is_sqlite:
             return {"timeout": BUSY_SECONDS}
-        return {name: value for name, value in {**_NOTICED, "connect_timeout": 10}.items() if name not in url.query}
+        return {name: value for name, value in {**_NOTICED, "connect_timeout": 5}.items() if name not in url.query}
 
     def _prepare_sqlite(self, engine: Engine) -> None:
         Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from prefect.states import Crashed, Scheduled
 from data.database import Database
 from flows.errors import ExchangeError
 
+POOL = "ectx"  # as in prefect.yaml
 OF_ONE = "of one lead provider"  # a tag of every run that is started here; another is the slug
 # A run that has begun takes its lock in its first seconds. One whose process never came begins no more.
 BEGUN, NEVER_CAME = timedelta(minutes=1), timedelta(minutes=2)

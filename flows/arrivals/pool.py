@@ -18,9 +18,8 @@ from flows.installation import Installation, open_installation
 from flows.place import PROJECT
 from flows.rounds.intake import who_waits
 from flows.service.kept import end_with_parent
-from flows.spread import end_dead, start
+from flows.spread import POOL, end_dead, start
 
-POOL = "ectx"
 LOOK_SECONDS, TROUBLE_SECONDS = 0.2, 5.0
 INTAKE = "intake/every-minute"
 log = logging.getLogger("ectx.services")

@@ -38,12 +38,26 @@ def _serve_until(stopped: threading.Event, installation: Any, services: Any) -> 
         print("Stopping.", flush=True)
 
 
+@app.command()
+def worker(
+    limit: Annotated[int, typer.Option(min=1, help="Runs at once; as many as it has cores.")] = os.cpu_count() or 1,
+) -> None:
+    """This machine as a worker of the service whose API is PREFECT_API_URL. Ctrl-C stops it."""
+    _hand_over("flows.service.worker", str(limit))
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )
 def prefect(context: typer.Context) -> None:
     """Prefect's own command, signed in to the operators' service: `ectx prefect deploy --all`."""
+    _hand_over("prefect", *context.args)
+
+
+def _hand_over(module: str, *arguments: str) -> None:
+    """Go on as another program that knows where the service is, and is signed in. Raises ExchangeError (NO-SERVICE)."""
+    from flows.place import PROJECT
     from flows.service.services import api_of_running_service, prefect_environment
     from flows.settings import Settings
 
@@ -55,8 +69,9 @@ def prefect(context: typer.Context) -> None:
             "No service runs on this home.",
             "Run `ectx serve`, or set PREFECT_API_URL and ECTX_UI_SECRET.",
         )
-    command = [sys.executable, "-m", "prefect", *context.args]
-    os.execve(sys.executable, command, prefect_environment(settings, api_url))
+    if module != "prefect":
+        os.chdir(PROJECT)
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], prefect_environment(settings, api_url))
 
 
 @app.command()

@@ -125,11 +125,11 @@ class Machines:
             process.wait(60)
 
     def worker(self, home: str, inside: tuple[str, ...] | list[str] = (), limit: int = 2, **more: str) -> Worker:
-        """`ectx prefect worker start`, on a machine of its own."""
+        """`ectx worker`, on a machine of its own."""
         told = self.environment(home, PREFECT_API_URL=self.api, ECTX_UI_SECRET=self.secret, **more)
         (self.folder / home).mkdir()
         with (self.folder / f"{home}.txt").open("w") as output:
-            command = [*inside, *ECTX, "prefect", "worker", "start", "--pool", "ectx", "--limit", str(limit)]
+            command = [*inside, *ECTX, "worker", "--limit", str(limit)]
             worker = Worker(subprocess.Popen(command, env=told, stdout=output, stderr=output))
         self.workers.append(worker)
         return worker
