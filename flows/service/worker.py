@@ -1,7 +1,7 @@
 """A worker of the pool `ectx`: Prefect's own for processes, but that it takes no run while its machine is cut off.
 
-A run that reaches neither database nor mailboxes nor store would fail, and whose run it is would have waited for nothing: others are
-there to do it.
+A run without the database, the store or the mailboxes would fail, and whose run it is would have waited for nothing: others are there
+to do it.
 """
 
 import asyncio
