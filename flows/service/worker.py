@@ -1,6 +1,6 @@
 """A worker of the pool `ectx`: Prefect's own for processes, but that it takes no run while its machine is cut off.
 
-A run without the database, the store or the mailboxes would fail, and whose run it is would have waited for nothing: others are there
+Without the database, the store or the mailboxes a run would fail, and whose it is would have waited for nothing: others are there
 to do it.
 """
 
