@@ -43,7 +43,7 @@ def worker(
     limit: Annotated[int, typer.Option(min=1, help="Runs at once; as many as it has cores.")] = os.cpu_count() or 1,
 ) -> None:
     """This machine as a worker of the service whose API is PREFECT_API_URL. Ctrl-C stops it."""
-    _hand_over("flows.service.worker", str(limit))
+    _hand_over("flows.workers.worker", str(limit))
 
 
 @app.command(

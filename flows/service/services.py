@@ -183,7 +183,7 @@ def services(
             )
             _wait_until_healthy(api_url, server)
             if scheduled and settings.on_workers and not settings.practice:
-                kept.start(["flows.arrivals.pool"], logs / "arrivals.log")
+                kept.start(["flows.workers.pool"], logs / "arrivals.log")
             elif scheduled:
                 kept.start(["flows.deployed"], logs / "flows.log")
                 if settings.intake_on_arrival:

@@ -1,0 +1,1 @@
+"""Several machines: who starts runs over the work pool, and who does them."""
