@@ -1,6 +1,6 @@
 """What a worker starts for a run in place of Prefect's engine: it hands the run to a process that is warm (flows.workers.ready).
 
-It ends as the run ends. Whoever stops this one, as an operator's cancelling does, ends that one. It loads nothing: it is there at once.
+It ends as the run ends. Whoever stops this one, as an operator does who cancels a run, ends that one. It loads nothing.
 """
 
 import os
