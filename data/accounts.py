@@ -118,7 +118,7 @@ WHERE d.payment_statement_id IS NULL AND d.payment_status = 'no_payment'
 def submitted_without_statement(reader: Reader, owners: list[str]) -> pl.DataFrame:
     """Declarations of these lead providers that are submitted, and so on no statement: lead_provider_id, contract_period,
     declaration_id, participant_type, is_eligible (it could be on one, were one open)."""
-    rows = reader.frame(_NOWHERE, asked=pl.Series(owners)).with_columns(
+    rows = reader.frame(_NOWHERE, asked=pl.Series(owners, dtype=pl.String)).with_columns(
         pl.col("contract_period").cast(pl.Int64), is_eligible=pl.col("first_became_eligible_at").is_not_null()
     )
     return rows.drop("first_became_eligible_at").sort("declaration_id")

@@ -209,7 +209,7 @@ class Database:
     @contextmanager
     def only_some(self, names: Iterable[str], patience: float = 0.0) -> Iterator[set[str]]:
         """Hold those of these pieces of work that nobody else holds: yields their names. patience: for all of them together."""
-        end = time.monotonic() + patience
+        end, names = time.monotonic() + patience, sorted(set(names))  # of one order, so that no two wait for each other
         with ExitStack() as held:
             if self.is_sqlite:
                 yield {

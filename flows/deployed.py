@@ -46,9 +46,9 @@ def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
     somebody looks."""
     with open_installation() as installation, alive(installation.database):
         done = job.run(installation, rehearsed(as_of), **arguments)
-    if done.intake:
-        last_intake[:] = [done.intake]
-    return _tell(done)
+        if done.intake:
+            last_intake[:] = [done.intake]
+        return _tell(done)
 
 
 def _tell(done: Done) -> str:
@@ -61,14 +61,14 @@ def _tell(done: Done) -> str:
 
 def _spread(job: Job, as_of: str | None, named: str = "only") -> str:
     """Start a run for each lead provider that has work, and tell whose. In practice it is all done here."""
-    with open_installation() as installation:
+    with open_installation() as installation, alive(installation.database):
         if installation.is_practice:
             return _tell(job.run(installation, rehearsed(as_of)))
         assert job.looks
         slugs, troubles = job.looks(installation, rehearsed(as_of))
         started = start_runs(installation.database, named, slugs, as_of)
-    report = spread_report(started.started, started.waiting, started.dead, troubles)
-    return _tell(Done([Told(f"{job.name}-look", report, "Whose runs were started")], troubles))
+        report = spread_report(started.started, started.waiting, started.dead, troubles)
+        return _tell(Done([Told(f"{job.name}-look", report, "Whose runs were started")], troubles))
 
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:

@@ -234,7 +234,8 @@ def open_installation(settings: Settings | None = None) -> Iterator[Installation
         keep_private(settings.store)
     database = Database(settings.database)
     database.migrate()
-    installation = Installation(settings, database, Accounts(settings.keys_folder))
+    shared = settings.store_folder / "demands" if settings.store else None  # workers have homes of their own
+    installation = Installation(settings, database, Accounts(settings.keys_folder, shared))
     try:
         with written(settings.practice):
             yield installation

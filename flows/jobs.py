@@ -17,7 +17,7 @@ from flows.practice.mailboxes import demand_home, found, practised_statements, p
 from flows.practice.turns import after_its_turn, practice_round
 from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
-from flows.rounds.intake import intake_round, who_waits
+from flows.rounds.intake import intake_round, who_waits, who_waits_for_us
 from flows.rounds.statements import statements_round, whose_statements
 from flows.rounds.trying import what_is_known
 from flows.upkeep.housekeeping import housekeeping, sweep_audit
@@ -89,10 +89,12 @@ class Job:
             return _said_to_be_practice([self.does(installation, as_of, **arguments)])
         if self.name == "housekeeping":
             sweep_audit(installation, installation.now())
+        names = arguments.pop("only", None)  # each mailbox is everybody, to itself
+        chosen = {installation.lead_provider(name).slug for name in names} if names else None
         only = _whose(installation, **arguments)
         done: list[Done] = []
         for provider in practising(installation):
-            if only in (None, provider.slug):
+            if only in (None, provider.slug) and (chosen is None or provider.slug in chosen):
                 try:
                     with after_its_turn(installation, provider, as_of) as (mailbox, now, turn):
                         did = self.does(mailbox, now, **arguments)
@@ -169,7 +171,10 @@ def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> D
 
 def _chosen(installation: Installation, only: list[str] | None) -> list[LeadProvider] | None:
     """The lead providers named by slug, name or id; None: all. Raises ExchangeError (NO-PROVIDER)."""
-    return [installation.lead_provider(name) for name in only] if only else None
+    if not only:
+        return None
+    found = {each.slug: each for each in map(installation.lead_provider, only)}
+    return list(found.values())
 
 
 def _statements(installation: Installation, as_of: datetime | None, only: list[str] | None = None) -> Done:
@@ -224,13 +229,20 @@ def _everybody(installation: Installation, _as_of: datetime | None) -> tuple[lis
     return [each.slug for each in installation.lead_providers()], []
 
 
+def _with_statements(installation: Installation, as_of: datetime | None) -> tuple[list[str], list[str]]:
+    """Those whose files wait, too: a round judges them first."""
+    slugs, held_back = whose_statements(installation, as_of)
+    waiting, troubles = who_waits(installation)
+    return list(dict.fromkeys([*slugs, *waiting])), [*grouped(held_back), *troubles]
+
+
 INTAKE = Job(
     "intake", "Take and judge every waiting file, apply what is accepted, deliver receipts.", _intake,
-    lambda installation, _: who_waits(installation),
+    lambda installation, _: who_waits_for_us(installation),
 )  # fmt: skip
 STATEMENTS = Job(
     "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements,
-    lambda installation, as_of: (whose_statements(installation, as_of), []),
+    lambda installation, as_of: _with_statements(installation, as_of),
 )  # fmt: skip
 EXTRACTS = Job(
     "extracts", "Deliver DfE's records as each lead provider may see them, and what changed.", _extracts, _everybody

@@ -5,6 +5,7 @@ is killed with its run, or cut off, never says so: which runs are dead our own l
 those of Prefect's server, and a run is never due later than now.
 """
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
     FlowRunFilterState,
     FlowRunFilterStateType,
-    FlowRunFilterTags,
+    WorkPoolFilter,
+    WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import deployment, flow_run
 from prefect.states import Crashed, Scheduled
 
@@ -32,6 +35,8 @@ OF_ONE = "of one lead provider"  # a tag of every run that is started here; anot
 # A run that has begun takes its lock in its first seconds. One whose process never came begins no more.
 BEGUN, NEVER_CAME = timedelta(minutes=1), timedelta(minutes=2)
 LATE = timedelta(seconds=20)
+ENDING_SECONDS = 2.0
+BY_PEOPLE = ("authorise",)  # what a person asked for is not done again unasked
 MOST = 200  # runs in one answer of Prefect's
 
 
@@ -51,9 +56,11 @@ def alive(database: Database) -> Iterator[None]:
     if own is None:
         yield
         return
-    with database.only_one(_lock(own)):
-        yield
-    database.forget(_lock(own))
+    try:
+        with database.only_one(_lock(own)):
+            yield
+    finally:
+        database.forget(_lock(own))
 
 
 def _lock(run_id: str) -> str:
@@ -74,7 +81,9 @@ def start_runs(database: Database, named: str, slugs: list[str], as_of: str | No
         here = client.read_flow_run(uuid.UUID(flow_run.get_id()))
         now = _told(here)
         dead = end_dead(client, database, now)
-        done = start(client, uuid.UUID(own), named, slugs, now, {"as_of": as_of, "spread": False}, f"{here.id}:")
+        done = start(
+            client, uuid.UUID(own), named, slugs, now, {"as_of": as_of, "spread": False}, f"{here.id}:{here.run_count}:"
+        )
     done.dead = dead
     return done
 
@@ -112,17 +121,21 @@ def _told(run: FlowRun) -> datetime:
     return run.updated
 
 
-def _waiting(client: SyncPrefectClient, of: uuid.UUID, now: datetime) -> set[str]:
-    """Whose run of this deployment waits to begin. One that a worker has taken, and that does not begin, is no reason to wait for
-    it, but for two there is none either."""
+def waiting_runs(client: SyncPrefectClient, of: uuid.UUID) -> list[FlowRun]:
+    """Runs of a deployment that wait to begin, but for those that its schedule has yet to come to."""
     found = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
-            deployment_id=FlowRunFilterDeploymentId(any_=[of]),
-            tags=FlowRunFilterTags(all_=[OF_ONE]),
-            state=_in(StateType.SCHEDULED, StateType.PENDING),
+            deployment_id=FlowRunFilterDeploymentId(any_=[of]), state=_in(StateType.SCHEDULED, StateType.PENDING)
         ),
         limit=MOST,
     )
+    return [run for run in found if "auto-scheduled" not in run.tags]
+
+
+def _waiting(client: SyncPrefectClient, of: uuid.UUID, now: datetime) -> set[str]:
+    """Whose run of this deployment waits to begin. One that a worker has taken, and that does not begin, is no reason to wait for
+    it, but for two there is none either."""
+    found = [run for run in waiting_runs(client, of) if OF_ONE in run.tags]
     waiting: dict[str, list[FlowRun]] = {}
     for run in found:
         for slug in {*run.tags} - {OF_ONE}:
@@ -135,26 +148,47 @@ def _waiting(client: SyncPrefectClient, of: uuid.UUID, now: datetime) -> set[str
 
 
 def end_dead(client: SyncPrefectClient, database: Database, now: datetime) -> int:
-    """Mark runs as crashed whose process is no more, or never came: they would be shown as running for ever."""
+    """Mark runs of the pool as crashed whose process is no more, or never came: they would be shown as running for ever. What each
+    was at is begun again, but for what a person asked for. Returns how many there were."""
     found = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(
-            tags=FlowRunFilterTags(all_=[OF_ONE]), state=_in(StateType.RUNNING, StateType.PENDING)
-        ),
+        flow_run_filter=FlowRunFilter(state=_in(StateType.RUNNING, StateType.PENDING)),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
         limit=MOST,
     )
-    dead = 0
-    for run in found:
-        age = now - _told(run)
-        if age < (BEGUN if run.state_type == StateType.RUNNING else NEVER_CAME):
-            continue
-        with database.only_one(_lock(str(run.id))) as is_dead:
-            if is_dead:
-                what = "Its process has ended, or reaches the database no more. What it was at is done again."
-                client.set_flow_run_state(run.id, Crashed(message=what), force=True)
-                dead += 1
-        if is_dead:
-            database.forget(_lock(str(run.id)))
-    return dead
+    seem = [each for each in found if _seems_dead(database, each, now)]
+    if seem:
+        time.sleep(ENDING_SECONDS)  # one that lets go of its lock is about to say that it has ended
+    return sum(_end(client, database, each, now) for each in seem)
+
+
+def _seems_dead(database: Database, run: FlowRun, now: datetime) -> bool:
+    """Whether it should have its lock by now, and has not."""
+    if now - _told(run) < (BEGUN if run.state_type == StateType.RUNNING else NEVER_CAME):
+        return False
+    with database.only_one(_lock(str(run.id))) as is_dead:
+        pass
+    return is_dead
+
+
+def _end(client: SyncPrefectClient, database: Database, run: FlowRun, now: datetime) -> bool:
+    """Begin a run again, and mark it as crashed, unless it has ended meanwhile."""
+    try:
+        if client.read_flow_run(run.id).state_type != run.state_type:
+            return False
+        if run.deployment_id and client.read_flow(run.flow_id).name not in BY_PEOPLE:
+            client.create_flow_run_from_deployment(
+                run.deployment_id,
+                parameters=run.parameters,
+                tags=run.tags,
+                state=Scheduled(scheduled_time=now),
+                idempotency_key=f"after {run.id}",  # cut off before it is marked, it is begun once
+            )
+        what = "Its process has ended, or reaches the database no more. What it was at is done again."
+        client.set_flow_run_state(run.id, Crashed(message=what), force=True)
+    except ObjectNotFound:  # an operator has deleted it
+        return False
+    database.forget(_lock(str(run.id)))
+    return True
 
 
 def _in(*types: StateType) -> FlowRunFilterState:

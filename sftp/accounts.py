@@ -54,8 +54,9 @@ def _decoded(text: str) -> bytes:
 class Accounts:
     """The accounts under one folder; read anew at every login, so that a change counts at once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, shared: Path | None = None) -> None:
+        """shared: a folder that every machine sees, for what providers have asked of whoever judges their files; none: `folder`."""
+        self.folder, self._shared = folder, shared
 
     def names(self) -> list[str]:
         """Mailboxes that somebody may log in to."""
@@ -118,15 +119,19 @@ class Accounts:
 
     def wants_checksums(self, name: str) -> bool:
         """Whether the provider has asked that every file wait for its checksum."""
-        return (self.folder / name / CHECKSUM_FILE).is_file()
+        return any((folder / name / CHECKSUM_FILE).is_file() for folder in self._demands)
 
     def want_checksums(self, name: str, wanted: bool) -> None:
-        path = self.folder / name / CHECKSUM_FILE
-        if wanted:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        else:
-            path.unlink(missing_ok=True)
+        for path in (folder / name / CHECKSUM_FILE for folder in self._demands):
+            if wanted:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            else:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _demands(self) -> list[Path]:
+        return [self.folder, *([self._shared] if self._shared else [])]
 
     def _write(self, name: str, keys: list[PublicKey]) -> None:
         path = self.folder / name / KEYS_FILE

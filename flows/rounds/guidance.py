@@ -50,7 +50,10 @@ def guidance_round(
             return done
         with installation.database.only_one(
             "guidance", PATIENCE_SECONDS
-        ):  # or two would make what is everybody's at once
+        ) as alone:  # two would make what is everybody's
+            if not alone:
+                done.busy = [each.slug for each in wanted]
+                return done
             shared = shared_of(installation)
         now = installation.now(as_of)
         with installation.database.read() as reader:

@@ -87,6 +87,18 @@ def who_waits(installation: Installation) -> tuple[list[str], list[str]]:
     return slugs, [*looks.troubles, *done.troubles, *strangers(installation, providers)]
 
 
+def who_waits_for_us(installation: Installation) -> tuple[list[str], list[str]]:
+    """The same, but for those whose mailbox somebody is at: a second run would only wait for the first."""
+    slugs, troubles = who_waits(installation)
+    return free_of(installation, slugs), troubles
+
+
+def free_of(installation: Installation, slugs: list[str]) -> list[str]:
+    """Those of these lead providers (slugs) at whose mailbox nobody is."""
+    with installation.database.only_some(f"mailbox-{slug}" for slug in slugs) as free:
+        return [slug for slug in slugs if f"mailbox-{slug}" in free]
+
+
 def answer_requests(
     installation: Installation,
     providers: list[LeadProvider],

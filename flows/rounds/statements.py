@@ -47,7 +47,7 @@ def statements_round(
         done.troubles += [
             f"{each.slug}: another round is at its statements" for each in everybody if each not in providers
         ]
-        if providers:
+        if providers or not everybody:
             _round(installation, as_of, judged, providers, done)
     return done
 
@@ -104,20 +104,21 @@ def _told(computed: Computed, inputs: Inputs, own: str, today: date) -> Told:
     )
 
 
-def whose_statements(installation: Installation, as_of: datetime | None) -> list[str]:
-    """One cheap look: slugs of the lead providers for whom a round would have something to move, compute or deliver."""
+def whose_statements(installation: Installation, as_of: datetime | None) -> tuple[list[str], list[str]]:
+    """One cheap look: (slugs of the lead providers for whom a round would have something to move, compute or deliver; what is held
+    back of the others)."""
     providers, today = installation.lead_providers(), london_day(installation.now(as_of))
     with installation.database.read() as reader:
         told = recall(installation, inputs_of(installation, reader, providers, today))
         due = due_owners(reader, today)
-    return [
-        each.slug
-        for each in providers
-        if each.lead_provider_id not in told
-        or each.lead_provider_id in due
-        or installation.deliveries.owed(each.lead_provider_id)
-        or months_to_sum(installation, each)
-    ]
+    slugs, held_back = [], []
+    for each in providers:
+        own = each.lead_provider_id
+        if own not in told or own in due or installation.deliveries.owed(own) or months_to_sum(installation, each):
+            slugs.append(each.slug)
+        else:
+            held_back += told[own].held_back
+    return slugs, held_back
 
 
 def _held(provider: LeadProvider, statements: int, intake: IntakeRound) -> str:

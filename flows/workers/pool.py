@@ -11,16 +11,24 @@ import sys
 import time
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.schedules import CronSchedule
 
 from flows.arrivals.watching import Watch
 from flows.clock import instant
+from flows.deployed import DEPLOYMENTS
 from flows.installation import Installation, open_installation
 from flows.place import PROJECT
-from flows.rounds.intake import who_waits
+from flows.rounds.intake import free_of, who_waits
+from flows.rounds.looking import take_in_journal
 from flows.service.kept import end_with_parent
-from flows.spread import POOL, end_dead, start
+from flows.settings import Settings
+from flows.spread import OF_ONE, POOL, end_dead, start, waiting_runs
+from flows.upkeep.housekeeping import sweep_audit
+from flows.workers.shared import mark
+from schemas.instants import LONDON
 
-LOOK_SECONDS, TROUBLE_SECONDS = 0.2, 5.0
+LOOK_SECONDS, AGAIN_SECONDS, TROUBLE_SECONDS = 0.2, 1.0, 5.0
 INTAKE = "intake/every-minute"
 log = logging.getLogger("ectx.services")
 
@@ -34,6 +42,21 @@ def deploy() -> None:
         subprocess.run([sys.executable, "-m", "prefect", *command], check=True, cwd=PROJECT, env=os.environ)
 
 
+def schedule(client: SyncPrefectClient, settings: Settings) -> None:
+    """When each deployment is due, as it is set here; intake never, for who watches looks too."""
+    for each in DEPLOYMENTS:
+        own = client.read_deployment_by_name(f"{each.flow.name}/{each.name}").id
+        cron = getattr(settings, each.setting) if each.setting else None
+        wanted = CronSchedule(cron=cron, timezone=LONDON) if isinstance(cron, str) else None
+        there = client.read_deployment_schedules(own)
+        if wanted and [one.schedule for one in there if one.active] == [wanted]:
+            continue
+        for one in there:
+            client.delete_deployment_schedule(own, one.id)
+        if wanted:
+            client.create_deployment_schedules(own, [DeploymentScheduleCreate(schedule=wanted, active=True)])
+
+
 class Pool:
     """Starts runs of intake over the work pool."""
 
@@ -42,29 +65,51 @@ class Pool:
         self._watch = Watch(installation)
         self._every = installation.settings.intake_every_seconds
         self._due: dict[str, None] = {}
-        self._looked = -float(self._every)
+        self._looked = self._started = -float(self._every)
+        self._swept = ""
         self._deployment = client.read_deployment_by_name(INTAKE).id
-        for schedule in client.read_deployment_schedules(self._deployment):
-            client.update_deployment_schedule(self._deployment, schedule.id, active=False)
+        mark(installation)
 
     def step(self) -> None:
         """See what is new, and start runs for it."""
         self._due |= dict.fromkeys(self._watch.new())
         if time.monotonic() - self._looked >= self._every:
             self._looked = time.monotonic()
-            end_dead(self._client, self._installation.database, instant())
-            slugs, troubles = who_waits(self._installation)
-            self._due |= dict.fromkeys(slugs)
-            if troubles:  # a look that is a run tells them, where operators see them
-                self._client.create_flow_run_from_deployment(self._deployment)
-        if self._due:
-            start(self._client, self._deployment, "only", list(self._due), instant(), {"spread": False})
-            self._due.clear()  # whose run waits to begin, or comes too early, is found by the next look
+            self._look()
+        if self._due and time.monotonic() - self._started >= AGAIN_SECONDS:
+            self._start()
+
+    def _look(self) -> None:
+        """The cheap look, and what else is this machine's own to do."""
+        slugs, troubles = who_waits(self._installation)
+        self._due |= dict.fromkeys(slugs)
+        now = instant()
+        if troubles and not self._a_look_waits():  # one that is a run tells them, where operators see them
+            self._client.create_flow_run_from_deployment(self._deployment)
+        if self._swept != f"{now:%Y-%m-%d}":
+            sweep_audit(self._installation, now)  # of the SFTP server here
+            self._swept = f"{now:%Y-%m-%d}"
+        end_dead(self._client, self._installation.database, now)
+
+    def _a_look_waits(self) -> bool:
+        return any(OF_ONE not in run.tags for run in waiting_runs(self._client, self._deployment))
+
+    def _start(self) -> None:
+        """Runs for those at whose mailbox nobody is. Whoever's run is at work is due still."""
+        self._started = time.monotonic()
+        known = {each.slug: each for each in self._installation.lead_providers()}
+        free = free_of(self._installation, [slug for slug in self._due if slug in known])
+        if not self._installation.is_remote:  # when the server here saw a file whole, workers elsewhere do not see
+            take_in_journal(self._installation, [known[slug] for slug in free])
+        start(self._client, self._deployment, "only", free, instant(), {"spread": False})
+        for slug in [slug for slug in self._due if slug in free or slug not in known]:
+            del self._due[slug]
 
 
 def watch(installation: Installation) -> None:
     """Watch until this process ends."""
     with get_client(sync_client=True) as client:
+        schedule(client, installation.settings)
         pool = Pool(installation, client)
         while True:
             try:

@@ -11,6 +11,7 @@ import shlex
 import socket
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from anyio.abc import TaskStatus
@@ -22,6 +23,7 @@ from flows.installation import Installation, open_installation
 from flows.place import PROJECT
 from flows.spread import POOL
 from flows.workers.ready import Ready
+from flows.workers.shared import mark_of
 
 log = logging.getLogger("ectx.services")
 
@@ -32,13 +34,16 @@ def lacks(installation: Installation) -> str:
     try:
         installation.database.now()
         missing = "the store"
-        os.listdir(installation.settings.store_folder)
+        mark_of(installation).stat()
         missing = "the mailboxes"
         for provider in installation.lead_providers()[:1]:
             installation.mailbox(provider.slug)
     except Exception as error:  # whatever a driver or a network has to say
         return f"{missing} ({type(error).__name__})"
     return ""
+
+
+PREFETCH_SECONDS = 2.0
 
 
 class Worker(ProcessWorker):
@@ -52,6 +57,9 @@ class Worker(ProcessWorker):
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """As Prefect's own; nothing while the machine is cut off."""
         missing = await asyncio.to_thread(lacks, self.installation)
+        if not missing:  # runs are asked for by this machine's clock, which may be wrong
+            wrong_by = await asyncio.to_thread(self.installation.database.now) - datetime.now(UTC)
+            self._prefetch_seconds = PREFETCH_SECONDS + wrong_by.total_seconds()
         if missing != self._told:
             log.warning("no run is taken: %s cannot be reached" if missing else "runs are taken again%s", missing)
             self._told = missing

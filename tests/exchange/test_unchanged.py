@@ -235,25 +235,25 @@ def test_what_changed_for_one_is_not_computed_for_all(installation, provider, co
 def test_the_look_names_those_who_have_something(installation, provider, tmp_path):
     """Whoever has nothing to move, compute or deliver is given no run."""
     everybody = [each.slug for each in installation.lead_providers()]
-    assert statements.whose_statements(installation, AT) == everybody
+    assert statements.whose_statements(installation, AT) == (everybody, [])
     statements_round(installation, AT)
-    assert statements.whose_statements(installation, AT) == []
+    assert statements.whose_statements(installation, AT) == ([], [])
     with installation.database.write() as connection:
         connection.exec_driver_sql(
             f"UPDATE contracts SET vat_rate = '0.19' WHERE lead_provider_id = '{provider.lead_provider_id}'"
         )
-    assert statements.whose_statements(installation, AT) == [provider.slug]
+    assert statements.whose_statements(installation, AT) == ([provider.slug], [])
     statements_round(installation, AT, chosen=[provider])
-    assert statements.whose_statements(installation, AT) == []
+    assert statements.whose_statements(installation, AT) == ([], [])
     with installation.database.write() as connection:  # a delivery that was cut off
         connection.exec_driver_sql(
             "UPDATE deliveries SET delivered_at = NULL, sequence = NULL WHERE what = 'statement' AND lead_provider_id = "
             f"'{provider.lead_provider_id}'"
         )
-    assert statements.whose_statements(installation, AT) == [provider.slug]
+    assert statements.whose_statements(installation, AT) == ([provider.slug], [])
     statements_round(installation, AT, chosen=[provider])
     _adjusted(installation, provider, tmp_path)  # an event is everybody's
-    assert statements.whose_statements(installation, AT) == everybody
+    assert statements.whose_statements(installation, AT) == (everybody, [])
 
 
 def test_a_statement_that_stayed_open_past_its_deadline_is_looked_at_every_day(installation, provider):
@@ -262,6 +262,6 @@ def test_a_statement_that_stayed_open_past_its_deadline_is_looked_at_every_day(i
     shut = IntakeRound(unseen={provider.slug})
     held = statements_round(installation, later, shut)
     assert [each for each in held.troubles if each.startswith(provider.slug)]
-    assert provider.slug in statements.whose_statements(installation, later)
+    assert provider.slug in statements.whose_statements(installation, later)[0]
     statements_round(installation, later, IntakeRound())
-    assert provider.slug not in statements.whose_statements(installation, later) or held.settled == []
+    assert provider.slug not in statements.whose_statements(installation, later)[0] or held.settled == []
