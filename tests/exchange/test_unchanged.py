@@ -246,9 +246,10 @@ def test_the_look_names_those_who_have_something(installation, provider, tmp_pat
     statements_round(installation, AT, chosen=[provider])
     assert statements.whose_statements(installation, AT) == ([], [])
     with installation.database.write() as connection:  # a delivery that was cut off
+        own = f"lead_provider_id = '{provider.lead_provider_id}'"
         connection.exec_driver_sql(
-            "UPDATE deliveries SET delivered_at = NULL, sequence = NULL WHERE what = 'statement' AND lead_provider_id = "
-            f"'{provider.lead_provider_id}'"
+            f"UPDATE deliveries SET delivered_at = NULL, sequence = NULL WHERE {own} AND sequence = "
+            f"(SELECT MAX(sequence) FROM deliveries WHERE {own})"
         )
     assert statements.whose_statements(installation, AT) == ([provider.slug], [])
     statements_round(installation, AT, chosen=[provider])
