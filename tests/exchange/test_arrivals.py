@@ -15,7 +15,7 @@ from flows.arrivals.watching import Watch
 from flows.deployed import DEPLOYMENTS
 from flows.installation import open_installation
 from flows.rounds import intake
-from flows.rounds.intake import intake_round, something_waits
+from flows.rounds.intake import intake_round, who_waits
 from flows.settings import Settings
 from sftp.server.journal import Whole
 from tests.exchange.provider import put, receipts
@@ -46,9 +46,9 @@ def test_what_the_server_saw_whole_is_taken_at_the_first_look(patient):
 def test_it_is_known_to_be_whole_though_another_look_has_read_what_the_server_said(patient):
     provider = patient.lead_providers()[0]
     announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
-    assert something_waits(patient)
+    assert any(who_waits(patient))
     assert len(intake_round(patient, None, only=[provider.slug]).outcomes) == 1
-    assert not something_waits(patient)
+    assert not any(who_waits(patient))
 
 
 def test_what_was_put_in_its_place_is_not(installation, monkeypatch):
@@ -101,11 +101,11 @@ def test_nobody_waits_for_anothers_backlog(installation, monkeypatch):
 
 
 def test_nothing_waits_in_a_quiet_house(installation):
-    assert not something_waits(installation)
+    assert not any(who_waits(installation))
     stranger = installation.settings.mailboxes_folder / "nobody" / "to-dfe"
     stranger.mkdir(parents=True)
     (stranger / "voids.csv").write_text(REFUSED)
-    assert something_waits(installation)  # for operators are told of it
+    assert any(who_waits(installation))  # for operators are told of it
 
 
 def test_what_the_server_tells_of_is_seen_at_once_and_once(patient):
