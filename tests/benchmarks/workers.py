@@ -20,7 +20,7 @@ from tests.exchange.servers import mailbox_service
 from tests.operators.workers import Machines, own_settings
 from tests.postgresql import postgresql
 
-ROWS, TIMES = 20_000, 1
+ROWS, TIMES = 20_000, 3
 NOW, AFTER = "2026-11-28T10:00:00Z", "2027-01-01T00:10:00Z"
 File = Callable[[Installation, LeadProvider], bytes]
 
