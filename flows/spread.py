@@ -37,6 +37,7 @@ BEGUN, NEVER_CAME = timedelta(minutes=1), timedelta(minutes=2)
 LATE = timedelta(seconds=20)
 ENDING_SECONDS = 2.0
 BY_PEOPLE = ("authorise",)  # what a person asked for is not done again unasked
+AGAIN, MOST_TIMES = "again", 3  # how often what was cut off is begun again: a tag
 MOST = 200  # runs in one answer of Prefect's
 
 
@@ -175,16 +176,21 @@ def _end(client: SyncPrefectClient, database: Database, run: FlowRun, now: datet
     try:
         if client.read_flow_run(run.id).state_type != run.state_type:
             return False
-        if run.deployment_id and client.read_flow(run.flow_id).name not in BY_PEOPLE:
+        times = sum(tag.startswith(AGAIN) for tag in run.tags)
+        is_done_again = client.read_flow(run.flow_id).name not in BY_PEOPLE and times < MOST_TIMES
+        if run.deployment_id and is_done_again:
             client.create_flow_run_from_deployment(
                 run.deployment_id,
                 parameters=run.parameters,
-                tags=run.tags,
+                tags=[*run.tags, f"{AGAIN} {times + 1}"],
                 state=Scheduled(scheduled_time=now),
                 idempotency_key=f"after {run.id}",  # cut off before it is marked, it is begun once
             )
-        what = "Its process has ended, or reaches the database no more. What it was at is done again."
-        client.set_flow_run_state(run.id, Crashed(message=what), force=True)
+        what = (
+            "It is done again." if is_done_again else "See what it has done, and run it again by hand if it has to be."
+        )
+        told = f"Its process has ended, or reaches the database no more. {what}"
+        client.set_flow_run_state(run.id, Crashed(message=told), force=True)
     except ObjectNotFound:  # an operator has deleted it
         return False
     database.forget(_lock(str(run.id)))

@@ -72,9 +72,9 @@ class Pool:
 
     def step(self) -> None:
         """See what is new, and start runs for it."""
-        self._due |= dict.fromkeys(self._watch.new())
+        if self._installation.settings.intake_on_arrival:
+            self._due |= dict.fromkeys(self._watch.new())
         if time.monotonic() - self._looked >= self._every:
-            self._looked = time.monotonic()
             self._look()
         if self._due and time.monotonic() - self._started >= AGAIN_SECONDS:
             self._start()
@@ -82,8 +82,8 @@ class Pool:
     def _look(self) -> None:
         """The cheap look, and what else is this machine's own to do."""
         slugs, troubles = who_waits(self._installation)
+        self._looked, now = time.monotonic(), instant()
         self._due |= dict.fromkeys(slugs)
-        now = instant()
         if troubles and not self._a_look_waits():  # one that is a run tells them, where operators see them
             self._client.create_flow_run_from_deployment(self._deployment)
         if self._swept != f"{now:%Y-%m-%d}":

@@ -39,6 +39,11 @@ class Ready:
         command = [sys.executable, "-m", "flows.workers.ready", str(self.path)]
         return subprocess.Popen(command, cwd=PROJECT, env=self._environment)
 
+    def end(self) -> None:
+        """Whatever it is at; it is followed by a fresh one when it is wanted."""
+        self._process.kill()
+        self._process.wait()
+
     def wait(self) -> None:
         """Until it listens; one that has gone is followed. Raises TimeoutError."""
         end = time.monotonic() + START_SECONDS
@@ -62,16 +67,17 @@ def _serve(path: Path) -> None:
         listener.bind(str(beginning))
         listener.listen(1)
         beginning.rename(path)  # there, and ready, at once
-        while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 < MOST_MEBIBYTES:
+        while path.exists():
             connection, _ = listener.accept()
             with connection:
                 run_id, over = connection.makefile().readline().strip(), threading.Event()
                 threading.Thread(target=_end_with, args=(connection, over), daemon=True).start()
                 status = _done(run_id)
                 over.set()
+                if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
+                    path.unlink()  # before it is said that this run is over: the next is for who follows
                 with suppress(OSError):
                     connection.sendall(f"{status}\n".encode())
-        path.unlink(missing_ok=True)
 
 
 def _end_with(connection: socket.socket, over: threading.Event) -> None:

@@ -28,22 +28,23 @@ from flows.workers.shared import mark_of
 log = logging.getLogger("ectx.services")
 
 
-def lacks(installation: Installation) -> str:
-    """What of the installation this machine does not reach now, in words; empty: nothing."""
+PREFETCH_SECONDS = 2.0
+
+
+def looked(installation: Installation) -> tuple[str, float]:
+    """(What of the installation this machine does not reach now, in words, empty: nothing; by how many seconds the database's clock is
+    ahead of ours.)"""
     missing = "the database"
     try:
-        installation.database.now()
+        ahead = (installation.database.now() - datetime.now(UTC)).total_seconds()
         missing = "the store"
         mark_of(installation).stat()
         missing = "the mailboxes"
         for provider in installation.lead_providers()[:1]:
             installation.mailbox(provider.slug)
     except Exception as error:  # whatever a driver or a network has to say
-        return f"{missing} ({type(error).__name__})"
-    return ""
-
-
-PREFETCH_SECONDS = 2.0
+        return f"{missing} ({type(error).__name__})", 0.0
+    return "", ahead
 
 
 class Worker(ProcessWorker):
@@ -56,10 +57,10 @@ class Worker(ProcessWorker):
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """As Prefect's own; nothing while the machine is cut off."""
-        missing = await asyncio.to_thread(lacks, self.installation)
-        if not missing:  # runs are asked for by this machine's clock, which may be wrong
-            wrong_by = await asyncio.to_thread(self.installation.database.now) - datetime.now(UTC)
-            self._prefetch_seconds = PREFETCH_SECONDS + wrong_by.total_seconds()
+        missing, ahead = await asyncio.to_thread(looked, self.installation)
+        self._prefetch_seconds = (
+            PREFETCH_SECONDS + ahead
+        )  # runs are asked for by this machine's clock, which may be wrong
         if missing != self._told:
             log.warning("no run is taken: %s cannot be reached" if missing else "runs are taken again%s", missing)
             self._told = missing
@@ -69,14 +70,18 @@ class Worker(ProcessWorker):
         self, flow_run: FlowRun, configuration: ProcessJobConfiguration, task_status: TaskStatus[int] | None = None
     ) -> ProcessWorkerResult:
         """As Prefect's own, but what it starts hands the run over. There are as many that are warm as there are runs at once."""
-        warm = self.ready.pop()
+        warm, is_well = self.ready.pop(), False
         try:
             await asyncio.to_thread(warm.wait)
             configuration.command = shlex.join([sys.executable, "-m", "flows.workers.handed", str(warm.path)])
             configuration._command_configured = True
             configuration.working_dir = PROJECT
-            return await super().run(flow_run, configuration, task_status)
+            done = await super().run(flow_run, configuration, task_status)
+            is_well = not done.status_code
+            return done
         finally:
+            if not is_well:  # stopped by an operator, or dead
+                warm.end()
             self.ready.append(warm)
 
 
