@@ -32,8 +32,8 @@ PREFETCH_SECONDS = 2.0
 
 
 def looked(installation: Installation) -> tuple[str, float]:
-    """(What of the installation this machine does not reach now, in words, empty: nothing; by how many seconds the database's clock is
-    ahead of ours.)"""
+    """(What of the installation this machine does not reach now, in words, empty: nothing; by how many seconds the database's
+    clock is ahead of ours.)"""
     missing = "the database"
     try:
         ahead = (installation.database.now() - datetime.now(UTC)).total_seconds()
