@@ -41,6 +41,7 @@ def statements_round(
     intake, where somebody has seen to it already. chosen: whose; None: everybody's.
     """
     done = StatementsRound(IntakeRound())
+    today = london_day(installation.now(as_of))  # of before the looks: what came later cannot be missed by them
     everybody = installation.lead_providers() if chosen is None else chosen
     with installation.database.only_some(statements_lock(each.slug) for each in everybody) as ours:
         providers = [each for each in everybody if statements_lock(each.slug) in ours]
@@ -48,18 +49,18 @@ def statements_round(
             f"{each.slug}: another round is at its statements" for each in everybody if each not in providers
         ]
         if providers or not everybody:
-            _round(installation, as_of, judged, providers, done)
+            _round(installation, as_of, today, judged, providers, done)
     return done
 
 
 def _round(
     installation: Installation,
     as_of: datetime | None,
+    today: date,
     judged: IntakeRound | None,
     providers: list[LeadProvider],
     done: StatementsRound,
 ) -> None:
-    today = london_day(installation.now(as_of))  # of before the looks: what came later cannot be missed by them
     # This round comes once a day: no file may take it with it.
     if judged is None:
         only = None if providers == installation.lead_providers() else [each.slug for each in providers]
