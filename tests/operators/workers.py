@@ -17,7 +17,10 @@ from flows.settings import Settings
 from tests.operators.test_serve import ECTX, children, free_port, serving, wait_for
 from tests.tools import left_out
 
-FIVE_MINUTES_FAST = "import datetime, time_machine\ntime_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5), tick=True).start()\n"
+WRONG_CLOCK = """import datetime, time_machine
+wrong = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes={minutes})
+time_machine.travel(wrong, tick=True).start()
+"""
 
 
 @dataclass
@@ -158,10 +161,10 @@ class Machines:
         subprocess.run(command, env=told, check=True, capture_output=True, timeout=60)
 
 
-def wrong_clock(folder: Path) -> str:
-    """A PYTHONPATH under which the clock of every Python program is five minutes fast."""
+def wrong_clock(folder: Path, minutes: int) -> str:
+    """A PYTHONPATH under which the clock of every Python program is so many minutes fast."""
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(FIVE_MINUTES_FAST)
+    (folder / "sitecustomize.py").write_text(WRONG_CLOCK.format(minutes=minutes))
     return f"{folder}:{os.environ.get('PYTHONPATH', '')}".rstrip(":")
 
 
