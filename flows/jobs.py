@@ -242,7 +242,7 @@ INTAKE = Job(
 )  # fmt: skip
 STATEMENTS = Job(
     "statements", "Move statements along, and deliver every statement not yet paid that changed.", _statements,
-    lambda installation, as_of: _with_statements(installation, as_of),
+    _with_statements,
 )  # fmt: skip
 EXTRACTS = Job(
     "extracts", "Deliver DfE's records as each lead provider may see them, and what changed.", _extracts, _everybody
