@@ -3,6 +3,7 @@ the file's size. No kind is named here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import polars as pl
 
@@ -66,6 +67,7 @@ def snapshot_for(reader: Reader, needs: tuple[Need, ...], values: pl.DataFrame, 
     return Snapshot(**(_nothing() | frames))
 
 
+@cache
 def _nothing() -> dict[str, pl.DataFrame]:
     return {name: typed(pl.DataFrame(schema=dict.fromkeys(columns, pl.String))) for name, columns in FRAMES.items()}
 

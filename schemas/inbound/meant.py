@@ -170,12 +170,22 @@ def taken(values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """values: row_number and a kind's columns, trimmed → the same with what was meant, and which cells were taken for what they do
     not say: MEANT, by row, each cell once a way. What was sent and what is meant stand in the cells themselves."""
     told = [pl.DataFrame(schema=MEANT)]
-    for name in values.columns:
+    for name in _looking_odd(values):
         for way in _WAYS:
-            if name in way.columns and values[name].dtype == pl.String:
+            if name in way.columns:
                 values, found = _taken(values, name, way)
                 told.append(found)
     return values, pl.concat(told).sort("row_number", maintain_order=True)
+
+
+def _looking_odd(values: pl.DataFrame) -> list[str]:
+    """The columns in which a cell looks like one that some way is for, by one look at all of them. In the others no way finds
+    anything, for each begins with what the one before it has left."""
+    texts = [name for name in values.columns if values[name].dtype == pl.String]
+    ways = {name: [way.looks(pl.col(name)) for way in _WAYS if name in way.columns] for name in texts}
+    looks = [pl.any_horizontal(odd).any().alias(name) for name, odd in ways.items() if odd]
+    found = values.select(looks).row(0, named=True) if looks and values.height else {}
+    return [name for name, is_odd in found.items() if is_odd]
 
 
 def _taken(values: pl.DataFrame, name: str, way: _Way) -> tuple[pl.DataFrame, pl.DataFrame]:

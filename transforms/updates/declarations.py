@@ -3,6 +3,8 @@
 Source: RECT app/services/api/declarations/create.rb, app/services/declarations/create.rb.
 """
 
+from functools import cache
+
 import polars as pl
 
 from schemas.events import DECLARATION_CREATED
@@ -88,19 +90,28 @@ def _with_training(
 
 def _with_evidence(rows: pl.DataFrame) -> pl.DataFrame:
     """evidence_is_dropped, evidence_is_allowed, allowed_evidence (in words), evidence_stored (what would be kept)."""
-    triple = ["detailed_evidence_types_enabled", "participant_type", "declaration_type"]
-    allowed = evidence_matrix().group_by(triple, maintain_order=True).agg(
+    allowed, one = _evidence()
+    rows = joined(rows, allowed, _ALLOWED_BY)
+    rows = joined(rows, one, [*_ALLOWED_BY, "evidence_held"])
+    return rows.with_columns(holds(pl.col("evidence_is_dropped", "evidence_is_allowed"))).with_columns(
+        pl.when(~pl.col("evidence_is_dropped")).then("evidence_held").alias("evidence_stored")
+    )
+
+
+_ALLOWED_BY = ("detailed_evidence_types_enabled", "participant_type", "declaration_type")
+
+
+@cache
+def _evidence() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(of each kind of declaration allowed_evidence, evidence_is_dropped; each evidence_held that is allowed)."""
+    allowed = evidence_matrix().group_by(_ALLOWED_BY, maintain_order=True).agg(
         pl.col("evidence_type").drop_nulls().str.join(", ").alias("allowed_evidence"),
         (pl.col("evidence_rule") == "ignored").any().alias("evidence_is_dropped"),
     )  # fmt: skip
     one = evidence_matrix().filter(pl.col("evidence_type").is_not_null()).select(
-        *triple, evidence_held="evidence_type", evidence_is_allowed=pl.lit(True)
+        *_ALLOWED_BY, evidence_held="evidence_type", evidence_is_allowed=pl.lit(True)
     )  # fmt: skip
-    rows = joined(rows, allowed, triple)
-    rows = joined(rows, one, [*triple, "evidence_held"])
-    return rows.with_columns(holds(pl.col("evidence_is_dropped", "evidence_is_allowed"))).with_columns(
-        pl.when(~pl.col("evidence_is_dropped")).then("evidence_held").alias("evidence_stored")
-    )
+    return allowed, one
 
 
 def _with_already_done(rows: pl.DataFrame, snapshot: Snapshot, act: Act) -> pl.DataFrame:
