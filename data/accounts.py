@@ -101,6 +101,21 @@ def _declarations(reader: Reader, statement_ids: pl.Series) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+_UNPAID = """
+SELECT c.lead_provider_id, COUNT(*) AS declarations
+FROM contracts c
+JOIN statements s ON s.contract_id = c.contract_id
+JOIN declarations d ON d.payment_statement_id = s.statement_id
+WHERE s.status <> 'paid'
+GROUP BY c.lead_provider_id
+"""
+
+
+def declarations_not_paid(reader: Reader) -> dict[str, int]:
+    """Lead provider id → how many declarations are on statements of theirs that are not paid: what computing those costs."""
+    return dict(typed(reader.frame(_UNPAID)).with_columns(pl.col("declarations").cast(pl.Int64)).iter_rows())
+
+
 _NOWHERE = """
 SELECT p.lead_provider_id, p.contract_period, d.declaration_id, sp.participant_type,
        CASE WHEN sp.participant_type = 'ect' THEN t.ect_first_became_eligible_at

@@ -15,10 +15,11 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.practice.mailboxes import demand_home, found, practised_statements, practising
 from flows.practice.turns import after_its_turn, practice_round
+from flows.rounds.beside import statements_of_all
 from flows.rounds.extracts import extracts_round
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round, who_waits, who_waits_for_us
-from flows.rounds.statements import statements_round, whose_statements
+from flows.rounds.statements import whose_statements
 from flows.rounds.trying import what_is_known
 from flows.upkeep.housekeeping import housekeeping, sweep_audit
 from flows.upkeep.verify import verify
@@ -183,7 +184,7 @@ def _statements(installation: Installation, as_of: datetime | None, only: list[s
             installation, installation.lead_providers()[0], installation.now(as_of)
         )
     else:
-        done = statements_round(installation, as_of, chosen=_chosen(installation, only))
+        done = statements_of_all(installation, as_of, _chosen(installation, only))
     names = names_of(installation)
     told = [Told("statements", statements_report(done, names), "One statements round")]
     if done.intake.outcomes:

@@ -1,5 +1,6 @@
 """Every setting, typed and documented. Environment variables are the names in capitals after `ECTX_`."""
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +48,11 @@ class Settings(BaseSettings):
         default=True, description="Whether `ectx serve` judges a file when it arrives; else at its next look alone."
     )
     intake_processes: int = Field(default=2, ge=1, description="How many files it judges at once then.")
+    processes: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        description="By how many processes one round makes many statements or extracts. Each takes a lead provider at a time.",
+    )
     on_workers: bool = Field(
         default=False,
         description="Whether workers of the pool `ectx`, here or elsewhere, do the work of `ectx serve`, a lead provider each.",

@@ -1,9 +1,10 @@
 """What rounds and acts did, for operators: ids, counts and codes, nothing personal. templates.operators puts it in words."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -124,6 +125,20 @@ class StatementsRound:
     troubles: list[str] = field(default_factory=list)
     standing: list[Made] = field(default_factory=list)
     nowhere: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+
+def add_report(whole: Any, part: Any) -> None:
+    """Add what one part of a round did to what the round did: lists after one another, counts together."""
+    for each in fields(whole):
+        ours, theirs = getattr(whole, each.name), getattr(part, each.name)
+        if is_dataclass(ours):
+            add_report(ours, theirs)
+        elif isinstance(ours, pl.DataFrame):
+            setattr(whole, each.name, pl.concat([ours, theirs], how="diagonal"))
+        elif isinstance(ours, set):
+            ours |= theirs
+        else:
+            setattr(whole, each.name, ours + theirs)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from schemas.outbound.extracts import FILES, ExtractFile
 from schemas.reports import ExtractMade
 from sftp.durable import on_disk
 from templates.extract import write_extract_page
-from templates.extract_book import write_extract_book
 from templates.extract_files import LAST_FILE, Set, Writing, set_file
 from templates.folders import digest, write_csv
 from transforms.extracts.changed import compare
@@ -90,15 +89,29 @@ class ExtractInTheMaking:
         path = _memory_folder(self.before) / f"{file.name}.csv" if self.before and file.is_first_seen else None
         return pl.read_csv(path, infer_schema=False) if path and path.is_file() else None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is another set than the one that stands, or somebody asked."""
+        return self.before is None or not self.writing.is_same or bool(self.answers)
+
+    @property
+    def book(self) -> tuple[Path, datetime, str]:
+        """What its spreadsheet is made of (templates.extract_book)."""
+        return self.writing.full, self.now, self.provider.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of its CSV files."""
+        return sum(path.stat().st_size for path in self.writing.full.glob("*.csv"))
+
     def finish(self) -> ExtractMade:
-        """Promise the set to the mailbox, unless it is the one that stands and nobody asked."""
+        """Promise the set to the mailbox, with its spreadsheet, unless it is the one that stands and nobody asked."""
         started = time.monotonic()
-        is_wanted = self.before is None or not self.writing.is_same or bool(self.answers)
-        if is_wanted:
+        if self.is_wanted:
             self._promise()
         shutil.rmtree(self._unfinished, ignore_errors=True)
         self.seconds += time.monotonic() - started
-        return ExtractMade(self.provider.lead_provider_id, self.writing.counts, is_wanted, self.seconds)
+        return ExtractMade(self.provider.lead_provider_id, self.writing.counts, self.is_wanted, self.seconds)
 
     def _promise(self) -> None:
         owner, outbox = self.provider.lead_provider_id, self.installation.outbox
@@ -109,7 +122,6 @@ class ExtractInTheMaking:
             self.installation.settings.keep_changes_days, self._made_from(),
         )  # fmt: skip
         write_extract_page(self.writing, said, self.story)
-        write_extract_book(self.writing.full, self.now, self.provider.name)
         sha256 = self.writing.finish(said)
         full = full_folder(outbox, owner, sha256)
         places = [(self.writing.full, full), (self._unfinished / "memory", _memory_folder(full))]

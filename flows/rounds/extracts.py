@@ -13,17 +13,20 @@ from flows.rounds.delivery import deliver_owed
 from flows.rounds.extract_sets import ExtractInTheMaking, sweep
 from flows.rounds.forecasts import forecast_of, put_forecasts
 from flows.rounds.front import keep_forecasts, put_front
+from flows.rounds.hands import by_processes
 from schemas.instants import london_day
 from schemas.outbound.extracts import DECLARATIONS, FILES, ExtractFile
 from schemas.records.doubts import Doubt
 from schemas.reports import ExtractsRound
 from sftp.mailbox import MailboxError
+from templates.extract_book import write_extract_book
 from transforms.extracts.doubts import doubts_of
 from transforms.extracts.making import make
 from transforms.extracts.view import Nation, View
 
 PATIENCE_SECONDS = 600
 MAILBOX_SECONDS = 60
+MANY_BYTES = 4 << 20  # of CSV; below it, what starting the processes costs is not won back
 log = logging.getLogger("ectx.extracts")
 
 
@@ -69,6 +72,7 @@ def _round(
 
         _guarded(done, provider, start)
     _write_all(installation, making, now, len(providers) == len(everybody), done)
+    _write_books(installation, making, done)
     for each in making.values():
         if each.is_lost:
             done.troubles.append(
@@ -77,6 +81,27 @@ def _round(
         _guarded(done, each.provider, lambda each=each: done.made.append(each.finish()))  # type: ignore[misc]
         _guarded(done, each.provider, lambda each=each: _deliver(installation, each.provider, {}, now, done))  # type: ignore[misc]
     _forecasts(installation, [each.provider for each in making.values()], now, done)
+
+
+def _write_books(installation: Installation, making: dict[str, ExtractInTheMaking], done: ExtractsRound) -> None:
+    """The spreadsheet of each set that is wanted, which takes nine tenths of the time: where there is much to write, a process a
+    core. A set without it is left as it was."""
+    wanted = sorted((each for each in making.values() if each.is_wanted), key=lambda each: -each.size)
+    if len(wanted) > 1 and sum(each.size for each in wanted) > MANY_BYTES and not installation.is_practice:
+        came = by_processes(write_extract_book, [each.book for each in wanted], installation.settings.processes)
+        failed = [each for each, book in zip(wanted, came, strict=True) if book.trouble]
+        done.troubles += [
+            f"{each.provider.slug}: its extract was left as it was: {book.trouble}; run it again"
+            for each, book in zip(wanted, came, strict=True)
+            if book.trouble
+        ]
+    else:
+        failed = [
+            each for each in wanted
+            if not _guarded(done, each.provider, lambda each=each: write_extract_book(*each.book))  # type: ignore[misc]
+        ]  # fmt: skip
+    for each in failed:
+        del making[each.provider.lead_provider_id]
 
 
 def _forecasts(installation: Installation, providers: list[LeadProvider], now: datetime, done: ExtractsRound) -> None:

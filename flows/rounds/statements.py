@@ -67,14 +67,14 @@ def _round(
         judged = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None, only=only)
     done.intake = judged
     owners = [each.lead_provider_id for each in providers]
-    with installation.database.write() as connection:
+    with installation.database.write(is_sparing=True) as connection:
         now = installation.now(as_of)
         settled = settle_due(connection, today, now, held_from(installation, providers, done.intake), owners)
         keep_paid_units(installation.database, connection)
     done.settled = settled.statement_ids
     done.troubles += [_held(each, settled.held[each.lead_provider_id], done.intake) for each in providers
                       if settled.held[each.lead_provider_id]]  # fmt: skip
-    with installation.database.read() as reader:
+    with installation.database.read(is_sparing=True) as reader:
         inputs = inputs_of(installation, reader, providers, today)
         told = recall(installation, inputs)
         changed = [own for own in owners if own not in told]
