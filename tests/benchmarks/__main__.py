@@ -30,9 +30,12 @@ from flows.settings import Settings
 from tests.benchmarks.arrival import bench_arrival
 from tests.benchmarks.extracts import bench_extracts
 from tests.benchmarks.guidance import bench_check, bench_guidance
-from tests.benchmarks.judging import bench_floor, bench_memory
+from tests.benchmarks.judging import bench_floor, bench_memory, judged_again
+from tests.benchmarks.moving import bench_moving
+from tests.benchmarks.peers import PEER_ROWS, bench_figures, bench_peers
 from tests.benchmarks.practice import bench_practice
 from tests.benchmarks.results import found, interleaved, spread, write_results
+from tests.benchmarks.starting import bench_starting
 from tests.benchmarks.workers import NOW as BEFORE
 from tests.benchmarks.workers import ROWS as OF_WORKERS
 from tests.benchmarks.workers import bench_workers
@@ -317,6 +320,9 @@ def main() -> None:
             "memory",
             "workers",
             "growth",
+            "start",
+            "peers",
+            "moving",
         ),
         help="this part alone; may be given again",
         action="append",
@@ -329,7 +335,9 @@ def main() -> None:
 
     home = chosen.keep or Path(tempfile.mkdtemp(prefix="ectx-bench-"))
     try:
-        if set(chosen.part or [""]) - {"growth", "workers"}:
+        if wants("moving"):
+            bench_moving()
+        if set(chosen.part or [""]) - {"growth", "workers", "moving"}:
             with _house(home) as installation:
                 if not installation.lead_providers():
                     _fill(installation, chosen.scale)
@@ -354,6 +362,13 @@ def main() -> None:
                         installation, provider,
                         lambda count, wrong: file_of_rows(installation, provider, instant(NOW), count, wrong), instant(NOW),
                     )  # fmt: skip
+                if wants("start"):
+                    ten = [file_of_rows(installation, provider, instant(NOW), 10, 0.3)[0]] * 100
+                    bench_starting(installation, provider, lambda number: ten[number])
+                if wants("peers"):
+                    content, _ = file_of_rows(installation, provider, instant(NOW), PEER_ROWS, 0.1)
+                    bench_peers(content, judged_again(installation, provider, content, instant(NOW)))
+                    bench_figures(chosen.scale, NOW)
                 if wants("memory"):
                     content, _ = file_of_rows(installation, provider, instant(NOW), 1_000_000)
                     bench_memory(home, installation, provider, content, instant(NOW))

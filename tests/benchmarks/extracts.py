@@ -8,7 +8,7 @@ from typing import Any
 from data.holdings import load_declarations, load_holdings
 from flows.clock import instant
 from flows.installation import Installation
-from flows.rounds import extract_sets, extracts
+from flows.rounds import extracts
 from schemas.outbound.extracts import FILES
 from templates.extract_files import set_file
 
@@ -27,7 +27,7 @@ class _Apart:
 
     def __init__(self) -> None:
         self.books = self.forecasts = 0.0
-        extract_sets.write_extract_book = self._timed(extract_sets.write_extract_book, "books")  # type: ignore[assignment]
+        extracts._write_books = self._timed(extracts._write_books, "books")  # type: ignore[assignment]
         extracts.forecast_of = self._timed(extracts.forecast_of, "forecasts")  # type: ignore[assignment]
 
     def _timed(self, act: Callable[..., Any], where: str) -> Callable[..., Any]:

@@ -53,12 +53,7 @@ def bench_floor(
         with installation.database.read() as reader:
             last = answer(installation, provider, reader, submission, now)
 
-        def ours(submission: Submission = submission) -> None:
-            with installation.database.read() as reader:
-                answered = answer(installation, provider, reader, submission, now)
-            with suppress(_Undone), installation.database.write() as connection:
-                _write_down(installation, connection, provider, answered)
-                raise _Undone
+        ours = _judged_and_undone(installation, provider, submission, now)
 
         def floor(submission: Submission = submission, last: Answer = last) -> None:
             _floor(installation, submission, last)
@@ -69,6 +64,27 @@ def bench_floor(
         )
         compared(what, seconds, least, "reading, inserting the same rows and events, writing the same bytes", 1.5)
         process(installation, provider, submission, now)
+
+
+def judged_again(
+    installation: Installation, provider: LeadProvider, content: bytes, now: datetime
+) -> Callable[[], None]:
+    """A file, claimed; what judges, applies and answers it, as often as it is called."""
+    submission = claimed(installation, provider, "declarations-again.csv", content, now)
+    return _judged_and_undone(installation, provider, submission, now)
+
+
+def _judged_and_undone(
+    installation: Installation, provider: LeadProvider, submission: Submission, now: datetime
+) -> Callable[[], None]:
+    def act() -> None:
+        with installation.database.read() as reader:
+            answered = answer(installation, provider, reader, submission, now)
+        with suppress(_Undone), installation.database.write() as connection:
+            _write_down(installation, connection, provider, answered)
+            raise _Undone
+
+    return act
 
 
 def _floor(installation: Installation, submission: Submission, last: Answer) -> None:
