@@ -9,6 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Settings(BaseSettings):
     """Where this installation keeps things, and its limits."""
 
@@ -49,7 +54,7 @@ class Settings(BaseSettings):
     )
     intake_processes: int = Field(default=2, ge=1, description="How many files it judges at once then.")
     processes: int = Field(
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=cores,
         ge=1,
         description="By how many processes one round makes many statements or extracts. Each takes a lead provider at a time.",
     )

@@ -10,9 +10,13 @@ from templates.workbook import SHEET_ROWS, LongBook
 NAMES = {file.name: file.name.replace("-", " ").capitalize() for file in FILES}
 
 
-def write_extract_book(folder: Path, as_of: datetime, name: str) -> None:
-    """Write extract.xlsx beside the CSV files of a set, from them."""
-    book = LongBook(folder / "extract.xlsx", as_of, f"{name}: DfE's records")
+BOOK = "extract.xlsx"
+
+
+def write_extract_book(folder: Path, into: Path, as_of: datetime, name: str) -> None:
+    """Write extract.xlsx from the CSV files of a set, into a folder of its own: what is put down meanwhile is not part of it."""
+    into.mkdir(parents=True)
+    book = LongBook(into / BOOK, as_of, f"{name}: DfE's records")
     for file in FILES:
         _sheet(book, file, folder)
     book.finish()

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from schemas.outbound.extracts import FILES, ExtractFile
 from schemas.reports import ExtractMade
 from sftp.durable import on_disk
 from templates.extract import write_extract_page
+from templates.extract_book import BOOK
 from templates.extract_files import LAST_FILE, Set, Writing, set_file
 from templates.folders import digest, write_csv
 from transforms.extracts.changed import compare
@@ -50,6 +52,7 @@ class ExtractInTheMaking:
     def __post_init__(self) -> None:
         outbox, owner = self.installation.outbox, self.provider.lead_provider_id
         self._unfinished = outbox / owner / ".extract"
+        self._book = self._unfinished / f"book.{uuid.uuid4().hex}"
         before = full_folder(outbox, owner, self.last.sha256) if self.last else None
         self.before = before if before is not None and (before / LAST_FILE).is_file() else None
         self.stamp = self._next_stamp()
@@ -95,19 +98,21 @@ class ExtractInTheMaking:
         return self.before is None or not self.writing.is_same or bool(self.answers)
 
     @property
-    def book(self) -> tuple[Path, datetime, str]:
-        """What its spreadsheet is made of (templates.extract_book)."""
-        return self.writing.full, self.now, self.provider.name
+    def rows(self) -> int:
+        """Of all its files."""
+        return sum(counts["rows"] for counts in self.writing.counts.values())
 
     @property
-    def size(self) -> int:
-        """Bytes of its CSV files."""
-        return sum(path.stat().st_size for path in self.writing.full.glob("*.csv"))
+    def book(self) -> tuple[Path, Path, datetime, str]:
+        """What its spreadsheet is made of, and where (templates.extract_book): a process that is left over from a round that was
+        killed may still be at another."""
+        return self.writing.full, self._book, self.now, self.provider.name
 
     def finish(self) -> ExtractMade:
         """Promise the set to the mailbox, with its spreadsheet, unless it is the one that stands and nobody asked."""
         started = time.monotonic()
         if self.is_wanted:
+            (self._book / BOOK).rename(self.writing.full / BOOK)
             self._promise()
         shutil.rmtree(self._unfinished, ignore_errors=True)
         self.seconds += time.monotonic() - started

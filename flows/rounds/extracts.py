@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from data.forecasts import near_statements
@@ -13,7 +13,7 @@ from flows.rounds.delivery import deliver_owed
 from flows.rounds.extract_sets import ExtractInTheMaking, sweep
 from flows.rounds.forecasts import forecast_of, put_forecasts
 from flows.rounds.front import keep_forecasts, put_front
-from flows.rounds.hands import by_processes
+from flows.rounds.hands import by_processes, one_by_one
 from schemas.instants import london_day
 from schemas.outbound.extracts import DECLARATIONS, FILES, ExtractFile
 from schemas.records.doubts import Doubt
@@ -26,7 +26,7 @@ from transforms.extracts.view import Nation, View
 
 PATIENCE_SECONDS = 600
 MAILBOX_SECONDS = 60
-MANY_BYTES = 4 << 20  # of CSV; below it, what starting the processes costs is not won back
+MANY_ROWS = 20_000  # below it, what starting the processes costs is not won back
 log = logging.getLogger("ectx.extracts")
 
 
@@ -72,36 +72,36 @@ def _round(
 
         _guarded(done, provider, start)
     _write_all(installation, making, now, len(providers) == len(everybody), done)
-    _write_books(installation, making, done)
     for each in making.values():
         if each.is_lost:
             done.troubles.append(
                 f"{each.provider.slug}: the set before is not in the store, so what changed cannot be said"
             )
-        _guarded(done, each.provider, lambda each=each: done.made.append(each.finish()))  # type: ignore[misc]
+    for each, trouble in _with_books(installation, list(making.values())):
+        if trouble:
+            done.troubles.append(
+                f"{each.provider.slug}: {trouble} while its extract was made (it is left as it was); run it again"
+            )
+        else:
+            _guarded(done, each.provider, lambda each=each: done.made.append(each.finish()))  # type: ignore[misc]
         _guarded(done, each.provider, lambda each=each: _deliver(installation, each.provider, {}, now, done))  # type: ignore[misc]
+    order = list(making)
+    done.made.sort(key=lambda made: order.index(made.lead_provider_id))
     _forecasts(installation, [each.provider for each in making.values()], now, done)
 
 
-def _write_books(installation: Installation, making: dict[str, ExtractInTheMaking], done: ExtractsRound) -> None:
-    """The spreadsheet of each set that is wanted, which takes nine tenths of the time: where there is much to write, a process a
-    core. A set without it is left as it was."""
-    wanted = sorted((each for each in making.values() if each.is_wanted), key=lambda each: -each.size)
-    if len(wanted) > 1 and sum(each.size for each in wanted) > MANY_BYTES and not installation.is_practice:
-        came = by_processes(write_extract_book, [each.book for each in wanted], installation.settings.processes)
-        failed = [each for each, book in zip(wanted, came, strict=True) if book.trouble]
-        done.troubles += [
-            f"{each.provider.slug}: its extract was left as it was: {book.trouble}; run it again"
-            for each, book in zip(wanted, came, strict=True)
-            if book.trouble
-        ]
+def _with_books(installation: Installation, sets: list[ExtractInTheMaking]) -> Iterator[tuple[ExtractInTheMaking, str]]:
+    """Each set, once its spreadsheet is written, if it wants one; with what kept it from that. Spreadsheets take nine tenths of the
+    time: where there is much to write, a process a core does it, the longest first."""
+    wanted = sorted((each for each in sets if each.is_wanted), key=lambda each: -each.rows)
+    yield from ((each, "") for each in sets if not each.is_wanted)
+    if len(wanted) > 1 and sum(each.rows for each in wanted) > MANY_ROWS and not installation.is_practice:
+        books = by_processes(write_extract_book, [each.book for each in wanted], installation.settings.processes)
     else:
-        failed = [
-            each for each in wanted
-            if not _guarded(done, each.provider, lambda each=each: write_extract_book(*each.book))  # type: ignore[misc]
-        ]  # fmt: skip
-    for each in failed:
-        del making[each.provider.lead_provider_id]
+        books = one_by_one(write_extract_book, [each.book for each in wanted])
+    for place, came in books:
+        wanted[place].seconds += came.seconds
+        yield wanted[place], came.trouble
 
 
 def _forecasts(installation: Installation, providers: list[LeadProvider], now: datetime, done: ExtractsRound) -> None:

@@ -33,15 +33,17 @@ def statements_round(
     as_of: datetime | None,
     judged: IntakeRound | None = None,
     chosen: list[LeadProvider] | None = None,
+    today: date | None = None,
 ) -> StatementsRound:
     """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
 
     What was received by a deadline counts for it, so nothing of a provider's moves while a file of theirs waits, or their
     mailbox has not been seen since; all others go on. as_of: the instant of a rehearsal; None: now. judged: the round of
-    intake, where somebody has seen to it already. chosen: whose; None: everybody's.
+    intake, where somebody has seen to it already, and today: the day before its looks. chosen: whose; None: everybody's.
     """
     done = StatementsRound(IntakeRound())
-    today = london_day(installation.now(as_of))  # of before the looks: what came later cannot be missed by them
+    # Of before the looks: what came later cannot be missed by them.
+    today = today or london_day(installation.now(as_of))
     everybody = installation.lead_providers() if chosen is None else chosen
     with installation.database.only_some(statements_lock(each.slug) for each in everybody) as ours:
         providers = [each for each in everybody if statements_lock(each.slug) in ours]
@@ -61,19 +63,10 @@ def _round(
     providers: list[LeadProvider],
     done: StatementsRound,
 ) -> None:
-    # This round comes once a day: no file may take it with it.
-    if judged is None:
-        only = None if providers == installation.lead_providers() else [each.slug for each in providers]
-        judged = intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None, only=only)
-    done.intake = judged
+    done.intake = judged or judge_first(installation, as_of, providers)
+    now, held = settle(installation, as_of, today, providers, done)
+    done.troubles += held
     owners = [each.lead_provider_id for each in providers]
-    with installation.database.write(is_sparing=True) as connection:
-        now = installation.now(as_of)
-        settled = settle_due(connection, today, now, held_from(installation, providers, done.intake), owners)
-        keep_paid_units(installation.database, connection)
-    done.settled = settled.statement_ids
-    done.troubles += [_held(each, settled.held[each.lead_provider_id], done.intake) for each in providers
-                      if settled.held[each.lead_provider_id]]  # fmt: skip
     with installation.database.read(is_sparing=True) as reader:
         inputs = inputs_of(installation, reader, providers, today)
         told = recall(installation, inputs)
@@ -92,6 +85,31 @@ def _round(
         if own not in told:
             to_remember[own] = replace(said, unchanged=said.unchanged + new)
     remember(installation, inputs, to_remember)
+
+
+def judge_first(installation: Installation, as_of: datetime | None, providers: list[LeadProvider]) -> IntakeRound:
+    """What has arrived for these lead providers. A round of statements comes once a day: no file may take it with it."""
+    only = None if providers == installation.lead_providers() else [each.slug for each in providers]
+    return intake_round(installation, as_of, patience=INTAKE_SECONDS, apart=as_of is None, only=only)
+
+
+def settle(
+    installation: Installation,
+    as_of: datetime | None,
+    today: date,
+    providers: list[LeadProvider],
+    done: StatementsRound,
+) -> tuple[datetime, list[str]]:
+    """Move along what falls due, after done.intake. Returns when that was, and a line for each lead provider some of whose
+    statements have to stay. The caller holds theirs."""
+    owners = [each.lead_provider_id for each in providers]
+    with installation.database.write(is_sparing=True) as connection:
+        now = installation.now(as_of)
+        settled = settle_due(connection, today, now, held_from(installation, providers, done.intake), owners)
+        keep_paid_units(installation.database, connection)
+    done.settled += settled.statement_ids
+    staying = [(each, settled.held[each.lead_provider_id]) for each in providers]
+    return now, [_held(each, count, done.intake) for each, count in staying if count]
 
 
 def _told(computed: Computed, inputs: Inputs, own: str, today: date) -> Told:

@@ -84,9 +84,10 @@ class KeptAlive:
                     process.wait()
 
 
-def end_with_parent() -> None:
-    """End this process, as SIGTERM would, once the one that started it has gone, however it went."""
-    parent = os.getppid()
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process, as SIGTERM would, once the one that started it has gone, however it went. parent: its process id, as it
+    said itself; None: whoever is the parent now, who may have taken the place of one that has gone already."""
+    parent = parent or os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

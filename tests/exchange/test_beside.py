@@ -3,17 +3,22 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import polars as pl
 import pytest
+from polars.exceptions import PanicException
 
 from flows.clock import instant
 from flows.installation import Installation, open_installation
+from flows.place import PROJECT
 from flows.rounds import beside, extracts, hands
 from flows.rounds.beside import statements_of_all
 from flows.rounds.extracts import extracts_round
-from flows.rounds.hands import by_processes
+from flows.rounds.hands import Came, by_processes
 from flows.rounds.statements import statements_lock, statements_round
 from flows.settings import Settings
 from tests.conftest import NOW
@@ -26,11 +31,17 @@ def home(small_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_home, tmp_path / "home"))
 
 
+@pytest.fixture(autouse=True)
+def tests_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the processes, too: of the project they know the rooms alone."""
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+
+
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the records were the nation's: small ones are not worth the processes."""
     monkeypatch.setattr(beside, "MANY_DECLARATIONS", 0)
-    monkeypatch.setattr(extracts, "MANY_BYTES", 0)
+    monkeypatch.setattr(extracts, "MANY_ROWS", 0)
 
 
 def _files(installation: Installation, pattern: str) -> dict[str, bytes]:
@@ -76,7 +87,8 @@ def test_who_cannot_be_computed_is_told_and_the_others_go_on(installation, provi
     outbox.write_text("a file where its folder should be")
     done = statements_of_all(installation, AT)
     [trouble] = done.troubles
-    assert trouble.startswith(f"{provider.slug}: its statements were left as they were: ") and "Error" in trouble
+    assert trouble.startswith(f"{provider.slug}: the round of its statements did not come to its end (")
+    assert "Error" in trouble and trouble.endswith("; what it had done stands; run this one again")
     assert done.made and provider.name not in {each.lead_provider for each in done.made}
     outbox.unlink()
     after = statements_of_all(installation, AT)
@@ -87,7 +99,7 @@ def test_extracts_by_two_processes_are_those_by_one(installation, home, tmp_path
     there = Settings(home=Path(shutil.copytree(home, tmp_path / "other")), processes=2)
     with open_installation(there) as other:
         apart = extracts_round(other, AT)
-    monkeypatch.setattr(extracts, "MANY_BYTES", 1 << 40)
+    monkeypatch.setattr(extracts, "MANY_ROWS", 1 << 40)
     alone = extracts_round(installation, AT)
     assert [each.counts for each in apart.made] == [each.counts for each in alone.made] and alone.troubles == []
     assert apart.delivered == alone.delivered > 0
@@ -96,19 +108,28 @@ def test_extracts_by_two_processes_are_those_by_one(installation, home, tmp_path
 
 
 def test_a_set_whose_spreadsheet_cannot_be_written_is_left_as_it_was(installation, provider, many, monkeypatch):
-    monkeypatch.setattr(extracts, "by_processes", lambda _, pieces, processes: by_processes(
-        _die_or_go_on, [(folder, provider.lead_provider_id) for folder, *_ in pieces], processes))  # fmt: skip
+    victim = provider.lead_provider_id
+
+    def cut(_: object, pieces: list[tuple[Path, Path]], processes: int):
+        return by_processes(_die_or_go_on, [(into, victim) for _, into, *_ in pieces], processes)
+
+    monkeypatch.setattr(extracts, "by_processes", cut)
+    statements_round(installation, AT)
+    owed = installation.deliveries.owed(victim)
+    assert not owed
     done = extracts_round(installation, AT)
     assert done.troubles == [
-        f"{provider.slug}: its extract was left as it was: the process that was at it ended with -9; run it again"
+        f"{provider.slug}: the process that was at it ended with -9 while its extract was made (it is left as it was); "
+        "run it again"
     ]
     assert provider.lead_provider_id not in {each.lead_provider_id for each in done.made} and done.made
 
 
-def _die_or_go_on(folder: Path, victim: str) -> None:
-    if victim in str(folder):
+def _die_or_go_on(into: Path, victim: str) -> None:
+    if victim in str(into):
         os.kill(os.getpid(), signal.SIGKILL)
-    (folder / "extract.xlsx").write_bytes(b"")
+    into.mkdir()
+    (into / "extract.xlsx").write_bytes(b"")
 
 
 def _piece(number: int) -> tuple[int, int]:
@@ -119,21 +140,86 @@ def _piece(number: int) -> tuple[int, int]:
         raise ValueError("of Ada Lovelace")
     if number == 4:
         sys.exit(7)
+    if number == 5:
+        pl.DataFrame({"a": [1]}).select(pl.col("a").map_batches(_panics)).height  # noqa: B018
     return number, os.getpid()
 
 
-def test_every_piece_is_done_once_and_a_death_costs_one():
-    came = by_processes(_piece, [(number,) for number in range(12)], 2)
-    assert [each.value[0] for each in came if each.value] == [0, 1, *range(5, 12)]
+def _panics(_: pl.Series) -> pl.Series:
+    raise PanicException("of Ada Lovelace")
+
+
+def _all(pieces: list[tuple[int, ...]], act=_piece) -> list[Came]:
+    came = dict(by_processes(act, pieces, 2))
+    return [came[place] for place in range(len(pieces))]
+
+
+def test_every_piece_is_done_once_and_a_death_costs_one(capfd):
+    came = _all([(number,) for number in range(12)])
+    assert [each.value[0] for each in came if each.value] == [0, 1, *range(6, 12)]
     assert came[2].trouble == "the process that was at it ended with -9"
-    assert came[3].trouble.startswith("ValueError in tests/exchange/test_beside.py") and "Ada" not in came[3].trouble
+    assert came[3].trouble.startswith("ValueError in tests/exchange/test_beside.py")
     assert came[4].trouble == "the process that was at it ended with 7"
+    assert "Exception" in came[5].trouble or "Error" in came[5].trouble
     assert os.getpid() not in {each.value[1] for each in came if each.value}
+    said = [
+        line for line in capfd.readouterr().err.splitlines() if "ectx.hands" in line
+    ]  # a panic tells of itself, too
+    assert len(said) >= 2 and "Ada" not in f"{came} {said}"
 
 
 def test_nothing_to_do_and_no_room_for_a_process(monkeypatch):
-    assert by_processes(_piece, [], 2) == []
+    assert list(by_processes(_piece, [], 2)) == []
     monkeypatch.setattr(hands.sys, "executable", "/nowhere/python")
-    assert {each.trouble for each in by_processes(_piece, [(0,), (1,)], 2)} == {
-        "a process could not be started (FileNotFoundError)"
-    }
+    assert {each.trouble for each in _all([(0,), (1,)])} == {"a process could not be started (FileNotFoundError)"}
+
+
+def _waits(folder: Path, number: int) -> None:
+    (folder / f"{number}.{os.getpid()}").touch()
+    time.sleep(600)
+
+
+def _gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+def _until(holds, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_who_is_told_to_stop_stops_all_of_it(tmp_path):
+    """As Prefect tells it: by an exception wherever it is. No piece goes on, and no further one begins."""
+    there = tmp_path / "other"
+    parent = subprocess.Popen([sys.executable, "-c", _ROUND, str(there)])
+    _until(lambda: len(list(there.glob("*"))) == 2)
+    theirs = [int(path.name.split(".")[1]) for path in there.iterdir()]
+    parent.terminate()
+    assert parent.wait(30) == 3 and all(map(_gone, theirs)) and len(list(there.iterdir())) == 2
+
+
+def test_whose_parent_is_killed_goes_too(tmp_path):
+    there = tmp_path / "other"
+    parent = subprocess.Popen([sys.executable, "-c", _ROUND, str(there)])
+    _until(lambda: len(list(there.glob("*"))) == 2)
+    theirs = [int(path.name.split(".")[1]) for path in there.iterdir()]
+    parent.kill()
+    parent.wait()
+    _until(lambda: all(map(_gone, theirs)), 10)
+    assert len(list(there.iterdir())) == 2
+
+
+_ROUND = """
+import signal
+import sys
+from pathlib import Path
+from flows.rounds.hands import by_processes
+from tests.exchange.test_beside import _waits
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+folder = Path(sys.argv[1])
+folder.mkdir()
+for _ in by_processes(_waits, [(folder, number) for number in range(5)], 2):
+    pass
+"""
