@@ -20,6 +20,7 @@ from data.sample.nation import write_sample
 from data.tables import metadata
 from flows.clock import instant
 from flows.installation import Installation, LeadProvider, open_installation
+from flows.rounds.beside import statements_of_all
 from flows.rounds.claiming import Claims
 from flows.rounds.delivery import deliver_owed
 from flows.rounds.looking import remember_all
@@ -34,7 +35,7 @@ from tests.benchmarks.judging import bench_floor, bench_memory, judged_again
 from tests.benchmarks.moving import bench_moving
 from tests.benchmarks.peers import PEER_ROWS, bench_figures, bench_peers
 from tests.benchmarks.practice import bench_practice
-from tests.benchmarks.results import found, interleaved, spread, write_results
+from tests.benchmarks.results import found, grown, interleaved, spread, write_picture, write_results
 from tests.benchmarks.starting import bench_starting
 from tests.benchmarks.workers import NOW as BEFORE
 from tests.benchmarks.workers import ROWS as OF_WORKERS
@@ -228,7 +229,7 @@ def bench_statements(installation: Installation) -> None:
     say(f"DuckDB scans and groups their {rows.num_rows:,} declarations", scan)
     seconds = best(figures, 3)
     say("their figures and shares", seconds, "that scan", seconds / scan, 10)
-    whole, done = timed(lambda: statements_round(installation, instant(NOW)))
+    whole, done = timed(lambda: statements_of_all(installation, instant(NOW)))
     home = installation.settings.home
     files = [path for path in home.glob("mailboxes/*/from-dfe/statements/**/*") if path.is_file()]
     contents = [path.read_bytes() for path in files]
@@ -237,7 +238,8 @@ def bench_statements(installation: Installation) -> None:
     size = sum(map(len, contents)) / (1 << 20)
     say(f"writing the same {len(files):,} files, {size:,.0f} MiB", writing)
     say(f"statements round: {len(done.made)} versions delivered", whole, "that writing", whole / writing, 5)  # type: ignore[attr-defined]
-    again = interleaved([lambda: statements_round(installation, instant(NOW))])[0]
+    statements_of_all(installation, instant(NOW))  # what moved in the first is remembered after the second
+    again = interleaved([lambda: statements_of_all(installation, instant(NOW))])[0]
     found("the same round when nothing has changed", spread(again), "", "1 s")
 
 
@@ -265,6 +267,7 @@ def bench_growth(scale: float) -> None:
                 seconds / first,
                 times,
             )
+            grown("Records of all kinds (to grow as they do)", times, seconds, is_linear=True)
             if times == 1:
                 _bench_history(installation)
 
@@ -287,6 +290,7 @@ def _bench_history(installation: Installation) -> None:
         seconds = best(computed, 3)
         first = first or seconds
         say(f"  {times} × the history, the same open period: a round", seconds, "the first", seconds / first, 1)
+        grown("History behind the same open period (to stay as it is)", times, seconds, is_linear=False)
 
 
 @contextmanager
@@ -385,6 +389,7 @@ def main() -> None:
             bench_growth(chosen.scale / 4)
         found("peak memory of these benchmarks", f"{peak_gibibytes():.2f} GiB")
         write_results(chosen.scale)
+        write_picture()
     finally:
         if not chosen.keep:
             shutil.rmtree(home, ignore_errors=True)

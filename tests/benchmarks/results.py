@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import jinja2
+
 HERE = Path(__file__).parent
 PACKAGES = ("polars", "pandera", "duckdb", "sqlalchemy", "prefect", "paramiko", "xlsxwriter")
 _ROWS: list[tuple[str, str, str, str]] = []
+_GROWN: dict[str, list[dict[str, float]]] = {}
 
 
 def interleaved(acts: Sequence[Callable[[], object]], times: int = 5) -> list[list[float]]:
@@ -42,6 +45,25 @@ def compared(what: str, ours: list[float], floor: list[float], against: str, aim
     """Our seconds against those of a floor or a peer, measured in turns."""
     ratio = statistics.median(ours) / statistics.median(floor)
     found(what, f"{spread(ours)}, {ratio:.1f} ×", f"{against}: {spread(floor)}", f"{aim:g} ×")
+
+
+def grown(series: str, times: int, seconds: float, is_linear: bool) -> None:
+    """Keep a figure for the picture of how cost grows: so many times of something, and how long that took."""
+    points = _GROWN.setdefault(series, [])
+    first = points[0]["seconds"] if points else seconds
+    points.append({"times": times, "seconds": seconds, "allowed": first * (times if is_linear else 1)})
+
+
+def write_picture() -> None:
+    """growth.svg, of what was kept."""
+    if not _GROWN:
+        return
+    series = [
+        {"name": name, "points": points, "most": max(max(p["seconds"], p["allowed"]) for p in points)}
+        for name, points in _GROWN.items()
+    ]
+    template = jinja2.Template((HERE / "growth.svg.jinja").read_text(encoding="utf-8"), autoescape=True)
+    (HERE / "growth.svg").write_text(template.render(series=series), encoding="utf-8")
 
 
 def write_results(scale: float) -> None:
