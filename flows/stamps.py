@@ -70,8 +70,7 @@ def _digest(roots: Iterable[str], beside: tuple[str, ...]) -> str:
 
 
 def _digested(roots: Iterable[str], beside: tuple[str, ...]) -> str:
-    sources = [source_of(name).read_text(encoding="utf-8") for name in sorted(closure(roots))]
-    parts = [part for source in sources for part in parsed(source)]
+    parts = [part for name in sorted(closure(roots)) for part in parsed(_source(name))]
     for package in OURS:
         for path in sorted((PROJECT / package).rglob("*")):
             if path.is_file() and path.name.endswith(beside):
@@ -89,14 +88,24 @@ def closure(roots: Iterable[str]) -> set[str]:
             continue
         found.add(name)
         coming += _collected(name)
-        for node in ast.walk(ast.parse(source_of(name).read_text(encoding="utf-8"))):
-            named: list[str] = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                named = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-            elif isinstance(node, ast.Import):
-                named = [each.name for each in node.names]
-            coming += [each for each in named if each.split(".")[0] in OURS and source_of(each).is_file()]
+        coming += [each for each in _read(_source(name))[0] if each.split(".")[0] in OURS and source_of(each).is_file()]
     return found
+
+
+def _source(name: str) -> str:
+    return source_of(name).read_text(encoding="utf-8")
+
+
+@cache
+def _read(source: str) -> tuple[list[str], list[str]]:
+    """(What a module of ours may import, what it defines). Read once: several digests look at the same modules."""
+    tree, named = ast.parse(source), list[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            named += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+        elif isinstance(node, ast.Import):
+            named += [each.name for each in node.names]
+    return named, _defined(tree)
 
 
 def _collected(name: str) -> list[str]:
@@ -115,8 +124,12 @@ def source_of(name: str) -> Path:
 
 def parsed(source: str) -> list[str]:
     """What a module defines, one text a statement, wherever it stands: no comments, docstrings, positions, imports."""
-    body = ast.parse(source).body
-    for node in ast.walk(ast.Module(body, [])):
+    return _read(source)[1]
+
+
+def _defined(module: ast.Module) -> list[str]:
+    body = module.body
+    for node in ast.walk(module):
         own = getattr(node, "body", None)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and own and _is_text(own[0]):
             node.body = own[1:] or [ast.Pass()]
