@@ -75,7 +75,7 @@ def bench_peers(content: bytes, ours: Callable[[], object]) -> None:
         ("frictionless, the form of each row alone", frictionless),
     ):
         ratio = statistics.median(taken) / statistics.median(seconds)
-        found(what, spread(seconds), f"{peer}: {spread(taken)}, {ratio:.1f} × ours", "printed")
+        found(what, spread(seconds), f"{peer}: {spread(taken)}, {ratio:.2f} × ours", "printed")
 
 
 _CURRENT = """
