@@ -52,6 +52,8 @@ class ExtractInTheMaking:
     def __post_init__(self) -> None:
         outbox, owner = self.installation.outbox, self.provider.lead_provider_id
         self._unfinished = outbox / owner / ".extract"
+        for left in self._unfinished.glob("book.*"):  # of rounds that were killed
+            shutil.rmtree(left, ignore_errors=True)
         self._book = self._unfinished / f"book.{uuid.uuid4().hex}"
         before = full_folder(outbox, owner, self.last.sha256) if self.last else None
         self.before = before if before is not None and (before / LAST_FILE).is_file() else None

@@ -102,6 +102,8 @@ class _Hand:
             told = pickle.dumps((act, arguments))
             if self._process is None or self._process.poll() is not None:
                 self._process = self._started()
+            if self._is_over:
+                self._process.kill()
             assert self._process.stdin and self._process.stdout
             self._process.stdin.write(told)
             self._process.stdin.flush()
