@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from flows.place import PROJECT
-from flows.service.kept import end_with_parent
+from flows.service.kept import end_with_parent, environment_beside
 
 RUN, DONE = "run", "done"
 WAIT_SECONDS, MOST_WAIT_SECONDS = 3.0, 60.0
@@ -39,9 +39,8 @@ class Warm:
     """Such a process, seen from outside."""
 
     def __init__(self, output: Path, beside: int) -> None:
-        """output: its log. beside: how many there are of them: small frames are quickest where nobody waits for a thread."""
-        threads = max(1, (os.cpu_count() or 1) // beside)
-        self._output, self._environment = output, {"POLARS_MAX_THREADS": str(threads)} | os.environ
+        """output: its log. beside: how many there are of them."""
+        self._output, self._environment = output, environment_beside(beside)
         self._process, self._deaths = self._start(), 0
 
     def _start(self) -> "subprocess.Popen[str]":

@@ -21,8 +21,7 @@ from typing import Any
 from polars.exceptions import PanicException
 
 from flows.rounds.trying import what_is_known
-from flows.service.kept import end_with_parent
-from flows.settings import cores
+from flows.service.kept import end_with_parent, environment_beside
 
 END_SECONDS = 10
 log = logging.getLogger("ectx.hands")
@@ -90,9 +89,8 @@ class _Hand:
     """Such a process, seen from outside."""
 
     def __init__(self, beside: int) -> None:
-        """beside: how many there are of them: small frames are quickest where nobody waits for a thread."""
-        threads = max(1, cores() // beside)
-        self._environment = {"POLARS_MAX_THREADS": str(threads)} | os.environ
+        """beside: how many there are of them."""
+        self._environment = environment_beside(beside)
         self._process: subprocess.Popen[bytes] | None = None
         self._is_over = False
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.place import PROJECT
+from flows.settings import cores
 
 STOP_SECONDS = 15
 AGAIN_SECONDS = 3
@@ -82,6 +83,12 @@ class KeptAlive:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+
+def environment_beside(beside: int) -> dict[str, str]:
+    """The environment of one of so many processes of ours that work beside one another on this machine: small frames are quickest
+    where nobody waits for a thread of Polars."""
+    return {"POLARS_MAX_THREADS": str(max(1, cores() // beside))} | os.environ
 
 
 def end_with_parent(parent: int | None = None) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.place import PROJECT
-from flows.service.kept import end_with_parent
+from flows.service.kept import end_with_parent, environment_beside
 
 START_SECONDS = 120
 MOST_MEBIBYTES = 1024
@@ -29,9 +29,8 @@ class Ready:
     """Such a process, seen from the worker that keeps it."""
 
     def __init__(self, path: Path, beside: int) -> None:
-        """path: where it listens. beside: how many there are of them: small frames are quickest where nobody waits for a thread."""
-        threads = max(1, (os.cpu_count() or 1) // beside)
-        self.path, self._environment = path, {"POLARS_MAX_THREADS": str(threads)} | os.environ
+        """path: where it listens. beside: how many there are of them."""
+        self.path, self._environment = path, environment_beside(beside)
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":

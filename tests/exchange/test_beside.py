@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -190,25 +191,26 @@ def _until(holds, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def test_who_is_told_to_stop_stops_all_of_it(tmp_path):
-    """As Prefect tells it: by an exception wherever it is. No piece goes on, and no further one begins."""
-    there = tmp_path / "other"
+def _at_work(there: Path) -> tuple[subprocess.Popen[bytes], Callable[[], bool]]:
+    """A process that waits for two others, of which each is at a piece; and whether both have gone, and none has come."""
     parent = subprocess.Popen([sys.executable, "-c", _ROUND, str(there)])
     _until(lambda: len(list(there.glob("*"))) == 2)
     theirs = [int(path.name.split(".")[1]) for path in there.iterdir()]
+    return parent, lambda: all(map(_gone, theirs)) and len(list(there.iterdir())) == 2
+
+
+def test_who_is_told_to_stop_stops_all_of_it(tmp_path):
+    """As Prefect tells it: by an exception wherever it is. No piece goes on, and no further one begins."""
+    parent, have_stopped = _at_work(tmp_path / "other")
     parent.terminate()
-    assert parent.wait(30) == 3 and all(map(_gone, theirs)) and len(list(there.iterdir())) == 2
+    assert parent.wait(30) == 3 and have_stopped()
 
 
 def test_whose_parent_is_killed_goes_too(tmp_path):
-    there = tmp_path / "other"
-    parent = subprocess.Popen([sys.executable, "-c", _ROUND, str(there)])
-    _until(lambda: len(list(there.glob("*"))) == 2)
-    theirs = [int(path.name.split(".")[1]) for path in there.iterdir()]
+    parent, have_stopped = _at_work(tmp_path / "other")
     parent.kill()
     parent.wait()
-    _until(lambda: all(map(_gone, theirs)), 10)
-    assert len(list(there.iterdir())) == 2
+    _until(have_stopped, 10)
 
 
 _ROUND = """
