@@ -52,17 +52,19 @@ class JudgedBy:
     moment: Moment
     owners: dict[str, pl.Series]
 
-    def has_changed(self, reader: Reader) -> bool:
-        """Whether any of it has changed since, as far as this reader sees."""
+    def changed(self, reader: Reader) -> dict[str, set[str]] | None:
+        """Whose records have changed since, as far as this reader sees: ids by column, as in `owners`, of those alone that
+        something happened to. Empty: nobody's. None: it may be anybody's."""
         now = moment_of(reader)
         if now == self.moment:
-            return False
+            return {}
         if now.loads != self.moment.loads:
-            return True
+            return None
         told = reader.frame(_SINCE, self.moment.told)
-        if told["of_somebody"].count():  # whom it is about is not told: it may be anybody
-            return True
-        return any(not set(told[name].drop_nulls()).isdisjoint(ids) for name, ids in self.owners.items())
+        if told["of_somebody"].count():  # whom it is about is not told
+            return None
+        both = {name: set(told[name].drop_nulls()).intersection(ids) for name, ids in self.owners.items()}
+        return {name: ids for name, ids in both.items() if ids}
 
 
 def judged_by(moment: Moment, snapshot: Snapshot) -> JudgedBy:

@@ -34,6 +34,18 @@ class Findings:
         for (number,), some in found.with_columns(place=place).partition_by("place", as_dict=True).items():
             self._packs[number].append(_packed(some.drop("place")))
 
+    def without(self, rows: pl.Series) -> "Findings":
+        """Those of other rows than these. rows: row numbers."""
+        left = Findings()
+        for pack in (pack for packs in self._packs.values() for pack in packs):
+            left.add(_unpacked(pack).filter(~pl.col("row_number").is_in(rows.implode())))
+        return left
+
+    def and_of(self, others: "Findings") -> None:
+        """Add those of other rows."""
+        for pack in (pack for packs in others._packs.values() for pack in packs):
+            self.add(_unpacked(pack))
+
     def of_rows(self, first: int, last: int) -> pl.DataFrame:
         """The findings of rows from first to last, both included, by row and rule."""
         numbers = range((first - 1) // ROWS_OF_A_PACK, (last - 1) // ROWS_OF_A_PACK + 1)

@@ -51,11 +51,13 @@ class Judgement:
         return self.found.all()
 
 
-def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act) -> Judgement:
-    """Judge every row, as at the instant and the London day of the act."""
+def judge(sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act, only: pl.Series | None = None) -> Judgement:
+    """Judge every row, as at the instant and the London day of the act. only: those of these owners alone."""
     update = UPDATES[kind.name]
     whose = update.owner(sheet.values, snapshot) if update.owner else None
     rows = with_owners(kind, sheet.values, whose)
+    if only is not None:
+        rows = rows.filter(pl.col("owner").is_in(only.implode()))
     verdicts, found, changes = [pl.DataFrame(schema=VERDICTS)], Findings(), ChangeSet()
     kept = [pl.DataFrame()]
     turns, at_once = Turns(rows, kind), rows_at_once(sheet.values)

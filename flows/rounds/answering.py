@@ -17,13 +17,15 @@ from flows.rounds.receipts import UNREADABLE_NOTE, write_receipt
 from flows.stamps import libraries, rule_set
 from schemas.inbound.failure import FileFailure
 from schemas.inbound.practised import FILE, done_by
-from schemas.inbound.reading import read_sheet
+from schemas.inbound.reading import Sheet, read_sheet
 from schemas.inbound.unread import refused_unread
 from schemas.kinds import KINDS
+from schemas.kinds.kind import Kind
 from schemas.needs import Snapshot
 from schemas.submission import UNREAD, Outcome, Submission
 from sftp.server.names import why_refused
-from transforms.changes import act_of_file
+from transforms.anew import judge_anew, whose_rows
+from transforms.changes import Act, act_of_file
 from transforms.judging import Judgement, judge
 from transforms.receipts import outcome_counts
 from transforms.repeats import First, judge_again, sent_back, still_stands
@@ -39,29 +41,37 @@ MAY_BE_CUT_SHORT = ("FILE-004", "FILE-006", "FILE-007")
 class Answer:
     """What became of a file, if nothing that it was judged by (`by`; None: no record) changes before it is applied.
 
-    receipt: the SHA-256 of the receipt.json that lies in the outbox.
+    is_first: whether all its rows were judged as new ones. receipt: the SHA-256 of the receipt.json that lies in the outbox.
     """
 
     outcome: Outcome
     judgement: Judgement | None
     by: JudgedBy | None
+    is_first: bool
     receipt: str
 
     def stands(self, reader: Reader) -> bool:
-        return self.by is None or not self.by.has_changed(reader)
+        return self.by is None or self.by.changed(reader) == {}
 
 
 def answer(
-    installation: Installation, provider: LeadProvider, reader: Reader, submission: Submission, as_of: datetime | None
+    installation: Installation,
+    provider: LeadProvider,
+    reader: Reader,
+    submission: Submission,
+    as_of: datetime | None,
+    before: Answer | None = None,
 ) -> Answer:
-    """Judge a file as at the instant at which it was received. as_of: of a rehearsal or a replay, at which it is processed."""
+    """Judge a file as at the instant at which it was received. as_of: of a rehearsal or a replay, at which it is processed.
+    before: its answer by the records as they were, of which those rows that others have touched since are judged again."""
     moment = moment_of(reader)
     installation.know_load(moment.loads)
     # After all that it is judged by was committed, and before it is itself. (The order of applying is `applied_number`.)
     now = installation.now(as_of)
-    outcome, judgement, snapshot = _judged(installation, reader, submission, now)
-    by = judged_by(moment, snapshot) if snapshot else None
-    return Answer(outcome, judgement, by, receipt_of(installation, provider, outcome, judgement))
+    judged = _judged(installation, reader, submission, now, before)
+    by = judged_by(moment, judged.by) if judged.by else None
+    receipt = receipt_of(installation, provider, judged.outcome, judged.judgement)
+    return Answer(judged.outcome, judged.judgement, by, judged.is_first, receipt)
 
 
 def receipt_of(
@@ -77,22 +87,31 @@ def receipt_of(
     return write_receipt(installation.outbox, outcome, judgement, provider.name, made_from)
 
 
-_Judged = tuple[Outcome, Judgement | None, Snapshot | None]  # the records that it was judged by, if by any
+@dataclass(frozen=True)
+class _Judged:
+    """What became of a file. by: the records that it was judged by, if by any."""
+
+    outcome: Outcome
+    judgement: Judgement | None = None
+    by: Snapshot | None = None
+    is_first: bool = False
 
 
-def _judged(installation: Installation, reader: Reader, submission: Submission, now: datetime) -> _Judged:
+def _judged(
+    installation: Installation, reader: Reader, submission: Submission, now: datetime, before: Answer | None
+) -> _Judged:
     """Read and judge one file: first what needs no reading, then as a table, then row by row."""
     if submission.sha256 == UNREAD:
-        return Outcome(submission, now, set_aside=UNREADABLE_NOTE), None, None
+        return _Judged(Outcome(submission, now, set_aside=UNREADABLE_NOTE))
     asked = asked_of(installation, submission) if installation.is_practice else None
     if asked and (asked.failure or asked.act != FILE):
-        return Outcome(submission, now, asked.failure, done="" if asked.failure else done_by(asked)), None, None
+        return _Judged(Outcome(submission, now, asked.failure, done="" if asked.failure else done_by(asked)))
     failure = refused_unread(
         asked.name if asked else submission.file_name, why_refused(submission.file_name), submission.size_bytes, submission.sha256,
         submission.expected_sha256, installation.limits,
     )  # fmt: skip
     if failure:
-        return Outcome(submission, now, failure=failure), None, None
+        return _Judged(Outcome(submission, now, failure=failure))
     kind = KINDS[submission.kind or ""]
     first = (
         None
@@ -100,7 +119,7 @@ def _judged(installation: Installation, reader: Reader, submission: Submission, 
         else installation.submissions.taken_whole(submission, is_replaced=kind.memory is None)
     )
     if first and kind.memory is None:  # it is replaced, never undone
-        return Outcome(submission, now, duplicate_of=first.submission_id), None, None
+        return _Judged(Outcome(submission, now, duplicate_of=first.submission_id))
     with _stored(installation, submission) as content:
         notes = [] if _ends_well(content) else [OPEN_ENDED]
         try:
@@ -108,22 +127,34 @@ def _judged(installation: Installation, reader: Reader, submission: Submission, 
         except FileFailure as failure:
             # Whether a file was cut short matters where it may be why it cannot be read.
             said = notes if failure.code in MAY_BE_CUT_SHORT else []
-            return Outcome(submission, now, failure=failure, notes=said), None, None
+            return _Judged(Outcome(submission, now, failure=failure, notes=said))
     owner = submission.lead_provider_id
     snapshot = snapshot_for(reader, kind.needs, sheet.values, owner)
     act = act_of_file(submission.submission_id, owner, submission.received_at)
     if first is None or kind.memory is None or sent_back(sheet):
-        judgement = judge(sheet, kind, snapshot, act)
+        judgement = _judged_by_rows(reader, sheet, kind, snapshot, act, None if first else before)
         notes += UPDATES[kind.name].of_the_file(judgement.changes, judgement.rejected, snapshot)
-        return _outcome(submission, now, judgement, notes), judgement, snapshot
+        return _Judged(_outcome(submission, now, judgement, notes), judgement, snapshot, is_first=first is None)
     moved = partnerships_that_stand(reader, first.submission_id)
     stands = still_stands(sheet, kind, snapshot, act, moved)
     if stands.all():
-        return Outcome(submission, now, duplicate_of=first.submission_id), None, snapshot
+        return _Judged(Outcome(submission, now, duplicate_of=first.submission_id), by=snapshot)
     causes = undone_since(reader, kind.memory, first.submission_id, owner)
     sent_first = First(first.submission_id, first.file_name, first.received_at, causes)
     judgement = judge_again(sheet, kind, snapshot, act, sent_first, stands)
-    return _outcome(submission, now, judgement, notes), judgement, snapshot
+    return _Judged(_outcome(submission, now, judgement, notes), judgement, snapshot)
+
+
+def _judged_by_rows(
+    reader: Reader, sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act, before: Answer | None
+) -> Judgement:
+    """Every row; or, of a file that was judged before, those of whoever was touched since, from their first."""
+    if before and before.is_first and before.by and before.judgement:
+        changed = before.by.changed(reader)
+        owners = None if changed is None else whose_rows(kind, changed, snapshot)
+        if owners is not None:
+            return judge_anew(before.judgement, kind, snapshot, act, owners)
+    return judge(sheet, kind, snapshot, act)
 
 
 def _outcome(submission: Submission, now: datetime, judgement: Judgement, notes: list[str]) -> Outcome:

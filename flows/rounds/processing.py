@@ -34,19 +34,20 @@ def process(
     """Judge a claimed file, apply what is accepted, owe the receipt. Raises AlreadyJudged.
 
     It is judged by a snapshot of the records, with no lock held. Applied is what was judged, in a transaction that no other
-    writer runs beside, if nothing that it was judged by has changed since; or else the whole file is judged again. So files
-    of different lead providers come to what they would in the order in which they are applied.
+    writer runs beside, if nothing that it was judged by has changed since; or else the rows of those whom it has changed for
+    are judged again. So files of different lead providers come to what they would in the order in which they are applied.
     """
     overtaken: set[str] = set()
+    answered: Answer | None = None
     try:
         for _ in range(TIMES_OUTSIDE):
             with installation.database.read(is_sparing=_is_long(submission)) as reader:
-                answered = answer(installation, provider, reader, submission, as_of)
+                answered = answer(installation, provider, reader, submission, as_of, answered)
             if _still_stands(installation, answered) and _apply(installation, provider, answered):
                 break
             overtaken.add(answered.receipt)
         else:
-            answered = _apply_inside(installation, provider, submission, as_of)
+            answered = _apply_inside(installation, provider, submission, as_of, answered)
     except FileNotFoundError:
         with installation.database.engine.connect() as connection:  # whoever judged it meanwhile has swept ours away
             _demand_open(installation, connection, submission)
@@ -79,12 +80,17 @@ def _apply(installation: Installation, provider: LeadProvider, answered: Answer)
 
 
 def _apply_inside(
-    installation: Installation, provider: LeadProvider, submission: Submission, as_of: datetime | None
+    installation: Installation,
+    provider: LeadProvider,
+    submission: Submission,
+    as_of: datetime | None,
+    before: Answer | None,
 ) -> Answer:
-    """Judge and apply while all others wait, so that a large file among many small ones has its turn."""
+    """Judge what was touched, and apply, while all others wait, so that a large file among many small ones has its turn."""
     with installation.database.write(is_sparing=_is_long(submission)) as connection:
         _demand_open(installation, connection, submission)
-        answered = answer(installation, provider, installation.database.reader(connection), submission, as_of)
+        reader = installation.database.reader(connection)
+        answered = answer(installation, provider, reader, submission, as_of, before)
         _write_down(installation, connection, provider, answered)
     return answered
 

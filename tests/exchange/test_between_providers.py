@@ -16,7 +16,7 @@ from data.database import Database
 from data.reader import Reader
 from flows.acts.void import void
 from flows.clock import instant
-from flows.installation import Installation, open_installation
+from flows.installation import Installation, LeadProvider, open_installation
 from flows.rounds import answering, processing
 from flows.rounds.claiming import Claims
 from flows.rounds.looking import remember_all
@@ -32,8 +32,15 @@ from tests.exchange.provider import put
 from tests.faults.grounds import ground
 from tests.faults.state import State, state_of
 from tests.faults.story import Ground
+from transforms import judging
 
 AT = instant(NOW)
+_OWN = """
+SELECT DISTINCT sp.participant_id FROM training_periods tp
+JOIN partnerships p ON p.partnership_id = tp.partnership_id
+JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
+WHERE p.lead_provider_id = ? AND sp.participant_type = 'ect' ORDER BY sp.participant_id
+"""
 # Whom two lead providers have trained in one contract period that is open.
 _SHARED = """
 SELECT sp.participant_id, MIN(p.lead_provider_id) AS one, MAX(p.lead_provider_id) AS other FROM training_periods tp
@@ -250,6 +257,72 @@ def test_dfe_voids_in_between(on, monkeypatch):
         assert rows["status"].to_list() == ["accepted"]
 
 
+def another_of_ours(installation: Installation, provider: LeadProvider, rows: pl.DataFrame, as_of=AT) -> None:
+    """These rows in the place of those that the lead provider has sent."""
+    with installation.database.write() as connection:
+        connection.exec_driver_sql(f"DELETE FROM submissions WHERE lead_provider_id = '{provider.lead_provider_id}'")
+    put(installation, provider, "declarations-b.csv", rows.write_csv())
+    remember_all(installation)
+    mailbox = installation.mailbox(provider.slug)
+    Claims(installation, provider, mailbox, as_of).take(mailbox.look())
+
+
+@pytest.fixture
+def many(on) -> Iterator[tuple[Ground, Path, pl.DataFrame]]:
+    """A home where one of both has sent a file of many people; and its rows."""
+    chosen, home = on
+    target = home.parent / "many"
+    chosen.copied(home, target)
+    with open_installation(Settings(**_settings(chosen, target))) as installation:
+        provider = installation.lead_provider(waiting(installation)[0].lead_provider_id)
+        with installation.database.read() as reader:
+            people = reader.frame(_OWN, provider.lead_provider_id)["participant_id"]
+        person = shared(installation)[0]
+        others = [each for each in people if each != person][:30]
+        rows = pl.concat([declared(each) for each in (*others[:15], person, *others[15:], person)])
+        another_of_ours(installation, provider, rows)
+    yield chosen, target, rows
+    shutil.rmtree(target)
+    chosen.dropped(target)
+
+
+def test_those_alone_whom_it_touches_are_judged_again(many, monkeypatch):
+    """Of a file of many people, of whom another lead provider's file comes to one meanwhile."""
+    chosen, home, rows = many
+    person = rows["participant_id"][-1]
+    judged: list[str] = []
+
+    def watched(portion, *others, inner=judging._judge_portion):
+        judged.extend(portion["owner"])
+        return inner(portion, *others)
+
+    with copy_of((chosen, home), "overtaken") as (installation, settings):
+        ours, theirs = _long_first(installation)
+
+        def overtaken(*arguments, inner=processing._still_stands):
+            monkeypatch.undo()
+            assert len(judged) == rows.height
+            judge(installation, theirs)
+            judged.clear()
+            monkeypatch.setattr(judging, "_judge_portion", watched)
+            return inner(*arguments)
+
+        monkeypatch.setattr(judging, "_judge_portion", watched)
+        monkeypatch.setattr(processing, "_still_stands", overtaken)
+        judge(installation, ours)
+        monkeypatch.undo()
+        assert judged == [person, person]
+        found = end(settings)
+    with copy_of((chosen, home), "serially") as (installation, settings):
+        for each in reversed(_long_first(installation)):
+            judge(installation, each)
+        assert found == end(settings)
+
+
+def _long_first(installation: Installation) -> list[Submission]:
+    return sorted(waiting(installation), key=lambda each: each.file_name != "declarations-b.csv")
+
+
 def test_others_keep_changing_it(on, monkeypatch):
     """Who is overtaken again and again is judged at last while the others wait."""
     with copy_of(on, "overtaken") as (installation, settings):
@@ -284,18 +357,8 @@ def test_who_was_rejected_in_between_replays(on, monkeypatch, tmp_path, sample):
     with copy_of(on, "rejected") as (installation, settings):
         ours, theirs = waiting(installation)
         provider = installation.lead_provider(theirs.lead_provider_id)
-        with installation.database.write() as connection:  # another file in its place
-            connection.exec_driver_sql(f"DELETE FROM submissions WHERE submission_id = '{theirs.submission_id}'")
-        rows = declared(shared(installation)[0])
-        put(
-            installation,
-            provider,
-            "declarations-b.csv",
-            rows.with_columns(evidence_held=pl.lit("nonsense")).write_csv(),
-        )
-        remember_all(installation)
-        mailbox = installation.mailbox(provider.slug)
-        Claims(installation, provider, mailbox, None).take(mailbox.look())
+        rows = declared(shared(installation)[0]).with_columns(evidence_held=pl.lit("nonsense"))
+        another_of_ours(installation, provider, rows, None)
         wrong = next(each for each in waiting(installation) if each.lead_provider_id == provider.lead_provider_id)
         interrupted = Interrupted(10, lambda: judge(installation, wrong, None))
         with interrupted.watching(monkeypatch):
