@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-IN_EVERY_RUN, AT_LENGTH = 0.3, 5
+IN_EVERY_RUN, AT_LENGTH = 0.2, 5
 FEWEST = 12
 LONG = os.environ.get("LAWS") == "long"
 

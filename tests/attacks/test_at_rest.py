@@ -41,6 +41,7 @@ def loose():
     os.umask(before)
 
 
+@pytest.mark.slow
 def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
     home = tmp_path / "fresh"
     home.mkdir()
@@ -71,6 +72,7 @@ def test_everything_that_is_made_is_its_users_alone(sample, tmp_path, loose):
     assert open_to_others(tmp_path / "copy") == []
 
 
+@pytest.mark.slow
 def test_over_openssh_what_is_delivered_is_its_groups_to_read(installation, provider, tmp_path):
     """As `setup.sh` made it: folders 2750, files 0640, whatever the mask of the round that delivers."""
     with port_of("openssh", tmp_path) as port:

@@ -202,6 +202,7 @@ def test_one_who_offers_other_keys_first_gets_in_with_the_right_one(ours, tmp_pa
     assert "to-dfe" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_known_and_an_unknown_account_take_the_same_time(tmp_path):
     """Whatever the answer, it is held back until a moment that depends on nothing."""
     (tmp_path / "mailboxes").mkdir()

@@ -123,6 +123,7 @@ def told(judgement, row):
 @pytest.mark.parametrize("kind", ROWS)
 @tried(120)
 @given(data=st.data())
+@pytest.mark.slow
 def test_two_worlds_that_differ_in_what_we_may_not_see_tell_us_the_same(kind, data):
     ours = tuple(data.draw(WE_DECLARED))
     rows = data.draw(st.lists(ROWS[kind], min_size=1, max_size=3))
@@ -176,6 +177,7 @@ def everything(installation, provider):
     return {path.relative_to(box).as_posix(): path.read_bytes() for path in box.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_another_providers_files_change_nothing_in_our_mailbox(small_home, tmp_path):
     """Two homes: in one the other lead provider sends files too. What we get is the same, to the byte."""
     got = []

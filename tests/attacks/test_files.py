@@ -64,6 +64,7 @@ def receipts(installation, provider):
 
 
 @pytest.mark.parametrize("what", [*SHAPES, *(TALL if LONG else {})])
+@pytest.mark.slow
 def test_no_shape_of_file_takes_more_than_it_may(installation, provider, what):
     content, most, rule = (SHAPES | TALL)[what]
     box = installation.settings.mailboxes_folder / provider.slug / "to-dfe"
@@ -137,6 +138,7 @@ def keep_out(path: Path) -> None:
     os.seteuid(NOBODY)
 
 
+@pytest.mark.slow
 def test_a_file_that_we_may_not_read_is_put_aside_and_stops_nobody(home):
     """Mode 0600 over OpenSSH."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # where somebody else may go, too

@@ -162,6 +162,7 @@ def test_a_file_that_would_be_refused_whole(tmp_path):
     assert (done.returncode, codes) == (1, ["FILE-007", "FILE-001"])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_checked_ends_with_two_and_a_line(tmp_path, sent):
     folder, rows, _ = sent
     (tmp_path / "declarations.csv").write_text(rows.write_csv())

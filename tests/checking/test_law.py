@@ -186,6 +186,7 @@ def told(ground, kind, content, has_extract):
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @tried(30)
 @given(seed=st.integers(0, 10_000))
+@pytest.mark.slow
 def test_what_could_be_judged_is_what_intake_says(ground, kind, seed):
     whole, rows, wrong = told(ground, kind, ground.rows(kind, random.Random(seed)), has_extract=True)
     assert wrong == []
@@ -205,6 +206,7 @@ def test_nearly_all_of_it_can_be_judged_with_an_extract(ground, kind):
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @tried(20)
 @given(seed=st.integers(0, 10_000))
+@pytest.mark.slow
 def test_of_other_rows_only_rules_that_they_break_are_named(ground, kind, seed, has_extract):
     """Of the first rows of their owners, before anything was applied: each rule that check names is broken by the records themselves,
     whatever silences what."""
@@ -227,6 +229,7 @@ def test_of_other_rows_only_rules_that_they_break_are_named(ground, kind, seed, 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @tried(20)
 @given(seed=st.integers(0, 10_000))
+@pytest.mark.slow
 def test_without_an_extract_rules_of_the_file_alone_are_judged(ground, kind, seed):
     _, _, wrong = told(ground, kind, ground.rows(kind, random.Random(seed)), has_extract=False)
     assert wrong == []

@@ -54,6 +54,7 @@ def _told(done: object) -> dict[str, object]:
     return {name: value for name, value in vars(done).items() if name not in ("nowhere", "intake", "seconds")}
 
 
+@pytest.mark.slow
 def test_statements_by_two_processes_are_those_by_one(installation, home, tmp_path, many):
     there = Settings(home=Path(shutil.copytree(home, tmp_path / "other")), processes=2)
     with open_installation(there) as other:
@@ -75,6 +76,7 @@ def test_small_rounds_start_no_process(installation, monkeypatch):
     assert statements_of_all(installation, AT, []).made == []
 
 
+@pytest.mark.slow
 def test_whose_statements_somebody_else_makes_is_told_and_the_others_go_on(installation, provider, many):
     with installation.database.only_one(statements_lock(provider.slug)):
         done = statements_of_all(installation, AT)
@@ -82,6 +84,7 @@ def test_whose_statements_somebody_else_makes_is_told_and_the_others_go_on(insta
     assert provider.name not in {each.lead_provider for each in done.made} and done.made
 
 
+@pytest.mark.slow
 def test_who_cannot_be_computed_is_told_and_the_others_go_on(installation, provider, many):
     outbox = installation.outbox / provider.lead_provider_id
     outbox.parent.mkdir(exist_ok=True)
@@ -96,6 +99,7 @@ def test_who_cannot_be_computed_is_told_and_the_others_go_on(installation, provi
     assert {each.lead_provider for each in after.made} == {provider.name} and after.troubles == []
 
 
+@pytest.mark.slow
 def test_extracts_by_two_processes_are_those_by_one(installation, home, tmp_path, many, monkeypatch):
     there = Settings(home=Path(shutil.copytree(home, tmp_path / "other")), processes=2)
     with open_installation(there) as other:
@@ -108,6 +112,7 @@ def test_extracts_by_two_processes_are_those_by_one(installation, home, tmp_path
     assert _files(other, books) == _files(installation, books) != {}
 
 
+@pytest.mark.slow
 def test_a_set_whose_spreadsheet_cannot_be_written_is_left_as_it_was(installation, provider, many, monkeypatch):
     victim = provider.lead_provider_id
     left = installation.outbox / victim / ".extract" / "book.of-a-round-that-was-killed"
@@ -155,6 +160,7 @@ def _all(pieces: list[tuple[int, ...]], act=_piece) -> list[Came]:
     return [came[place] for place in range(len(pieces))]
 
 
+@pytest.mark.slow
 def test_every_piece_is_done_once_and_a_death_costs_one(capfd):
     came = _all([(number,) for number in range(12)])
     assert [each.value[0] for each in came if each.value] == [0, 1, *range(6, 12)]
@@ -199,6 +205,7 @@ def _at_work(there: Path) -> tuple[subprocess.Popen[bytes], Callable[[], bool]]:
     return parent, lambda: all(map(_gone, theirs)) and len(list(there.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_who_is_told_to_stop_stops_all_of_it(tmp_path):
     """As Prefect tells it: by an exception wherever it is. No piece goes on, and no further one begins."""
     parent, have_stopped = _at_work(tmp_path / "other")
@@ -206,6 +213,7 @@ def test_who_is_told_to_stop_stops_all_of_it(tmp_path):
     assert parent.wait(30) == 3 and have_stopped()
 
 
+@pytest.mark.slow
 def test_whose_parent_is_killed_goes_too(tmp_path):
     parent, have_stopped = _at_work(tmp_path / "other")
     parent.kill()

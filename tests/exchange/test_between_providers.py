@@ -209,6 +209,7 @@ def end(settings: dict[str, str]) -> dict[str, list[tuple[str | None, ...]]]:
     return found.tables
 
 
+@pytest.mark.slow
 def test_between_any_two_steps(on, monkeypatch):
     """The one's file comes in between, wherever that is: the end is that of the one after the other, in some order."""
     ends = []

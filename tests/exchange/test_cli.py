@@ -53,6 +53,7 @@ def test_what_cannot_be_done_has_a_status_and_a_one_line_reason(home, arguments,
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_rounds_say_what_they_did(home):
     assert "Nothing was waiting" in ectx(home, "intake", "--as-of", "2026-12-14T10:00:00Z").stdout
     result = ectx(home, "statements", "--as-of", "2026-12-14T10:00:00Z")
@@ -60,6 +61,7 @@ def test_rounds_say_what_they_did(home):
     assert "Money by section" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_year_can_be_rehearsed_from_sample_to_statements(tmp_path):
     home, sample = tmp_path / "home", tmp_path / "sample"
     for arguments in (
@@ -73,6 +75,7 @@ def test_a_year_can_be_rehearsed_from_sample_to_statements(tmp_path):
     assert {path.name for path in sample.iterdir()} == {path.name for path in (tmp_path / "out").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_month_is_paid_and_proved(home, tmp_path):
     assert ectx(home, "statements", "--as-of", "2027-01-01T00:30:00Z").returncode == 0
     schedule = ectx(home, "payments", "2027-01")
@@ -99,6 +102,7 @@ def test_a_month_is_paid_and_proved(home, tmp_path):
     assert alarm.returncode == 1 and "not the one that was delivered" in alarm.stdout + alarm.stderr
 
 
+@pytest.mark.slow
 def test_providers_and_keys_are_kept_by_command(home, tmp_path):
     public = tmp_path / "id.pub"
     public.write_text(write_new_key(tmp_path / "id") + " a laptop\n")

@@ -91,6 +91,7 @@ CARRIERS = ["folder", *SERVICES]
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("first", ["intake", "statements"])
+@pytest.mark.slow
 def test_a_file_put_there_before_midnight_keeps_its_deadline(carrier, first, installation, provider, world, tmp_path):
     content = acceptable_rows(installation, provider).head(2).write_csv()
     with carried(carrier, installation, tmp_path) as there:
@@ -109,6 +110,7 @@ def test_a_file_put_there_before_midnight_keeps_its_deadline(carrier, first, ins
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.slow
 def test_a_file_put_there_after_midnight_does_not(carrier, installation, provider, world, tmp_path):
     content = acceptable_rows(installation, provider).head(2).write_csv()
     with carried(carrier, installation, tmp_path) as there:
@@ -119,6 +121,7 @@ def test_a_file_put_there_after_midnight_does_not(carrier, installation, provide
     assert JANUARY not in month_of(installation, provider)
 
 
+@pytest.mark.slow
 def test_in_summer_the_deadline_is_londons_midnight(installation, provider, world):
     rows = acceptable_rows(installation, provider)
     with installation.database.write() as connection:
@@ -172,6 +175,7 @@ def test_a_later_chmod_moves_nothing(installation, provider, world):
     assert outcome.submission.received_at == BEFORE
 
 
+@pytest.mark.slow
 def test_backup_and_restore_move_nothing(installation, provider, world, tmp_path):
     """The file was never looked at before the copy was made: the copy looks first."""
     world.now = BEFORE
@@ -319,6 +323,7 @@ def test_looks_at_a_service_are_remembered(carrier, installation, provider, worl
 # One provider's trouble is its own
 
 
+@pytest.mark.slow
 def test_a_mailbox_that_cannot_be_seen_holds_its_provider_alone(installation, world, monkeypatch):
     first, second = installation.lead_providers()[:2]
     content = acceptable_rows(installation, first).head(2).write_csv()
@@ -348,6 +353,7 @@ def test_a_mailbox_that_cannot_be_seen_holds_its_provider_alone(installation, wo
     assert month_of(installation, first) == {JANUARY}
 
 
+@pytest.mark.slow
 def test_a_round_that_began_before_midnight_moves_nothing_of_that_day(installation, provider, world, monkeypatch):
     """Files may have come between its looks and midnight."""
     statements_round(installation, BEFORE)
@@ -503,6 +509,7 @@ def test_a_checksum_is_that_of_the_file_which_comes_next(installation, provider,
 # On our own server, with a real client
 
 
+@pytest.mark.slow
 def test_on_our_own_server_it_is_the_clock_when_the_file_was_closed(home, tmp_path):
     """Whatever time of modification the client sets, and however late the round."""
     old = tmp_path / "declarations.csv"

@@ -43,6 +43,7 @@ def test_files_and_the_folders_that_name_them(tmp_path, waited):
     assert waited == {str(tmp_path / name) for name in ("a/b/one.txt", "a/two.txt", "a/b", "a")} | {str(tmp_path)}
 
 
+@pytest.mark.slow
 def test_every_file_that_the_database_promises_was_waited_for(installation, waited):
     provider = installation.lead_providers()[0]
     put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(2).write_csv())
@@ -64,6 +65,7 @@ def test_every_file_that_the_database_promises_was_waited_for(installation, wait
     assert str(mailbox / "index.csv") in waited
 
 
+@pytest.mark.slow
 def test_text_is_utf_8_whatever_the_locale(tmp_path):
     """In a locale of another character set, with Python's own remedy off."""
     home, sample = tmp_path / "home", tmp_path / "sample"

@@ -312,6 +312,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("error", OUTSIDE, ids=lambda error: str(getattr(error, "sqlite_errorcode", "disk")))
+@pytest.mark.slow
 def test_files_keep_their_order_when_disk_or_database_fails(installation, provider, monkeypatch, error):
     """A file that has to be tried again is never overtaken, and no statement of its provider's moves on without it."""
     for name in ("declarations-1.csv", "declarations-2.csv"):

@@ -143,6 +143,7 @@ def test_many_writers_lose_no_line(tmp_path):
 
 
 @pytest.mark.parametrize("when", ["before the take", "as the take begins"])
+@pytest.mark.slow
 def test_what_takes_a_files_place_during_a_round_does_not_count_from_its_time(
     served, provider, tmp_path, monkeypatch, when
 ):

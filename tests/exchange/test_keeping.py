@@ -173,6 +173,7 @@ def _restored(folder: Path, home: Path) -> Settings:
     return settings
 
 
+@pytest.mark.slow
 def test_a_copy_restored_is_the_same_and_goes_on_the_same(small, tmp_path):
     statements_round(small, AT)
     put(small, small.lead_providers()[0], "declarations-last.csv", "participant_id\n")
@@ -205,6 +206,7 @@ def test_the_next_copy_takes_what_is_new_and_drops_what_is_gone(small, tmp_path)
     assert [path for path in (copy / "uploads").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_copy_made_while_rounds_run_is_consistent(small, tmp_path):
     """Whatever it caught, plain rounds on it end where the original ends: nothing lost, nothing judged twice."""
     provider = small.lead_providers()[0]
@@ -286,6 +288,7 @@ def test_what_cannot_be_restored_is_said(small, tmp_path):
 # Replay
 
 
+@pytest.mark.slow
 def test_a_replay_ends_where_we_are(small_home, tmp_path):
     """Files of several kinds, right and wrong, over a deadline; DfE pays, voids, adjusts and loads its records anew."""
     home = Path(shutil.copytree(small_home, tmp_path / "home"))

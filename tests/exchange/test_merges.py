@@ -145,6 +145,7 @@ def is_paid_for(installation, provider, declaration_id: str) -> bool:
     return any(declaration_id in path.read_text() for path in found)
 
 
+@pytest.mark.slow
 def test_a_partnership_made_here_moves_with_its_school(installation, provider, ask, send, interested, extract):  # noqa: F811
     into = another_school(ask, interested["school"]["school_id"], interested["school_id"])["school_id"]
     folder = extract(into)
@@ -161,6 +162,7 @@ def test_a_partnership_made_here_moves_with_its_school(installation, provider, a
     assert partnership_of(installation, interested["training_period_id"])["school_id"] == into
 
 
+@pytest.mark.slow
 def test_it_goes_into_the_successors_where_there_is_the_same(installation, provider, ask, send, interested, extract):  # noqa: F811
     school = interested["school"]
     into = another_school(ask, school["school_id"], interested["school_id"])["school_id"]
@@ -216,6 +218,7 @@ def test_without_a_word_of_a_merge_it_is_given_up(installation, ask, send, inter
     assert (left.height, period["partnership_id"][0], trail.height) == (0, None, 1)
 
 
+@pytest.mark.slow
 def test_without_a_word_of_a_merge_money_declared_is_not_lost(installation, provider, ask, send, interested, extract):  # noqa: F811
     into = another_school(ask, interested["school"]["school_id"], interested["school_id"])["school_id"]
     folder = extract(into, told=False)

@@ -252,6 +252,7 @@ def test_no_number_and_no_date_is_wider_than_its_column(installation, provider, 
 
 
 @pytest.mark.parametrize("name", ["summary", "statement"])
+@pytest.mark.slow
 def test_a_spreadsheet_recalculates_and_filters_move_totals(installation, provider, home, tmp_path, name):  # noqa: F811
     """LibreOffice itself: every formula of both workbooks; no cell that is an error; then with the first row of each table hidden."""
     folder = (statements_folder(installation, provider) / MONTH if name == "summary"

@@ -62,6 +62,7 @@ NAUGHTY: dict[str, bytes] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_naughty_file_gets_a_receipt_that_is_safe_to_open(installation, provider, caplog):
     for name, content in NAUGHTY.items():
         put(installation, provider, name, content)

@@ -94,6 +94,7 @@ def test_a_stored_upload_that_is_gone_is_tried_five_times_more_then_put_aside(in
     assert intake_round(installation, now + timedelta(days=1)).troubles == []
 
 
+@pytest.mark.slow
 def test_a_later_retry_judges_it_as_of_when_it_was_received_and_replaces_the_receipt(
     installation, provider, monkeypatch, tmp_path, sample
 ):
@@ -128,6 +129,7 @@ def test_a_later_retry_judges_it_as_of_when_it_was_received_and_replaces_the_rec
     assert ectx("submission", "set-aside", poison, home=home).returncode == 2
 
 
+@pytest.mark.slow
 def test_what_is_put_aside_can_be_replayed(installation, provider, monkeypatch, tmp_path, sample):
     from data.records.extract import import_records
 
@@ -210,6 +212,7 @@ sys.addaudithook(watch)
 """
 
 
+@pytest.mark.slow
 def test_a_file_that_takes_its_process_with_it_takes_nobody_elses_again(installation, provider, monkeypatch, tmp_path):
     """The first try dies with its round. Every later one is a process of its own: the round lives, and the rest is judged."""
     home, other = installation.settings.home, installation.lead_providers()[1]
@@ -274,6 +277,7 @@ def test_a_mistake_in_our_sql_is_ours(installation):
     assert not is_from_outside(raised.value)
 
 
+@pytest.mark.slow
 def test_files_of_a_mailbox_keep_their_order_for_people_too(installation, provider, monkeypatch):
     rows = acceptable_rows(installation, provider)
     first = claimed(installation, provider, "declarations-1.csv", rows[:1].write_csv(), monkeypatch)
@@ -308,6 +312,7 @@ def test_a_retry_that_is_killed_before_it_is_written_down_promises_nothing(insta
     assert receipts(installation, provider)["declarations.csv"]["status"] == "accepted"
 
 
+@pytest.mark.slow
 def test_a_process_apart_finds_a_home_that_is_named_from_where_we_stand(installation, provider, monkeypatch):
     waiting = claimed(installation, provider, "declarations.csv", "x\n", monkeypatch)
     mark = installation.settings.home / "trying" / waiting

@@ -294,6 +294,7 @@ def test_two_uploads_at_once_share_the_bound(small):
             second.write(b"x" * (2 << 20))
 
 
+@pytest.mark.slow
 def test_who_is_silent_or_does_not_log_in_is_cut_off(small):
     with small.client.paramiko() as sftp, _silent(small.client.port, 2) as sockets:
         time.sleep(5.5)
@@ -306,6 +307,7 @@ def test_who_is_silent_or_does_not_log_in_is_cut_off(small):
     assert [each["why"] for each in small.audited() if each["event"] == "ended"].count("idle for too long") == 1
 
 
+@pytest.mark.slow
 def test_a_crowd_is_turned_away_and_the_others_are_served(tmp_path):
     bounds = Bounds(strangers_of_an_address=5, connections_of_an_account=2, login_seconds=3)
     with port_of("ours", tmp_path, bounds) as port, port.client.paramiko() as sftp:
@@ -384,16 +386,16 @@ BAD_NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD_NAMES)
-def test_names_that_would_be_misread_are_refused_in_words(small, name):
-    assert why_refused(name)
+def test_names_that_would_be_misread_are_refused_in_words(small):
     (small.mailbox / "to-dfe" / "ok.csv").write_text("ok\n")
     with small.client.paramiko() as sftp:
-        with pytest.raises(OSError, match=r"(name|There is no|to-dfe)"):
-            _put(sftp, f"to-dfe/{name}", 1)
-        with pytest.raises(OSError, match=r"(name|There is no|to-dfe)"):
-            sftp.posix_rename("to-dfe/ok.csv", f"to-dfe/{name}")
-    assert os.listdir(small.mailbox / "to-dfe") == ["ok.csv"]
+        for name in BAD_NAMES:
+            assert why_refused(name), name
+            with pytest.raises(OSError, match=r"(name|There is no|to-dfe)"):
+                _put(sftp, f"to-dfe/{name}", 1)
+            with pytest.raises(OSError, match=r"(name|There is no|to-dfe)"):
+                sftp.posix_rename("to-dfe/ok.csv", f"to-dfe/{name}")
+            assert os.listdir(small.mailbox / "to-dfe") == ["ok.csv"], name
 
 
 @pytest.mark.parametrize(

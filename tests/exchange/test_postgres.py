@@ -88,6 +88,7 @@ def the_whole_job(settings: Settings, sample: Path, out: Path) -> dict[str, str]
         return {path.relative_to(box(installation, provider)).as_posix(): path.read_text() for path in files}
 
 
+@pytest.mark.slow
 def test_postgresql_and_sqlite_end_in_the_same_state(postgres, sample, tmp_path):
     lite = the_whole_job(Settings(home=tmp_path / "lite", seconds_between_looks=0), sample, tmp_path / "lite-out")
     great = the_whole_job(
@@ -131,6 +132,7 @@ def two_nights(settings: Settings, sample: Path) -> dict[str, bytes]:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in found if path.name != "index.csv"}
 
 
+@pytest.mark.slow
 def test_extracts_and_forecasts_are_the_same_on_both(sample, tmp_path):
     lite = two_nights(Settings(home=tmp_path / "lite"), sample)
     with postgresql() as unused:  # others' statements are paid in the one that tests share
@@ -246,6 +248,7 @@ def every_update(settings: Settings, sample: Path) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_every_kind_of_update_ends_the_same_on_both(postgres_again, sample, tmp_path):
     lite = every_update(Settings(home=tmp_path / "lite", seconds_between_looks=0), sample)
     settings = Settings(home=tmp_path / "great", seconds_between_looks=0, database_url=postgres_again)

@@ -188,6 +188,7 @@ def home(small_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_home, tmp_path / "home"))
 
 
+@pytest.mark.slow
 def test_statements_of_a_contract_whose_band_has_no_terms_are_held_back(installation, provider):
     contract = (
         "contract_id IN (SELECT contract_id FROM contracts WHERE lead_provider_id = ? AND contract_period = 2026)"
@@ -215,6 +216,7 @@ def _payable(installation: Installation, provider) -> str:
     return min(statements_of(installation, provider, "AND s.status = 'payable' AND s.fee_type = 'output'"))
 
 
+@pytest.mark.slow
 def test_a_declaration_without_a_price_holds_its_statement_back_alone(installation, provider):
     put(installation, provider, "declarations.csv", acceptable_rows(installation, provider).head(1).write_csv())
     statements_round(installation, AT)

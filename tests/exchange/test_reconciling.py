@@ -187,6 +187,7 @@ def test_a_record_kept_here_needs_what_it_points_at(installation, sample, accept
     assert differences(before, exported(installation, tmp_path / "after")) == {}
 
 
+@pytest.mark.slow
 def test_statements_that_moved_on_do_not_move_back(installation, sample, load):
     statements_round(installation, instant("2027-01-02T10:00:00Z"))
     done = load(sample)

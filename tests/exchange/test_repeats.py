@@ -47,6 +47,7 @@ def back(receipt) -> str:
     return (receipt["folder"] / "rejected.csv").read_text(encoding="utf-8-sig")
 
 
+@pytest.mark.slow
 def test_a_deferral_sent_again_after_the_participant_was_resumed(ask, send):  # noqa: F811
     person = ask(_ACTIVE, "ect").head(1)
     deferral = training(person, "ect", reason="career-break").write_csv()
@@ -67,6 +68,7 @@ def test_a_deferral_sent_again_after_the_participant_was_resumed(ask, send):  # 
     assert undone(send("resumptions", resumption)[1], "the participant was deferred on 19 December 2026")
 
 
+@pytest.mark.slow
 def test_a_declaration_sent_again_after_it_was_voided(installation, provider, send):
     rows = acceptable_rows(installation, provider).head(3)
     content = rows.write_csv()
@@ -169,6 +171,7 @@ def test_a_partnership_that_dfe_removed_is_told(installation, provider, ask, sen
     assert send("partnerships", back(receipt))[0]["status"] == "accepted"
 
 
+@pytest.mark.slow
 def test_rejected_csv_is_judged_afresh_however_often_the_cycle_goes_round(ask, send):  # noqa: F811
     person = ask(_ACTIVE, "ect").head(1)
     deferral, resumption = (

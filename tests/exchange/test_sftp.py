@@ -34,6 +34,7 @@ def test_a_provider_uploads_and_collects_with_openssh(installation, home, tmp_pa
 
 
 @pytest.mark.parametrize("kind", SERVICES)
+@pytest.mark.slow
 def test_flows_work_the_same_over_an_sftp_service(kind, small_home, tmp_path):
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
     local = Settings(home=home, seconds_between_looks=0)

@@ -286,6 +286,7 @@ def test_paid_statements_computed_anew_are_as_paid(installation, paid):
     assert (done.statements, done.alarms, done.moved_on) == (1, [], 0)
 
 
+@pytest.mark.slow
 def test_names_may_move_on_and_figures_may_not(installation, provider, paid, tmp_path):
     export_records(installation.database, tmp_path / "out")
     _edit(
@@ -387,6 +388,7 @@ def test_operators_see_totals_what_moved_and_what_is_nowhere(installation, provi
     assert done.nowhere.height == submitted.height > 0
 
 
+@pytest.mark.slow
 def test_operators_see_what_is_over_capacity(installation, tmp_path):
     export_records(installation.database, tmp_path / "out")
     _edit(tmp_path / "out" / "bands.csv", lambda rows: rows.with_columns(capacity=pl.lit("1")))

@@ -123,6 +123,7 @@ def test_a_statement_is_open_on_its_deadline_and_payable_the_day_after(installat
     assert set(due["status"]) == {"payable"} and set(moved["payment_status"]) == {"payable"}
 
 
+@pytest.mark.slow
 def test_deadlines_pass_on_the_london_day(home, sample, tmp_path):
     """A deadline of 31 July is over at 23:00 UTC, when London's summer day ends."""
     with open_installation(Settings(home=home, seconds_between_looks=0)) as installation:
@@ -179,6 +180,7 @@ def test_what_is_not_payable_cannot_be_authorised(installation, provider, delive
         pay(installation, "nothing", instant(moment))
 
 
+@pytest.mark.slow
 def test_a_service_statement_is_authorised_the_same_way(installation):
     statements_round(installation, instant("2026-12-01T10:00:00Z"))
     with installation.database.read() as reader:
@@ -206,6 +208,7 @@ def test_a_statement_that_does_not_add_up_stays_in_the_house(installation, provi
 
 @pytest.mark.parametrize("step", ["flows.rounds.versions.write_statement", "data.ledger.versions.Versions.add",
                                   "sftp.local.LocalMailbox.deliver", "data.ledger.deliveries.Deliveries.delivered"])  # fmt: skip
+@pytest.mark.slow
 def test_cut_off_while_making_statements_the_next_round_carries_on(installation, provider, monkeypatch, step, tmp_path):
     def cut(*_arguments, **_named):
         raise KeyboardInterrupt
@@ -226,6 +229,7 @@ def test_cut_off_while_making_statements_the_next_round_carries_on(installation,
         assert set(index["path"]) == folders
 
 
+@pytest.mark.slow
 def test_the_ordered_basis_is_a_setting_per_provider(home, provider):
     with open_installation(Settings(home=home, seconds_between_looks=0, ordered_shares=provider.slug)) as installation:
         statements_round(installation, AT)
@@ -248,6 +252,7 @@ def test_no_partners_file_says_a_word_of_another(delivered):
             assert not any(name in file.read_text() for name in names - {own})
 
 
+@pytest.mark.slow
 def test_settling_changes_statuses_and_nothing_else(installation, tmp_path):
     export_records(installation.database, tmp_path / "before")
     statements_round(installation, AFTER_IT)
@@ -291,6 +296,7 @@ def versions_of(installation: Installation, statement_id: str) -> list[str]:
         )["status"].to_list()
 
 
+@pytest.mark.slow
 def test_an_open_statement_comes_62_days_before_its_deadline(far, installation):
     """The deadline is 31 March 2027."""
     assert statements_round(installation, instant("2027-01-27T12:00:00Z")).not_wanted > 0
@@ -299,6 +305,7 @@ def test_an_open_statement_comes_62_days_before_its_deadline(far, installation):
     assert versions_of(installation, far) == ["open"]
 
 
+@pytest.mark.slow
 def test_an_open_statement_comes_when_something_is_expected_of_it(far, installation, provider):
     who = acceptable_rows(installation, provider)["participant_id"][0]
     put(installation, provider, "expected-payments.csv",
@@ -307,6 +314,7 @@ def test_an_open_statement_comes_when_something_is_expected_of_it(far, installat
     assert versions_of(installation, far) == ["open"]
 
 
+@pytest.mark.slow
 def test_an_open_statement_comes_when_it_is_adjusted_and_stays(far, installation):
     with installation.database.write() as connection:
         connection.exec_driver_sql(
@@ -320,6 +328,7 @@ def test_an_open_statement_comes_when_it_is_adjusted_and_stays(far, installation
     assert versions_of(installation, far) == ["open", "open"]
 
 
+@pytest.mark.slow
 def test_what_became_payable_comes_whatever_is_on_it(far, installation):
     with installation.database.write() as connection:
         connection.exec_driver_sql("UPDATE statements SET status = 'payable' WHERE statement_id = ?", (far,))

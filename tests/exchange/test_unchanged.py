@@ -42,6 +42,7 @@ def told(done):
     return {name: value for name, value in vars(done).items() if name not in ("nowhere", "intake")}
 
 
+@pytest.mark.slow
 def test_the_second_round_computes_nothing_and_tells_the_same(installation, computed):
     made = statements_round(installation, AT)
     quick = statements_round(installation, AT)
@@ -120,6 +121,7 @@ def _version_gone(installation, provider, tmp_path):
 @pytest.mark.parametrize(
     "change", [_declared, _rejected, _expected, _adjusted, _voided, _loaded, _purged, _ordered, _by_hand, _version_gone]
 )
+@pytest.mark.slow
 def test_whatever_can_change_a_figure_is_seen(
     installation: Installation, provider, computed, tmp_path, change: Callable
 ):
@@ -133,6 +135,7 @@ def test_whatever_can_change_a_figure_is_seen(
     assert len(computed) == 2
 
 
+@pytest.mark.slow
 def test_a_day_is_as_the_one_before_it_until_a_deadline_or_the_end_of_the_week(installation, computed):
     statements_round(installation, AT)  # a Monday
     statements_round(installation, AT + timedelta(days=1))
@@ -149,6 +152,7 @@ def test_a_day_is_as_the_one_before_it_until_a_deadline_or_the_end_of_the_week(i
         assert unchanged._phase(days, near - timedelta(days=1)) != unchanged._phase(days, near)
 
 
+@pytest.mark.slow
 def test_another_release_computes(installation, computed, monkeypatch):
     statements_round(installation, AT)
     monkeypatch.setattr(unchanged, "code", lambda: "another")
@@ -156,6 +160,7 @@ def test_another_release_computes(installation, computed, monkeypatch):
     assert len(computed) == 2
 
 
+@pytest.mark.slow
 def test_a_round_that_was_cut_off_is_not_remembered(installation, computed, monkeypatch):
     def cut(*_):
         raise RuntimeError
@@ -167,6 +172,7 @@ def test_a_round_that_was_cut_off_is_not_remembered(installation, computed, monk
     assert statements_round(installation, AT).made and len(computed) == 2
 
 
+@pytest.mark.slow
 def test_what_is_owed_or_damaged_is_seen_to_all_the_same(installation, provider, computed):
     statements_round(installation, AT)
     own = installation.outbox / provider.lead_provider_id / "from-dfe" / "statements"
@@ -183,6 +189,7 @@ def test_what_is_owed_or_damaged_is_seen_to_all_the_same(installation, provider,
     assert len(computed) == 1
 
 
+@pytest.mark.slow
 def test_one_lead_providers_round_is_its_part_of_everybodys(installation, home, provider, tmp_path):
     """One round for each comes to the same files and reports as one for all."""
     there = Settings(home=Path(shutil.copytree(home, tmp_path / "other")))
@@ -205,6 +212,7 @@ def _versions(installation):
     }
 
 
+@pytest.mark.slow
 def test_who_is_at_anothers_statements_is_in_nobody_elses_way(installation, provider):
     with installation.database.only_one(statements.statements_lock(provider.slug)):
         done = statements_round(installation, AT)
@@ -214,6 +222,7 @@ def test_who_is_at_anothers_statements_is_in_nobody_elses_way(installation, prov
     assert {each.lead_provider for each in after.made} <= {provider.name} and after.troubles == []
 
 
+@pytest.mark.slow
 def test_what_changed_for_one_is_not_computed_for_all(installation, provider, computed, monkeypatch):
     """An adjustment's sum changed by hand leaves no event: whose statement it is, is seen all the same."""
     before = statements_round(installation, AT)
@@ -232,6 +241,7 @@ def test_what_changed_for_one_is_not_computed_for_all(installation, provider, co
     assert whose == {each.lead_provider for each in before.standing} and len(whose) > 1
 
 
+@pytest.mark.slow
 def test_the_look_names_those_who_have_something(installation, provider, tmp_path):
     """Whoever has nothing to move, compute or deliver is given no run."""
     everybody = [each.slug for each in installation.lead_providers()]
@@ -257,6 +267,7 @@ def test_the_look_names_those_who_have_something(installation, provider, tmp_pat
     assert statements.whose_statements(installation, AT) == (everybody, [])
 
 
+@pytest.mark.slow
 def test_a_statement_that_stayed_open_past_its_deadline_is_looked_at_every_day(installation, provider):
     """Nothing has changed but that the mailbox can be looked at again."""
     later = AT + timedelta(days=20)

@@ -231,6 +231,7 @@ def test_expected_payments_can_go_back_to_an_earlier_file(ask, send, installatio
     assert statuses == ["accepted", "duplicate", "accepted", "accepted", "duplicate"]
 
 
+@pytest.mark.slow
 def test_files_see_one_another_through_the_records(ask, send):
     """A withdrawal taken at ten decides a declaration taken at five past."""
     chosen = ask(_ACTIVE, "ect").head(1)
@@ -250,6 +251,7 @@ def test_files_see_one_another_through_the_records(ask, send):
     ["voids", "deferrals", "withdrawals", "resumptions", "schedule-changes", "partnerships", "partnership-changes",
      "expected-payments"],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_rejected_csv_of_any_kind_can_be_corrected_and_sent_back(ask, send, installation, provider, kind):
     people = ask(_ACTIVE, "ect").head(2)
     send("deferrals", training(people, "ect", reason="other"), instant("2026-12-13T10:00:00Z"), "-first")

@@ -60,6 +60,7 @@ def saved_from_a_spreadsheet(path, folder):
     return (folder / "saved" / f"{path.stem}.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_rejected_workbook_goes_through_a_spreadsheet_and_is_accepted(installation, provider, good, tmp_path):
     """Receipt → rejected.xlsx → corrected in a spreadsheet → saved as CSV → accepted. TRNs keep their zeros on the way."""
     with installation.database.write() as connection:
@@ -93,6 +94,7 @@ def test_a_rejected_workbook_goes_through_a_spreadsheet_and_is_accepted(installa
     assert "=1+1, Zoë – “x”" in kept["your_reference"].to_list()
 
 
+@pytest.mark.slow
 def test_results_opened_and_saved_by_a_spreadsheet_are_not_garbled(installation, provider, good, tmp_path):
     """rejected.csv, not the workbook, opened as it comes: the mark in front says UTF-8, and a lost zero is made good."""
     wrong = good.head(2).with_columns(declaration_type=pl.lit("begun"), your_reference=pl.lit("Zoë’s – café"))
@@ -109,6 +111,7 @@ def test_results_opened_and_saved_by_a_spreadsheet_are_not_garbled(installation,
     assert kept["your_reference"].to_list().count("Zoë’s – café") == 2
 
 
+@pytest.mark.slow
 def test_files_with_sentences_begin_with_a_mark_and_files_for_machines_do_not(installation, provider, good):
     put(
         installation,
@@ -183,6 +186,7 @@ def test_a_list_that_leaves_out_more_than_half_is_taken_and_said(installation, p
         assert words in (short["folder"] / "receipt.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_month_without_a_statement_is_said_at_once_and_every_pound_appears(installation, provider, good):
     """The wrong contract period; a month that never is; and beside them what is in order."""
     with installation.database.read() as reader:
@@ -216,6 +220,7 @@ def test_a_month_without_a_statement_is_said_at_once_and_every_pound_appears(ins
     assert misplaced.filter(pl.col("reason").str.contains("2072-01"))["reason_code"].to_list() == ["not-declared"]
 
 
+@pytest.mark.slow
 def test_a_list_that_is_corrected_is_counted_once(installation, provider, good):
     """A month that has no statement is put right by a list for one that has: its pounds are not counted twice."""
     put(
@@ -269,6 +274,7 @@ def test_a_row_that_was_split_wrongly_does_not_pass_when_it_comes_back(installat
     assert receipts(installation, provider)["expected-payments-right.csv"]["status"] == "accepted"
 
 
+@pytest.mark.slow
 def test_digits_of_other_scripts_stop_nobody(installation, provider, good):
     rows = listed(good.head(4)).with_columns(
         statement_month=pl.Series(["20２7-01", "2027-01", "2027-01", "Jan-２７"]), contract_period=pl.Series(["2026", "20２6", "2026", "2026"]),
@@ -280,6 +286,7 @@ def test_digits_of_other_scripts_stop_nobody(installation, provider, good):
     assert receipts(installation, provider)["expected-payments.csv"]["rule_counts"] == {"FILE-012": 4}
 
 
+@pytest.mark.slow
 def test_a_rejected_line_of_a_list_is_named_where_its_declaration_is_due(installation, provider, good):
     put(installation, provider, "declarations.csv", good.head(3).write_csv())
     rows = listed(good.head(3), period=_period(installation, provider, good)).with_columns(

@@ -16,6 +16,7 @@ from templates.extract_book import NAMES
 from tests.exchange.provider import box
 
 
+@pytest.mark.slow
 def test_a_sheet_a_file_whose_cells_are_what_they_are(installation: Installation, provider: LeadProvider) -> None:
     with installation.database.write() as connection:
         connection.exec_driver_sql("UPDATE participants SET full_name = '=1+1'")

@@ -74,6 +74,7 @@ def test_sent_back_it_is_a_list_of_expected_payments(installation: Installation,
 
 
 @pytest.mark.parametrize("at", [NOW, "2026-12-31T23:59:59Z", "2026-11-01T00:00:00Z"])
+@pytest.mark.slow
 def test_what_is_offered_is_accepted_that_day_and_pays_what_was_promised(
     installation: Installation, provider: LeadProvider, at: str
 ) -> None:
@@ -103,6 +104,7 @@ def test_what_is_offered_is_accepted_that_day_and_pays_what_was_promised(
     assert promised.sort(key).equals(came.sort(key))
 
 
+@pytest.mark.slow
 def test_once_declared_it_says_so_with_what_it_pays(installation: Installation, provider: LeadProvider) -> None:
     extracts_round(installation, instant(NOW), [provider])
     before = forecast(installation, provider)
@@ -153,6 +155,7 @@ def test_a_provider_with_nothing_to_declare_is_told_so(
     assert names <= {"index.html", "2027-01.csv"}
 
 
+@pytest.mark.slow
 def test_the_second_statement_ahead_is_for_what_is_declared_after_the_firsts_deadline(
     installation: Installation, provider: LeadProvider
 ) -> None:

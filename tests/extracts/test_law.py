@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def night(
 
 @settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.data())
+@pytest.mark.slow
 def test_the_set_before_with_the_change_set_is_the_set_now_to_the_byte(data: st.DataObject) -> None:
     folder = Path(tempfile.mkdtemp())
     try:

@@ -61,6 +61,7 @@ def demand_applied(before: Path, changes: Path, now: Path, into: Path) -> None:
         assert (into / name).read_bytes() == (now / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_first_extract_is_a_full_set_alone(installation: Installation) -> None:
     done = extracts_round(installation, instant(NIGHT))
     assert not done.troubles and done.delivered == 7 and all(each.delivered for each in done.made)
@@ -82,6 +83,7 @@ def test_a_first_extract_is_a_full_set_alone(installation: Installation) -> None
         assert [line["path"] for line in index(installation, provider)] == ["from-dfe/extracts/full"]
 
 
+@pytest.mark.slow
 def test_a_night_without_changes_delivers_nothing(installation: Installation) -> None:
     extracts_round(installation, instant(NIGHT))
     box_before = {path: path.stat().st_mtime_ns for path in installation.settings.home.joinpath("mailboxes").rglob("*")}
@@ -91,6 +93,7 @@ def test_a_night_without_changes_delivers_nothing(installation: Installation) ->
     assert {p: t for p, t in after.items() if p.is_file()} == {p: t for p, t in box_before.items() if p.is_file()}
 
 
+@pytest.mark.slow
 def test_what_a_provider_sent_shows_in_its_next_extract_and_in_others_where_they_may_see_it(
     installation: Installation, provider: LeadProvider, tmp_path: Path
 ) -> None:
@@ -124,6 +127,7 @@ def test_what_a_provider_sent_shows_in_its_next_extract_and_in_others_where_they
     assert paths == ["from-dfe/extracts/full", f"from-dfe/extracts/changes/{changes.name}", "from-dfe/extracts/full"]
 
 
+@pytest.mark.slow
 def test_the_calendar_alone_makes_a_change_set(
     installation: Installation, provider: LeadProvider, tmp_path: Path
 ) -> None:
@@ -144,6 +148,7 @@ def test_the_calendar_alone_makes_a_change_set(
     assert (row["change"], row["participant_status"], row["training_finished_on"]) == ("changed", "left", "2026-12-16")
 
 
+@pytest.mark.slow
 def test_statements_show_their_total_and_version_once_delivered(
     installation: Installation, provider: LeadProvider
 ) -> None:
@@ -155,6 +160,7 @@ def test_statements_show_their_total_and_version_once_delivered(
     assert rows.height and rows["total"].null_count() == 0 and set(rows["version"]) == {"1"}
 
 
+@pytest.mark.slow
 def test_a_request_brings_a_full_set_and_a_change_set_in_the_same_round(
     installation: Installation, provider: LeadProvider, tmp_path: Path
 ) -> None:
@@ -185,6 +191,7 @@ def test_a_request_brings_a_full_set_and_a_change_set_in_the_same_round(
     assert installation.extracts.requests() == {}
 
 
+@pytest.mark.slow
 def test_a_request_that_was_cut_off_is_answered_by_the_next_round(
     installation: Installation, provider: LeadProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +209,7 @@ def test_a_request_that_was_cut_off_is_answered_by_the_next_round(
     assert not done.troubles and is_whole(full(installation, provider)) and not installation.extracts.requests()
 
 
+@pytest.mark.slow
 def test_one_providers_trouble_is_its_own(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = installation.lead_providers()[:2]
     real = extracts.make
@@ -248,6 +256,7 @@ def test_the_extract_of_one_is_what_the_extract_of_all_has_of_it(installation: I
                 assert make(View(everybody, own), file).rows.equals(make(View(alone, own), file).rows), file.name
 
 
+@pytest.mark.slow
 def test_change_sets_go_when_they_are_old_and_full_sets_stay(
     installation: Installation, provider: LeadProvider, files_of: Callable[[Path], set[str]]
 ) -> None:
@@ -268,6 +277,7 @@ def test_change_sets_go_when_they_are_old_and_full_sets_stay(
     extracts_round(installation, instant("2027-06-01T04:00:00Z"))
 
 
+@pytest.mark.slow
 def test_no_more_than_the_set_that_stands_is_stored(installation: Installation, provider: LeadProvider) -> None:
     for minute in range(3):
         put(installation, provider, "requests.csv", "request\nextract\n")
@@ -279,6 +289,7 @@ def test_no_more_than_the_set_that_stands_is_stored(installation: Installation, 
     assert stamps == ["20261214T100100Z", "20261214T100200Z"]
 
 
+@pytest.mark.slow
 def test_two_sets_of_one_instant_have_names_of_their_own(installation: Installation, provider: LeadProvider) -> None:
     for name in ("requests.csv", "requests-2.csv", "requests-3.csv"):
         put(installation, provider, name, "request\nextract\n")
@@ -286,6 +297,7 @@ def test_two_sets_of_one_instant_have_names_of_their_own(installation: Installat
     assert [path.name for path in change_sets(installation, provider)] == ["20261214T100001Z", "20261214T100002Z"]
 
 
+@pytest.mark.slow
 def test_backup_restore_and_replay_know_them(
     installation: Installation,
     provider: LeadProvider,
@@ -311,6 +323,7 @@ def test_backup_restore_and_replay_know_them(
         assert replay(again, [sample], tmp_path / "replayed").different == {}
 
 
+@pytest.mark.slow
 def test_a_store_that_lost_the_set_before_says_so_and_delivers_a_full_set(
     installation: Installation, provider: LeadProvider
 ) -> None:
@@ -323,6 +336,7 @@ def test_a_store_that_lost_the_set_before_says_so_and_delivers_a_full_set(
     assert not extracts_round(installation, instant("2026-12-15T05:00:00Z"), [provider]).troubles
 
 
+@pytest.mark.slow
 def test_nothing_is_half_there_while_another_makes_an_extract(
     installation: Installation, provider: LeadProvider
 ) -> None:
@@ -351,6 +365,7 @@ def test_a_copy_made_during_a_round_of_extracts_waits_for_it(
         backup(installation, installation.settings.home.parent / "copy", instant(NIGHT))
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_owed_and_not_in_the_store_is_told_and_stays_owed(
     installation: Installation, provider: LeadProvider
 ) -> None:
@@ -367,6 +382,7 @@ def test_a_folder_that_is_owed_and_not_in_the_store_is_told_and_stays_owed(
     assert not installation.deliveries.owed(provider.lead_provider_id) and is_whole(full(installation, provider))
 
 
+@pytest.mark.slow
 def test_what_a_cut_left_of_a_change_set_does_not_stay(
     installation: Installation, provider: LeadProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -404,6 +420,7 @@ def test_change_sets_of_a_lead_provider_that_left_the_records_go_too(
     assert not (installation.outbox / provider.lead_provider_id / f"from-dfe/extracts/changes/{changes.name}").exists()
 
 
+@pytest.mark.slow
 def test_a_name_of_a_change_set_is_never_used_again(installation: Installation, provider: LeadProvider) -> None:
     for name in ("requests.csv", "requests-2.csv"):
         put(installation, provider, name, "request\nextract\n")

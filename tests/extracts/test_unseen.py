@@ -4,6 +4,7 @@ nor needs as the mentor of an ECT of its own; and nothing of others that is not 
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def needed_as_mentors(world: World, provider: str) -> set[str]:
 
 @settings(max_examples=150, deadline=None)
 @given(worlds())
+@pytest.mark.slow
 def test_nobody_else_is_named(world: World) -> None:
     for provider, other in ((US, THEM), (THEM, US)):
         files = extract(world, provider)
@@ -95,6 +97,7 @@ def test_nobody_else_is_named(world: World) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(worlds(), st.sampled_from(PEOPLE))
+@pytest.mark.slow
 def test_what_befalls_a_stranger_changes_nothing(world: World, person: str) -> None:
     """Somebody whom a provider may not see: another name, TRN, e-mail, another end of their training."""
     if person in trained(world, US) | needed_as_mentors(world, US):

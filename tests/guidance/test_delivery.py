@@ -51,6 +51,7 @@ def test_nothing_is_made_or_written_where_nothing_is_new(installation, guidance)
     assert {path: path.stat().st_mtime_ns for path in guidance.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_what_is_new_is_a_version_that_says_so_and_leaves_the_rest_alone(installation, provider, guidance):
     before = {path: path.stat().st_ino for path in guidance.rglob("*") if path.is_file()}
     with installation.database.write() as connection:
@@ -71,6 +72,7 @@ def test_what_is_new_is_a_version_that_says_so_and_leaves_the_rest_alone(install
     assert guidance_round(installation, instant(LATER)).made == 0
 
 
+@pytest.mark.slow
 def test_an_event_keeps_its_id_and_is_stamped_anew_when_its_day_moves(installation, provider, guidance):
     from icalendar import Calendar
 
@@ -91,6 +93,7 @@ def test_an_event_keeps_its_id_and_is_stamped_anew_when_its_day_moves(installati
     assert all(after[uid][1] > before[uid][1] for uid in moved)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_gone_goes_but_a_rule_s(installation, provider, guidance, monkeypatch):
     """As if the next version of the project had no page of words, and a rule less."""
     from flows.rounds import guidance as round_
@@ -127,6 +130,7 @@ def test_the_page_of_a_rule_is_there_before_the_receipt_that_links_it(home, monk
         assert linked in seen[-1] and (receipt.parent / "../../guidance/rules" / linked).is_file()
 
 
+@pytest.mark.slow
 def test_a_round_that_is_cut_leaves_the_manifest_of_what_was_there(installation, provider, guidance, monkeypatch):
     before = (guidance / "manifest.json").read_bytes()
     with installation.database.write() as connection:

@@ -66,6 +66,7 @@ def test_a_file_is_sent_and_replaced(run, port, tmp_path):
     (port.mailbox / "to-dfe" / path.name).unlink()
 
 
+@pytest.mark.slow
 def test_everything_is_collected_once_and_what_is_new_after_it(run, port, tmp_path, delivered, files_of):
     into = tmp_path / "collected"
     done = run("collect", into)
@@ -83,6 +84,7 @@ def test_everything_is_collected_once_and_what_is_new_after_it(run, port, tmp_pa
     assert run("collect", into).stdout.split() == ["collected", rows[-1]["path"]]
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_as_its_manifest_says_is_not_taken_for_whole(run, port, tmp_path):
     page = port.mailbox / "from-dfe/guidance/words.html"
     content = page.read_bytes()
@@ -98,6 +100,7 @@ def test_a_folder_that_is_not_as_its_manifest_says_is_not_taken_for_whole(run, p
     assert run("collect", tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_folder_that_has_been_kept_long_enough_is_said_to_be_gone(run, port, tmp_path):
     receipt = sorted((port.mailbox / "from-dfe/receipts").iterdir())[0]
     aside = tmp_path / receipt.name

@@ -16,7 +16,7 @@ RECEIPT = RESULTS.replace("results.csv", "receipt.json")
 STATEMENT = "mailboxes/ash-teaching/from-dfe/statements/2025/2026-01/v02-payable"
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_the_golden_set_is_given(database: str, tmp_path: Path):
     if database == "sqlite":
         assert broken_promises(made_in(tmp_path / "made")) == []

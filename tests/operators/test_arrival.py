@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from flows.installation import open_installation
 from flows.settings import Settings
@@ -40,6 +41,7 @@ def _runs(home: Path, ui_port: int) -> list[dict[str, str]]:
         return [{"name": run["name"], "state": run["state_name"]} for run in json.load(answer)]
 
 
+@pytest.mark.slow
 def test_a_file_is_judged_when_it_arrives_though_a_process_dies_at_it(small_home, tmp_path):
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
     ui_port, sftp_port = free_port(), free_port()

@@ -25,6 +25,7 @@ def demo(tmp_path_factory) -> tuple[Path, str]:
     return folder, result.stdout
 
 
+@pytest.mark.slow
 def test_it_tells_the_story_and_where_to_look(demo):
     folder, told = demo
     for words in ("uploads", "a duplicate", "became payable", "Where to look"):
@@ -33,6 +34,7 @@ def test_it_tells_the_story_and_where_to_look(demo):
         assert Path(path).is_file()
 
 
+@pytest.mark.slow
 def test_each_provider_got_what_it_should(demo):
     folder, _ = demo
     found = sorted(folder.glob("mailboxes/*/from-dfe/receipts/*/receipt.json"))
@@ -55,6 +57,7 @@ def test_each_provider_got_what_it_should(demo):
     assert len(payable) == 3
 
 
+@pytest.mark.slow
 def test_every_run_left_an_artifact_with_counts_and_money(demo):
     folder, _ = demo
     with sqlite3.connect(folder / "prefect" / "prefect.db") as connection:
@@ -71,6 +74,7 @@ def test_every_run_left_an_artifact_with_counts_and_money(demo):
     )
 
 
+@pytest.mark.slow
 def test_no_persons_name_trn_or_email_reaches_operators(demo):
     folder, told = demo
     with Database(f"sqlite:///{folder / 'records.db'}").read() as reader:

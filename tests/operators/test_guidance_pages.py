@@ -29,6 +29,7 @@ def opened(page, mailbox, name, width):  # noqa: F811
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.slow
 def test_an_accessibility_checker_finds_nothing(mailbox, page, name, width):  # noqa: F811
     found = Axe().run(opened(page, mailbox, name, width))
     assert found.violations_count == 0, found.generate_report()
@@ -37,6 +38,7 @@ def test_an_accessibility_checker_finds_nothing(mailbox, page, name, width):  # 
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.slow
 def test_a_page_asks_the_network_for_nothing_and_fits_a_sheet(mailbox, page, name):  # noqa: F811
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -45,6 +47,7 @@ def test_a_page_asks_the_network_for_nothing_and_fits_a_sheet(mailbox, page, nam
     assert page.evaluate("document.scrollingElement.scrollWidth") <= A4_PRINTED_PIXELS
 
 
+@pytest.mark.slow
 def test_on_a_phone_every_cell_is_in_sight(mailbox, page):  # noqa: F811
     cut = """[...document.querySelectorAll('.scroll, td, pre, code')].filter(
         (each) => each.getBoundingClientRect().right > 390 || each.scrollWidth > Math.max(each.clientWidth, 1) && each.clientWidth
@@ -53,6 +56,7 @@ def test_on_a_phone_every_cell_is_in_sight(mailbox, page):  # noqa: F811
         assert opened(page, mailbox, name, 390).evaluate(cut) == [], name
 
 
+@pytest.mark.slow
 def test_a_word_is_found_and_its_page_opened(mailbox, page):  # noqa: F811
     opened(page, mailbox, "guidance/index", 1280)
     page.get_by_label("Search the guidance").fill("date turned round")
@@ -65,6 +69,7 @@ def test_a_word_is_found_and_its_page_opened(mailbox, page):  # noqa: F811
     assert page.locator("#found li").count() == 0 and "Try fewer" in page.locator("#count").inner_text()
 
 
+@pytest.mark.slow
 def test_the_front_page_leads_to_what_needs_somebody(mailbox, page):  # noqa: F811
     opened(page, mailbox, "start-here", 390)
     page.keyboard.press("Tab")

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from flows.installation import open_installation
 from flows.service.services import api_of_running_service, held_port
@@ -77,6 +78,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(small_home, tmp_pat
             assert api_of_running_service(installation.settings) is None
 
 
+@pytest.mark.slow
 def test_it_serves_survives_its_servers_death_and_stops_cleanly(small_home, tmp_path):
     home = Path(shutil.copytree(small_home, tmp_path / "home"))
     ui_port, sftp_port = free_port(), free_port()

@@ -201,6 +201,7 @@ def deployment(office: Office) -> str:
 
 
 @pytest.mark.parametrize("is_signed_in", [False, True], ids=["not signed in", "signed in"])
+@pytest.mark.slow
 def test_a_hostile_page_can_neither_run_anything_nor_read_anything(office: Office, deployment: str, is_signed_in):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -249,6 +250,7 @@ def test_localhost_is_led_to_the_pages_and_nobody_frames_them(office: Office):
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_with_its_run_stops_nothing(office: Office, deployment: str):
     """A run that sleeps between two looks is killed with its worker; another worker's run is through at once."""
     with open_installation(office.settings) as installation:

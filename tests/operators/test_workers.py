@@ -54,6 +54,7 @@ def machines(request: pytest.FixtureRequest, sample: Path, tmp_path: Path) -> It
         yield made, wires
 
 
+@pytest.mark.slow
 def test_everything_is_done_exactly_once_whatever_becomes_of_a_machine(machines, tmp_path):
     made, wires = machines
     with open_installation(own_settings(made.settings, tmp_path / "test")) as installation:

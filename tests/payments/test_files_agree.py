@@ -14,6 +14,7 @@ from typing import Any
 
 import openpyxl
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,6 +181,7 @@ def test_a_statements_page_sheets_and_files_agree(account, forecast, ordered):
 
 @tried(40)
 @given(priced, priced, forecasts, st.booleans())
+@pytest.mark.slow
 def test_a_months_page_sheets_and_files_agree(one, other, forecast, ordered):
     versions, read, kept = [], defaultdict(list), []
     with TemporaryDirectory() as place:

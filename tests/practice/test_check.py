@@ -29,6 +29,7 @@ def checked(practising, tmp_path):
     return told
 
 
+@pytest.mark.slow
 def test_a_file_is_judged_at_the_instant_of_its_name(checked):
     """The rows are dated 10 December 2026: before that they are in the future."""
     in_time = checked("declarations@2026-12-14T10-00-00Z.csv")
@@ -39,6 +40,7 @@ def test_a_file_is_judged_at_the_instant_of_its_name(checked):
     assert {code for row in checked("declarations.csv")["results"] for code in row["rule_codes"]} == {"DECL-012"}
 
 
+@pytest.mark.slow
 def test_what_holds_no_rows_and_what_is_misnamed(checked):
     for name in ("statements@2027-01-01.csv", "reset.csv"):
         assert (checked(name, "")["file_errors"], checked(name, "")["rows"]["total"]) == ([], 0)

@@ -58,6 +58,7 @@ def _state(home: Path) -> State:
 
 
 @pytest.mark.parametrize("name", ["reset.csv", "statements@2027-01-25.csv", "declarations@2026-12-16T10-00-00Z.csv"])
+@pytest.mark.slow
 def test_killed_at_a_step_boundary(worker, used_home, tmp_path, name, record_property):
     (box,) = (used_home / "mailboxes").iterdir()
 

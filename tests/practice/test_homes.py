@@ -72,6 +72,7 @@ def test_a_real_service_is_not_pointed_into_a_home_of_practice(practising, tmp_p
     assert not (tmp_path / "real").exists()
 
 
+@pytest.mark.slow
 def test_a_real_service_refuses_a_home_of_practice_and_its_mailboxes(practising):
     home = practising.home.settings.home
     practising.round()
@@ -94,6 +95,7 @@ def test_nothing_outside_its_home_is_touched(tmp_path, elsewhere):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_new_home_is_marked_and_gets_made_up_records(tmp_path):
     home = tmp_path / "a new — home %20"
     done = ectx(home, "provider", "list")
@@ -103,6 +105,7 @@ def test_a_new_home_is_marked_and_gets_made_up_records(tmp_path):
     assert ectx(home, "intake").stdout.startswith("PRACTICE: made-up records.")
 
 
+@pytest.mark.slow
 def test_whichever_job_comes_first_makes_the_records(tmp_path):
     """A file that lay there before there were any is of whoever has that mailbox in them."""
     to_dfe = tmp_path / "mailboxes" / "alder-teaching-institute" / "to-dfe"
@@ -121,6 +124,7 @@ def test_the_setting_is_a_word_that_it_knows(tmp_path):
     assert done.returncode == 2 and "ECTX_PRACTICE" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_done_by_hand_is_done_to_one_mailbox(practising):
     rows = acceptable_rows(practising.home, practising.provider).head(2).write_csv()
     practising.sent("declarations@2026-12-14T10-00-00Z.csv", rows)
@@ -151,6 +155,7 @@ def test_what_is_done_by_hand_is_done_to_one_mailbox(practising):
         assert ectx(home, *command).stderr.startswith("ectx: PRACTICE:")
 
 
+@pytest.mark.slow
 def test_jobs_go_by_each_mailboxs_clock(practising):
     rows = acceptable_rows(practising.home, practising.provider).head(2).write_csv()
     practising.sent("declarations@2026-12-14T10-00-00Z.csv", rows)
@@ -163,6 +168,7 @@ def test_jobs_go_by_each_mailboxs_clock(practising):
         jobs.AUTHORISE.run(practising.home, None, statement_id=open_one["statement_id"], total=0)
 
 
+@pytest.mark.slow
 def test_one_mailboxs_trouble_is_not_anothers(practising):
     other = Practising(practising.home, practising.home.lead_providers()[1])
     other.send("voids@2026-12-14T10-00-00Z.csv", "declaration_id\n")
@@ -176,6 +182,7 @@ def test_one_mailboxs_trouble_is_not_anothers(practising):
     assert other.statements()
 
 
+@pytest.mark.slow
 def test_other_records_to_start_from(practising, sample, tmp_path):
     """Those in use go on with what they have until they are reset."""
     folder = Path(shutil.copytree(sample, tmp_path / "other"))

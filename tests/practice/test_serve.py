@@ -33,6 +33,7 @@ def service(practice_home, tmp_path):
         process.wait(60)
 
 
+@pytest.mark.slow
 def test_from_a_declaration_to_its_payment_and_afresh(service, tmp_path):
     client, box, rows, lines = service
     assert lines[0].startswith("PRACTICE: made-up records.")

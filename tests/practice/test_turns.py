@@ -38,6 +38,7 @@ def test_a_file_is_received_when_its_name_says(practising, rows):
     assert practising.asked(f"SELECT COUNT(*) FROM declarations WHERE created_at = '{NOW}'") == [(10,)]
 
 
+@pytest.mark.slow
 def test_then_the_clock_stands_there(practising, rows):
     practising.sent(f"declarations@{AT}.csv", rows)
     assert practising.sent("requests.csv", "request\nextract\n")["received_at"] == NOW
@@ -75,6 +76,7 @@ def test_it_never_goes_back(practising, rows):
     assert practising.sent("voids.csv", "declaration_id\n")["received_at"] == "2026-12-15T09:00:00Z"
 
 
+@pytest.mark.slow
 def test_files_that_lie_there_together_go_by_their_clocks(practising, rows):
     practising.send("statements@2027-01-01.csv")
     practising.send(f"voids@{LATER}.csv", "declaration_id\n")
@@ -105,6 +107,7 @@ def test_the_second_before_midnight_counts_for_the_deadline(practising, rows):
     assert months[1][0] == "2027-01-01T00:00:00Z" and months[1] != ("2027-01-01T00:00:00Z", 2027, 1)
 
 
+@pytest.mark.slow
 def test_statements_move_on_and_are_paid_when_their_day_has_come(practising, rows):
     practising.sent(f"declarations@{AT}.csv", rows)
     assert practising.sent("statements@2026-12-31.csv")["status"] == "accepted"
@@ -127,6 +130,7 @@ def _january(practising: Practising) -> set[str]:
     return {each["status"] for path, each in practising.statements().items() if "/2027-01/" in path}
 
 
+@pytest.mark.slow
 def test_what_was_paid_is_clawed_back(practising, rows):
     practising.sent(f"declarations@{AT}.csv", rows)
     practising.sent("statements@2027-01-25.csv")
@@ -139,6 +143,7 @@ def test_what_was_paid_is_clawed_back(practising, rows):
     assert {row[0] for row in clawed_back} == set(ids[:2])
 
 
+@pytest.mark.slow
 def test_it_is_what_a_real_service_says(practising, rows, practice_home, tmp_path):
     """The same file, received at the same instant, and statements of the same day: the same receipts and figures."""
     practising.sent(f"declarations@{AT}.csv", rows)
@@ -169,6 +174,7 @@ def _figures(manifest: dict[str, Any]) -> dict[str, Any]:
     return {name: sums for name, sums in manifest["control_totals"]["amount"].items() if name != before}
 
 
+@pytest.mark.slow
 def test_each_mailbox_has_records_and_a_clock_of_its_own(practising, rows):
     other = Practising(practising.home, practising.home.lead_providers()[1])
     practising.sent(f"declarations@{AT}.csv", rows)
@@ -178,6 +184,7 @@ def test_each_mailbox_has_records_and_a_clock_of_its_own(practising, rows):
     assert all(each["lead_provider_id"] == other.provider.lead_provider_id for each in other.receipts())
 
 
+@pytest.mark.slow
 def test_reset_starts_afresh(practising, rows):
     before = {
         name: practising.asked(f"SELECT COUNT(*) FROM {name}") for name in ("declarations", "events", "submissions")
@@ -200,6 +207,7 @@ def test_reset_starts_afresh(practising, rows):
     assert (again["status"], again["received_at"]) == ("accepted", NOW)
 
 
+@pytest.mark.slow
 def test_a_reset_comes_before_what_lies_beside_it(practising, rows):
     practising.sent("statements@2027-06-01.csv")
     practising.send(f"declarations@{AT}.csv", rows)
@@ -227,6 +235,7 @@ def test_a_misspelt_kind_moves_nothing(practising):
     assert practising.sent(f"voids@{AT}.csv", "declaration_id\n")["received_at"] == NOW
 
 
+@pytest.mark.slow
 def test_what_will_not_move_statements_is_not_received_in_the_future(practising, rows):
     practising.send("statements@2027-04-01.csv", rows)
     practising.send("statements@2026-12-15.csv")
@@ -234,6 +243,7 @@ def test_what_will_not_move_statements_is_not_received_in_the_future(practising,
     assert practising.receipt("statements@2027-04-01.csv")["received_at"] == "2026-12-15T00:00:00Z"
 
 
+@pytest.mark.slow
 def test_what_is_owed_comes_before_the_clock_moves_on(practising):
     """An extract that is asked for is of the instant at which it was asked for."""
     practising.send(f"requests@{AT}.csv", "request\nextract\n")
@@ -255,12 +265,14 @@ def test_a_checksum_that_comes_first_waits_for_its_file(practising, rows):
 
 
 @pytest.mark.parametrize("content", [b"\n", b"\xef\xbb\xbf"])
+@pytest.mark.slow
 def test_a_reset_as_editors_save_an_empty_file(practising, rows, content):
     practising.sent(f"declarations@{AT}.csv", rows)
     assert practising.sent("reset.csv", content)["status"] == "accepted"
     assert practising.asked(f"SELECT COUNT(*) FROM declarations WHERE created_at = '{NOW}'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_reset_goes_past_a_file_that_cannot_be_judged(practising, rows, monkeypatch):
     practising.sent(f"declarations@{AT}.csv", rows)
 
@@ -284,6 +296,7 @@ def test_the_front_page_says_where_the_clock_stands_and_what_to_do(practising, r
 
 
 @pytest.mark.parametrize("content", [b"\n", b"\r\n", b"\xef\xbb\xbf", b"\xff\xfe\r\x00\n\x00", b" "])
+@pytest.mark.slow
 def test_as_editors_save_an_empty_file(practising, content):
     assert practising.sent("statements@2026-12-15.csv", content)["status"] == "accepted"
 
@@ -295,6 +308,7 @@ def test_a_checksum_that_does_not_agree_stops_a_reset(practising, rows):
     assert practising.asked(f"SELECT COUNT(*) FROM declarations WHERE created_at = '{NOW}'") == [(10,)]
 
 
+@pytest.mark.slow
 def test_twice_is_once(practising, rows):
     practising.sent(f"declarations@{AT}.csv", rows)
     practising.sent("statements@2027-01-25.csv")
@@ -313,6 +327,7 @@ def test_a_mailbox_that_nobody_uses_is_not_begun(practising):
     assert seen.sent("voids.csv", "declaration_id\n")["practice"] is True
 
 
+@pytest.mark.slow
 def test_a_whole_year(practising, rows):
     """Month by month from December to the next: nothing is red, and every statement that fell due is paid."""
     practising.sent(f"declarations@{AT}.csv", rows)

@@ -139,6 +139,7 @@ except FileFailure as failure:
 
 
 @pytest.mark.parametrize("what", list(SIZES))
+@pytest.mark.slow
 def test_what_is_meant_to_fill_the_memory_does_not(what):
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (MEBIBYTES << 20, MEBIBYTES << 20))
