@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect import flow, serve, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.schedules import Cron, Interval
 
@@ -73,7 +74,8 @@ def _spread(job: Job, as_of: str | None, named: str = "only") -> str:
 
 def _as_task(name: str, act: Callable[[], Any]) -> None:
     """Each mailbox's work is a task of its own: seen apart, failed apart."""
-    run: Any = task(name="mailbox", task_run_name=name)(act)
+    # Without a policy Prefect reads and hashes our source for each task, to remember what it returned: it returns nothing.
+    run: Any = task(name="mailbox", task_run_name=name, cache_policy=NO_CACHE)(act)
     run()
 
 

@@ -23,8 +23,8 @@ from prefect.client.schemas.filters import (
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
-from prefect.runtime import deployment, flow_run
 from prefect.states import Crashed, Scheduled
 
 from data.database import Database
@@ -53,15 +53,22 @@ class Started:
 @contextmanager
 def alive(database: Database) -> Iterator[None]:
     """While a deployment's run does its work, its lock is held: for as long as its process lives and reaches the database."""
-    own = flow_run.get_id() if deployment.get_id() else None
-    if own is None:
+    run = _own_run()
+    if run is None or run.deployment_id is None:
         yield
         return
+    own = str(run.id)
     try:
         with database.only_one(_lock(own)):
             yield
     finally:
         database.forget(_lock(own))
+
+
+def _own_run() -> FlowRun | None:
+    """The run that we are. (Prefect's `runtime.deployment` asks its server each time.)"""
+    context = FlowRunContext.get()
+    return context.flow_run if context else None
 
 
 def _lock(run_id: str) -> str:
@@ -71,20 +78,19 @@ def _lock(run_id: str) -> str:
 def start_runs(database: Database, named: str, slugs: list[str], as_of: str | None) -> Started:
     """Start a run of this run's deployment for each of these lead providers, unless theirs waits to begin. named: the parameter
     of the flow that takes their slugs. Raises ExchangeError (NO-DEPLOYMENT)."""
-    own = deployment.get_id()
-    if own is None:
+    run = _own_run()
+    own = run.deployment_id if run else None
+    if run is None or own is None:
         raise ExchangeError(
             "NO-DEPLOYMENT",
             "Only a run of a deployment can start others.",
             "Leave `spread` out, or run the deployment.",
         )
     with get_client(sync_client=True) as client:
-        here = client.read_flow_run(uuid.UUID(flow_run.get_id()))
+        here = client.read_flow_run(run.id)
         now = _told(here)
         dead = end_dead(client, database, now)
-        done = start(
-            client, uuid.UUID(own), named, slugs, now, {"as_of": as_of, "spread": False}, f"{here.id}:{here.run_count}:"
-        )
+        done = start(client, own, named, slugs, now, {"as_of": as_of, "spread": False}, f"{here.id}:{here.run_count}:")
     done.dead = dead
     return done
 
