@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from data.reader import Reader, as_stored
 
@@ -94,13 +93,30 @@ class Database:
         return moment.astimezone(UTC)
 
     def migrate(self) -> None:
-        """Bring the tables to the newest form. Harmless when they are."""
+        """Bring the tables to the newest form. Costs next to nothing when they are: Alembic is not even loaded."""
+        if self._is_newest():
+            return
+        from alembic import command
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+
+    def _is_newest(self) -> bool:
+        """Whether the tables have the form of the last migration, whose file's name begins with its revision."""
+        last = max(each.name for each in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+        try:
+            with self.engine.connect() as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        except DBAPIError as error:
+            if not self.is_sqlite and not isinstance(error, ProgrammingError):
+                raise  # it cannot be reached
+            return False  # there are none yet; or what is wrong is said by who needs them
+        return list(found) == [last]
 
     def fold(self) -> None:
         """SQLite: everything into the one file. Nobody else may have it open."""

@@ -1,13 +1,17 @@
 """A database that migrations made is one that the tables make, on SQLite and on PostgreSQL; and migrations stand by themselves."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import inspect
 
 from data.database import MIGRATIONS, Database
 from data.tables import metadata
+from flows.place import PROJECT
 from tests.postgresql import postgresql
 
 
@@ -51,6 +55,46 @@ def test_on_postgresql():
         compared(*databases)
         for each in (server, *databases):
             each.engine.dispose()
+
+
+def test_what_is_newest_is_known_without_alembic(tmp_path: Path):
+    """A service, and every command, opens the database: loading Alembic for it took a fifth of a second each time."""
+    address = f"sqlite:///{tmp_path / 'records'}.db"
+    Database(address).migrate()
+    script = (
+        "import sys; from data.database import Database; "
+        f"Database({address!r}).migrate(); sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=PROJECT).returncode == 0
+
+
+def test_an_older_form_is_brought_to_the_newest(tmp_path: Path):
+    address = f"sqlite:///{tmp_path / 'records'}.db"
+    database = Database(address)
+    database.migrate()
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0012'")
+        connection.exec_driver_sql("DROP TABLE statement_rounds")
+        connection.exec_driver_sql("CREATE TABLE statement_rounds (made_from TEXT PRIMARY KEY, told TEXT)")
+    database.migrate()
+    made = Database(f"sqlite:///{tmp_path / 'made'}.db")
+    metadata.create_all(made.engine)
+    assert shape(database) == shape(made)
+
+
+def test_a_newer_form_than_ours_is_not_taken_for_the_newest(tmp_path: Path):
+    database = Database(f"sqlite:///{tmp_path / 'records'}.db")
+    database.migrate()
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(CommandError):
+        database.migrate()
+
+
+@pytest.mark.parametrize("path", sorted((MIGRATIONS / "versions").glob("0*.py")), ids=lambda path: path.stem)
+def test_a_migrations_file_begins_with_its_revision(path: Path):
+    """By the last one's name it is known whether there is anything to do."""
+    assert f'revision = "{path.name.partition("_")[0]}"' in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", sorted((MIGRATIONS / "versions").glob("0*.py")), ids=lambda path: path.stem)
