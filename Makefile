@@ -19,7 +19,7 @@ install: .venv/installed
 demo: install
 	$(BIN)/ectx demo $(ARGS)
 
-# What a change must pass: every rule, law and promise, in minutes. (More threads than one wait for each other where there is a
+# What a change must pass, in minutes: rules, money, files, ports, pages, and kills while files are taken. (More threads than one wait for each other where there is a
 # process for every core; test-all has them, for what hangs on their order.)
 test: install
 	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # SQLite's codes for what disk, memory or another process did; SQLITE_ERROR, a mistake in our own SQL, is not among them.
@@ -20,6 +21,13 @@ def is_from_outside(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def database_failed(error: BaseException) -> bool:
+    """Whether it is the database that failed us: then nobody's part can be done now, and to try them all takes long."""
+    import psycopg
+
+    return isinstance(error, sqlite3.Error | psycopg.Error | SQLAlchemyError) and is_from_outside(error)
 
 
 def _is_outside(error: BaseException) -> bool:

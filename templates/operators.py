@@ -1,5 +1,6 @@
 """What operators read of a run: who sent what, counts, rules broken, money by section. No names of people, no file names."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -166,7 +167,7 @@ def _by_provider(done: StatementsRound) -> list[tuple[str, ...]]:
     for each in done.standing:
         statements, declarations, total = found.get(each.lead_provider, (0, 0, Decimal()))
         found[each.lead_provider] = (statements + 1, declarations + each.declarations, total + each.total)
-    moved = dict.fromkeys(found, Decimal())
+    moved: dict[str, Decimal] = defaultdict(Decimal)
     for each in done.made:
         moved[each.lead_provider] += each.total - (each.before or Decimal())
     return [

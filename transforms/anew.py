@@ -45,7 +45,7 @@ def judge_anew(before: Judgement, kind: Kind, snapshot: Snapshot, act: Act, owne
     others = ~pl.col("row_number").is_in(again.implode())
     verdicts = pl.concat([before.verdicts.filter(others), now.verdicts]).sort("row_number")
     found = before.found.without(again)
-    found.and_of(now.found)
+    found.add_all(now.found)
     kept = before.rejected.filter(others) if before.rejected.height else before.rejected
     changes = _without(before.changes, again, owners, snapshot).then(now.changes)
     return replace(

@@ -41,7 +41,7 @@ class Findings:
             left.add(_unpacked(pack).filter(~pl.col("row_number").is_in(rows.implode())))
         return left
 
-    def and_of(self, others: "Findings") -> None:
+    def add_all(self, others: "Findings") -> None:
         """Add those of other rows."""
         for pack in (pack for packs in others._packs.values() for pack in packs):
             self.add(_unpacked(pack))

@@ -149,7 +149,7 @@ def _judged_by_rows(
     reader: Reader, sheet: Sheet, kind: Kind, snapshot: Snapshot, act: Act, before: Answer | None
 ) -> Judgement:
     """Every row; or, of a file that was judged before, those of whoever was touched since, from their first."""
-    if before and before.is_first and before.by and before.judgement:
+    if before and before.is_first and before.by and before.judgement:  # is_first has both
         changed = before.by.changed(reader)
         owners = None if changed is None else whose_rows(kind, changed, snapshot)
         if owners is not None:

@@ -61,9 +61,9 @@ def _summed(
     manifest = month_folder(installation.outbox, provider.lead_provider_id, path, made[path]) / LAST_FILE
     try:
         said = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return {each["statement_id"]: each["version"] for each in said["statements"]}
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return {each["statement_id"]: each["version"] for each in said["statements"]}
 
 
 @contextmanager

@@ -34,8 +34,9 @@ def process(
     """Judge a claimed file, apply what is accepted, owe the receipt. Raises AlreadyJudged.
 
     It is judged by a snapshot of the records, with no lock held. Applied is what was judged, in a transaction that no other
-    writer runs beside, if nothing that it was judged by has changed since; or else the rows of those whom it has changed for
-    are judged again. So files of different lead providers come to what they would in the order in which they are applied.
+    writer runs beside, if nothing that it was judged by has changed since; or else it is judged again: of a file about
+    participants the rows of those for whom it has changed, any other whole. So files of different lead providers come to what
+    they would in the order in which they are applied.
     """
     overtaken: set[str] = set()
     answered: Answer | None = None

@@ -4,13 +4,17 @@ import logging
 from dataclasses import replace
 from datetime import date, datetime
 
+from polars.exceptions import PanicException
+
 from data.accounts import submitted_without_statement
 from data.counting import keep_paid_units
+from data.outside import database_failed
 from data.settling import due_owners, settle_due
 from flows.installation import Installation, LeadProvider
 from flows.rounds.accounts import computed_of
 from flows.rounds.intake import held_from, intake_round
 from flows.rounds.months import months_to_sum
+from flows.rounds.trying import log_trouble, what_is_known
 from flows.rounds.unchanged import Inputs, Told, inputs_of, recall, remember
 from flows.rounds.versions import deliver, write_versions
 from schemas.instants import london_day
@@ -34,14 +38,16 @@ def statements_round(
     judged: IntakeRound | None = None,
     chosen: list[LeadProvider] | None = None,
     today: date | None = None,
+    done: StatementsRound | None = None,
 ) -> StatementsRound:
     """Judge what has arrived, then move statements along, then deliver every statement not yet paid that changed.
 
     What was received by a deadline counts for it, so nothing of a provider's moves while a file of theirs waits, or their
     mailbox has not been seen since; all others go on. as_of: the instant of a rehearsal; None: now. judged: the round of
     intake, where somebody has seen to it already, and today: the day before its looks. chosen: whose; None: everybody's.
+    done: where it is told as it is done, for who has to know of a round that failed.
     """
-    done = StatementsRound(IntakeRound())
+    done = done or StatementsRound(IntakeRound())
     # Of before the looks: what came later cannot be missed by them.
     today = today or london_day(installation.now(as_of))
     everybody = installation.lead_providers() if chosen is None else chosen
@@ -76,15 +82,30 @@ def _round(
     to_remember = {}
     for provider in providers:  # to all of them what is owed, too, and summaries not made yet
         own = provider.lead_provider_id
-        new = _deliver(installation, provider, computed, today, now, done)
         said = told.get(own) or _told(computed, inputs, own, today)
         done.held_back += said.held_back
         done.unchanged += said.unchanged
         done.not_wanted += said.not_wanted
         done.standing += said.standing
+        try:
+            new = _deliver(installation, provider, computed, today, now, done)
+        except (Exception, PanicException) as error:
+            if len(providers) < 2 or database_failed(error):
+                raise
+            log_trouble(f"statements of {provider.slug}", error)
+            done.troubles.append(not_ended(provider, what_is_known(error)))
+            continue
         if own not in told:
             to_remember[own] = replace(said, unchanged=said.unchanged + new)
     remember(installation, inputs, to_remember)
+
+
+def not_ended(provider: LeadProvider, trouble: str) -> str:
+    """A line for operators on a lead provider whose part went wrong, while the others' went on."""
+    return (
+        f"{provider.slug}: the round of its statements did not come to its end ({trouble}); what it had done stands; "
+        "run this one again"
+    )
 
 
 def judge_first(installation: Installation, as_of: datetime | None, providers: list[LeadProvider]) -> IntakeRound:

@@ -40,6 +40,8 @@ from tests.benchmarks.starting import bench_starting
 from tests.benchmarks.workers import NOW as BEFORE
 from tests.benchmarks.workers import ROWS as OF_WORKERS
 from tests.benchmarks.workers import bench_workers
+from tests.benchmarks.written import Written
+from tests.postgresql import postgresql
 from transforms.money.breakdowns import share
 from transforms.money.statements import compute_figures
 
@@ -232,12 +234,11 @@ def bench_statements(installation: Installation) -> None:
     whole, done = timed(lambda: statements_of_all(installation, instant(NOW)))
     home = installation.settings.home
     files = [path for path in home.glob("mailboxes/*/from-dfe/statements/**/*") if path.is_file()]
-    contents = [path.read_bytes() for path in files]
+    same, size = Written(files), sum(path.stat().st_size for path in files) / (1 << 20)
     with tempfile.TemporaryDirectory(dir=home) as folder:
-        writing, _ = timed(lambda: [Path(folder, str(n)).write_bytes(each) for n, each in enumerate(contents)])
-    size = sum(map(len, contents)) / (1 << 20)
-    say(f"writing the same {len(files):,} files, {size:,.0f} MiB", writing)
-    say(f"statements round: {len(done.made)} versions delivered", whole, "that writing", whole / writing, 5)  # type: ignore[attr-defined]
+        writing, _ = timed(lambda: same.write(Path(folder)))
+    say(f"Polars and XlsxWriter write the same {len(files):,} files, {size:,.0f} MiB, pages as bytes", writing)
+    say(f"statements round: {len(done.made)} versions delivered", whole, "that", whole / writing, 1.5)  # type: ignore[attr-defined]
     statements_of_all(installation, instant(NOW))  # what moved in the first is remembered after the second
     again = interleaved([lambda: statements_of_all(installation, instant(NOW))])[0]
     found("the same round when nothing has changed", spread(again), "", "1 s")
@@ -307,6 +308,19 @@ def _fill(installation: Installation, scale: float) -> None:
     shutil.rmtree(sample)
 
 
+def _bench_floor_on_postgresql(scale: float) -> None:
+    with postgresql() as url, tempfile.TemporaryDirectory(prefix="ectx-postgresql-") as home:
+        settings = Settings(home=Path(home), database_url=url, mailboxes="", seconds_between_looks=0)
+        with open_installation(settings) as installation:
+            _fill(installation, scale)
+            provider, now = installation.lead_providers()[0], instant(NOW)
+
+            def file_of(count: int, wrong: float) -> tuple[bytes, int]:
+                return file_of_rows(installation, provider, now, count, wrong)
+
+            bench_floor(installation, provider, file_of, now, " on PostgreSQL")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
@@ -366,6 +380,7 @@ def main() -> None:
                         installation, provider,
                         lambda count, wrong: file_of_rows(installation, provider, instant(NOW), count, wrong), instant(NOW),
                     )  # fmt: skip
+                    _bench_floor_on_postgresql(chosen.scale)
                 if wants("start"):
                     ten = [file_of_rows(installation, provider, instant(NOW), 10, 0.3)[0]] * 100
                     bench_starting(installation, provider, lambda number: ten[number])

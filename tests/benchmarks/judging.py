@@ -44,8 +44,9 @@ def bench_floor(
     provider: LeadProvider,
     file_of: Callable[[int, float], tuple[bytes, int]],
     now: datetime,
+    where: str = "",
 ) -> None:
-    """file_of: (rows, share that is wrong) → content, how many are meant to be valid."""
+    """file_of: (rows, share that is wrong) → content, how many are meant to be valid. where: which database, in words."""
     for count, share in ((10_000, 0.0), (10_000, 0.1), (10_000, 0.5), (10_000, 1.0), (100_000, 0.5), (100_000, 1.0)):
         content, valid = file_of(count, share)
         name = f"declarations-floor-{count}-{round(share * 100)}.csv"
@@ -59,9 +60,7 @@ def bench_floor(
             _floor(installation, submission, last)
 
         seconds, least = interleaved([ours, floor])
-        what = (
-            f"intake of {count:,} declarations, {count - valid:,} meant to be wrong: judged, applied, receipt written"
-        )
+        what = f"intake of {count:,} declarations{where}, {count - valid:,} meant to be wrong: judged, applied, receipt written"
         compared(what, seconds, least, "reading, inserting the same rows and events, writing the same bytes", 1.5)
         process(installation, provider, submission, now)
 

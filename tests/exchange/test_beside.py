@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,16 +13,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.exceptions import PanicException
+from sqlalchemy.exc import OperationalError
 
 from flows.clock import instant
 from flows.installation import Installation, open_installation
 from flows.place import PROJECT
-from flows.rounds import beside, extracts, hands
+from flows.rounds import beside, extracts, hands, statements
 from flows.rounds.beside import statements_of_all
 from flows.rounds.extracts import extracts_round
 from flows.rounds.hands import Came, by_processes
 from flows.rounds.statements import statements_lock, statements_round
 from flows.settings import Settings
+from templates.operators import statements_report
 from tests.conftest import NOW
 
 AT = instant(NOW)
@@ -85,7 +88,9 @@ def test_whose_statements_somebody_else_makes_is_told_and_the_others_go_on(insta
 
 
 @pytest.mark.slow
-def test_who_cannot_be_computed_is_told_and_the_others_go_on(installation, provider, many):
+@pytest.mark.parametrize("least", [0, 1 << 40], ids=["by two", "by one"])
+def test_whose_files_cannot_be_written_is_told_and_the_others_go_on(installation, provider, monkeypatch, least):
+    monkeypatch.setattr(beside, "MANY_DECLARATIONS", least)
     outbox = installation.outbox / provider.lead_provider_id
     outbox.parent.mkdir(exist_ok=True)
     outbox.write_text("a file where its folder should be")
@@ -97,6 +102,80 @@ def test_who_cannot_be_computed_is_told_and_the_others_go_on(installation, provi
     outbox.unlink()
     after = statements_of_all(installation, AT)
     assert {each.lead_provider for each in after.made} == {provider.name} and after.troubles == []
+
+
+def test_what_was_made_before_it_failed_is_told_all_the_same(installation, provider, monkeypatch):
+    def fails(there, whose, *others, inner=statements.deliver):
+        if whose.slug == provider.slug:
+            raise OSError("no summary of a month can be written")
+        return inner(there, whose, *others)
+
+    monkeypatch.setattr(statements, "deliver", fails)
+    done = statements_of_all(installation, AT)
+    [trouble] = done.troubles
+    assert trouble.startswith(f"{provider.slug}: the round of its statements did not come to its end (")
+    assert len({each.lead_provider for each in done.made}) == len({each.lead_provider for each in done.standing}) == 2
+    assert provider.slug in statements_report(done, {})
+    monkeypatch.undo()
+    after = statements_of_all(installation, AT)
+    assert not after.made and not after.troubles
+    assert after.intake.delivered + after.delivered  # what was owed
+
+
+@pytest.mark.slow
+def test_whose_figures_fail_is_told_and_the_others_go_on(installation, provider, monkeypatch):
+    """Small records are computed together: what fails for all of them is tried for each."""
+
+    def fails(*arguments, owners, inner=statements.computed_of):
+        if provider.lead_provider_id in owners:
+            raise ValueError("a figure that nobody thought of")
+        return inner(*arguments, owners=owners)
+
+    monkeypatch.setattr(statements, "computed_of", fails)
+    done = statements_of_all(installation, AT)
+    [trouble] = done.troubles
+    assert trouble.startswith(f"{provider.slug}: the round of its statements did not come to its end (ValueError")
+    assert "nobody thought of" not in trouble
+    assert done.made and provider.name not in {each.lead_provider for each in done.made}
+    assert done.settled  # by the try that failed for all of them
+    monkeypatch.undo()
+    after = statements_of_all(installation, AT)
+    assert {each.lead_provider for each in after.made} == {provider.name} and after.troubles == []
+
+
+@pytest.mark.slow
+def test_what_fails_for_all_together_alone_is_told_too(installation, monkeypatch):
+    def fails(*arguments, owners, inner=statements.computed_of):
+        if len(owners) > 1:
+            raise ValueError("too many")
+        return inner(*arguments, owners=owners)
+
+    monkeypatch.setattr(statements, "computed_of", fails)
+    done = statements_of_all(installation, AT)
+    assert len({each.lead_provider for each in done.made}) == 2
+    [trouble] = done.troubles
+    assert trouble.startswith("all statements together could not be made (ValueError")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("disk I/O error"),
+        OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error")),
+    ],
+    ids=["by the driver", "by SQLAlchemy"],
+)
+def test_a_database_that_is_gone_is_tried_once(installation, monkeypatch, error):
+    tried = []
+
+    def gone(*_arguments, **_named):
+        tried.append(1)
+        raise error from getattr(error, "orig", None)
+
+    monkeypatch.setattr(statements, "computed_of", gone)
+    with pytest.raises(type(error)):
+        statements_of_all(installation, AT)
+    assert tried == [1]
 
 
 @pytest.mark.slow

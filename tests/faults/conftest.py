@@ -22,10 +22,15 @@ SEED = int(os.environ.get("FAULTS_SEED", "1"))
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents and item.name not in IN_EVERY_RUN:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        if item.name not in IN_EVERY_RUN:
             item.add_marker(pytest.mark.slow)
+    is_whole = not any(part in given for given in config.args for part in ("::", ".py"))
+    gone = set(IN_EVERY_RUN) - {item.name for item in ours}
+    if ours and is_whole and gone:
+        raise pytest.UsageError(f"tests/faults: there is no {', '.join(sorted(gone))}: `make test` would try no kill")
 
 
 @pytest.fixture
