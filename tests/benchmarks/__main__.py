@@ -403,8 +403,9 @@ def main() -> None:
         if wants("growth"):
             bench_growth(chosen.scale / 4)
         found("peak memory of these benchmarks", f"{peak_gibibytes():.2f} GiB")
-        write_results(chosen.scale)
-        write_picture()
+        if not chosen.part:  # a part's figures do not take the place of a whole run's
+            write_results(chosen.scale)
+            write_picture()
     finally:
         if not chosen.keep:
             shutil.rmtree(home, ignore_errors=True)
