@@ -339,6 +339,7 @@ def test_others_keep_changing_it(on, monkeypatch):
 
 
 @pytest.mark.parametrize("step", [1, 12, 20])
+@pytest.mark.slow
 def test_what_happened_in_between_replays(on, monkeypatch, tmp_path, sample, step):
     """By the clock: the order in which files were applied is that in which they replay."""
     if on[0].name != "sqlite-folder":
@@ -353,6 +354,7 @@ def test_what_happened_in_between_replays(on, monkeypatch, tmp_path, sample, ste
         assert not replayed.different, replayed.different
 
 
+@pytest.mark.slow
 def test_who_was_rejected_in_between_replays(on, monkeypatch, tmp_path, sample):
     """Whose file changes nothing may be judged after another and applied before it: it replays as it was judged."""
     with copy_of(on, "rejected") as (installation, settings):

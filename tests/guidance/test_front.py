@@ -4,6 +4,7 @@ import json
 import re
 
 import polars as pl
+import pytest
 
 from flows.clock import instant
 from flows.rounds import delivery
@@ -40,6 +41,7 @@ def possible(installation, provider) -> dict[str, str]:
     return rows.row(0, named=True)
 
 
+@pytest.mark.slow
 def test_a_rejected_row_is_there_with_its_pounds_until_it_is_sent_again(installation, provider):
     row = possible(installation, provider)
     own = f"{row['participant_id']},{row['course_identifier']},{row['declaration_type']}"
@@ -69,6 +71,7 @@ def pounds_of(row):
     return pounds(Decimal(row["expected_amount"]))
 
 
+@pytest.mark.slow
 def test_deadlines_say_what_is_still_missing(installation, provider):
     told = section(front(installation, provider), "Deadlines in the next 30 days")
     assert "31 December 2026" in told and "January 2027, contract period" in told
@@ -79,6 +82,7 @@ def test_deadlines_say_what_is_still_missing(installation, provider):
         assert f"contract period {period} {part.height} declarations could be declared: {amount}" in told
 
 
+@pytest.mark.slow
 def test_what_has_come_since_yesterday_is_listed_and_later_is_not(installation, provider):
     assert "Receipt for november.csv: rejected" in section(
         front(installation, provider), "What has come since yesterday"
@@ -89,6 +93,7 @@ def test_what_has_come_since_yesterday_is_listed_and_later_is_not(installation, 
     assert "Receipt for november.csv" not in section(page, "What has come since yesterday")
 
 
+@pytest.mark.slow
 def test_commonest_errors_link_the_pages_that_prevent_them(installation, provider):
     page = front(installation, provider)
     counted = {}
@@ -103,6 +108,7 @@ def test_commonest_errors_link_the_pages_that_prevent_them(installation, provide
     assert all(f'href="guidance/rules/{code}.html"' in page for code in first)
 
 
+@pytest.mark.slow
 def test_refused_uploads_and_files_that_wait_are_told(installation, provider):
     mailbox = installation.mailbox(provider.slug)
     mailbox.add_refusals([Refusal(instant(NOW).timestamp(), "<b>wide</b>.xlsx", "It is not a CSV file.")])
@@ -116,6 +122,7 @@ def test_refused_uploads_and_files_that_wait_are_told(installation, provider):
     assert ("declarations.csv.part" in front(installation, provider)) == waits.exists()
 
 
+@pytest.mark.slow
 def test_it_is_made_anew_after_housekeeping(installation, provider):
     housekeeping(installation, instant("2035-01-01T02:30:00Z"))
     page = front(installation, provider)
@@ -124,6 +131,7 @@ def test_it_is_made_anew_after_housekeeping(installation, provider):
     assert [href for href in hrefs if not (box(installation, provider) / "from-dfe" / href).exists()] == []
 
 
+@pytest.mark.slow
 def test_a_front_page_that_cannot_be_made_keeps_nothing_back(installation, provider, monkeypatch):
     from flows.rounds import front as module
 
@@ -156,6 +164,7 @@ def results(*rows):
     return pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows])
 
 
+@pytest.mark.slow
 def test_the_last_word_of_a_thing_asked_for_counts():
     rows = results(
         (1, "a", 1, 2, None, "rejected", "p", "ecf-induction", "started", "x"),
@@ -168,6 +177,7 @@ def test_the_last_word_of_a_thing_asked_for_counts():
     assert found.select("submission_id", "row_number").rows() == [("a", 2), ("c", 1)]
 
 
+@pytest.mark.slow
 def test_a_row_without_its_key_is_told_from_no_other_and_what_was_sent_back_is_closed():
     rows = results(
         (1, "a", 1, 2, None, "rejected", None, "ecf-induction", "started", "x"),
@@ -180,6 +190,7 @@ def test_a_row_without_its_key_is_told_from_no_other_and_what_was_sent_back_is_c
     assert found.select("submission_id", "row_number").rows() == [("a", 1), ("b", 2)]
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_is_read_as_intake_reads_it(installation, provider):
     """Columns headed in any case of letters; ids that the receipt's own columns have too; a list a month."""
     unknown = "\n".join(f"{number:08}-0000-4000-8000-000000000000" for number in range(5))
@@ -197,6 +208,7 @@ def test_what_is_asked_for_is_read_as_intake_reads_it(installation, provider):
     assert "expected-payments-a.csv" in told and "expected-payments-b.csv" in told
 
 
+@pytest.mark.slow
 def test_a_file_that_was_refused_whole_is_there_until_one_of_its_kind_is_taken(installation, provider):
     put(installation, provider, "deferrals.csv", b"participant\nx\n")
     intake_round(installation, instant(LATER))
@@ -208,6 +220,7 @@ def test_a_file_that_was_refused_whole_is_there_until_one_of_its_kind_is_taken(i
     assert "deferrals.csv" not in section(front(installation, provider), "Files that we could not take")
 
 
+@pytest.mark.slow
 def test_what_is_at_stake_is_what_the_forecast_says():
     forecast = pl.DataFrame(
         {"participant_id": ["p", "q"], "course_identifier": ["ecf-induction"] * 2, "declaration_type": ["started"] * 2,
@@ -218,6 +231,7 @@ def test_what_is_at_stake_is_what_the_forecast_says():
     assert worth(pl.concat([rows, other]), forecast) == {"s": 11940}
 
 
+@pytest.mark.slow
 def test_a_returned_row_is_closed_though_what_it_asks_for_is_another(installation, provider):
     """rejected.csv came back with the course put right: the row is the one of that line, whatever else it is now."""
     rows = acceptable_rows(installation, provider).head(2)
