@@ -13,11 +13,8 @@ from tests.faults.lives import Lives
 from tests.faults.story import tell
 from tests.faults.worker import Worker
 
-# `make test` tries this alone: kills, and two or three at once, while files are taken, on the ground that a fresh machine has.
-IN_EVERY_RUN = (
-    "test_killed_at_a_step_boundary[intake-sqlite-folder]",
-    "test_two_or_three_at_once[intake-sqlite-folder]",
-)
+# `make test` tries this alone: kills while files are taken, on the ground that a fresh machine has.
+IN_EVERY_RUN = ("test_killed_at_a_step_boundary[intake-sqlite-folder]",)
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 
 

@@ -59,7 +59,7 @@ def everything(judgement) -> dict[str, object]:
     }
 
 
-@tried(100)
+@tried(60)
 @given(LONGER, SEQUENCES)
 def test_what_others_did_meanwhile_is_seen_by_those_alone_whom_it_touches(file, meanwhile):
     kind, sent = file
