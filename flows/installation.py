@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.database import Database
 from data.ledger.deliveries import Deliveries
@@ -24,16 +25,17 @@ from flows.errors import ExchangeError
 from flows.home import OfOneMailbox, settled
 from flows.settings import Settings
 from schemas.inbound.practised import clock_from
-from schemas.inbound.reading import Limits
 from schemas.instants import rfc3339
 from sftp.accounts import Accounts
 from sftp.durable import wait
 from sftp.local import LocalMailbox
 from sftp.mailbox import Mailbox, MailboxError
-from sftp.remote import SftpMailbox
 from sftp.server.journal import Journal
-from sftp.service import SftpService
 from templates.practice import written
+
+if TYPE_CHECKING:  # loaded where they are needed: most looks find nothing to read, and most mailboxes lie here
+    from schemas.inbound.reading import Limits
+    from sftp.service import SftpService
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Installation:
     settings: Settings
     database: Database
     accounts: Accounts
-    _service: SftpService | None = field(default=None, repr=False)
+    _service: "SftpService | None" = field(default=None, repr=False)
     _load: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +66,9 @@ class Installation:
         self.extracts, self.rounds = Extracts(self.database), Rounds(self.database)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> "Limits":
+        from schemas.inbound.reading import Limits
+
         return Limits(self.settings.max_file_mebibytes << 20, self.settings.max_file_rows)
 
     @property
@@ -122,6 +126,8 @@ class Installation:
         if folder is not None:
             box = LocalMailbox(folder / name)
         else:
+            from sftp.remote import SftpMailbox
+
             if self._service is not None and not self._service.is_alive:
                 self._service.close()
                 self._service = None
@@ -131,7 +137,9 @@ class Installation:
         box.prepare()
         return box
 
-    def _connect(self) -> SftpService:
+    def _connect(self) -> "SftpService":
+        from sftp.service import SftpService
+
         if not self.settings.mailboxes.startswith("sftp://"):
             raise MailboxError("ECTX_MAILBOXES begins with neither file:// nor sftp://: correct it.")
         key, hosts = self.settings.sftp_key, self.settings.sftp_known_hosts

@@ -1,6 +1,7 @@
 """What `ectx` and Prefect both do: each job once, with what operators read of it and what it complains of.
 
-flows.deployed makes Prefect flows of them, flows.commands runs them in a terminal.
+flows.deployed makes Prefect flows of them, flows.commands runs them in a terminal. Each loads what it needs when it is done, and
+not before: what only looks, and finds nothing to do, is over sooner than all that judges, computes and writes would be loaded.
 """
 
 import logging
@@ -10,33 +11,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flows.acts.authorise import authorise
-from flows.errors import ExchangeError
+from flows.errors import ExchangeError, what_is_known
 from flows.installation import Installation, LeadProvider
-from flows.practice.mailboxes import demand_home, found, practised_statements, practising
-from flows.practice.turns import after_its_turn, practice_round
-from flows.rounds.beside import statements_of_all
-from flows.rounds.extracts import extracts_round
-from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round, who_waits, who_waits_for_us
-from flows.rounds.statements import whose_statements
-from flows.rounds.trying import what_is_known
-from flows.upkeep.housekeeping import housekeeping, sweep_audit
-from flows.upkeep.verify import verify
 from schemas.instants import in_london
-from schemas.reports import ExtractsRound, GuidanceRound, HousekeepingRound, IntakeRound, StatementsRound, Verified
+from schemas.reports import IntakeRound, StatementsRound
 from schemas.showing import in_markdown
-from templates.operators import (
-    extracts_report,
-    grouped,
-    guidance_report,
-    intake_report,
-    keeping_report,
-    statements_report,
-    verify_report,
-)
 from templates.practice import WORDS
-from templates.rendering import typed_pounds
 
 log = logging.getLogger("ectx.jobs")
 
@@ -84,6 +65,10 @@ class Job:
         """Do it; in practice for each mailbox by its own clock. Raises ExchangeError."""
         if not installation.is_practice:
             return self.does(installation, as_of, **arguments)
+        from flows.practice.mailboxes import demand_home, found, practising
+        from flows.practice.turns import after_its_turn
+        from flows.upkeep.housekeeping import sweep_audit
+
         demand_home(installation)
         found(installation)
         if self.name == "intake":  # it is the mailboxes' turns itself
@@ -161,11 +146,15 @@ def names_of(installation: Installation) -> dict[str, str]:
 
 
 def _intake_told(done: IntakeRound, names: dict[str, str], what: str) -> Told:
+    from templates.operators import intake_report
+
     return Told("intake", intake_report(done, names), what)
 
 
 def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> Done:
-    take: Callable[..., IntakeRound] = practice_round if installation.is_practice else intake_round
+    take: Callable[..., IntakeRound] = intake_round
+    if installation.is_practice:
+        from flows.practice.turns import practice_round as take
     done = take(installation, as_of, **how)
     return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles, intake=done)
 
@@ -179,6 +168,10 @@ def _chosen(installation: Installation, only: list[str] | None) -> list[LeadProv
 
 
 def _statements(installation: Installation, as_of: datetime | None, only: list[str] | None = None) -> Done:
+    from flows.practice.mailboxes import practised_statements
+    from flows.rounds.beside import statements_of_all
+    from templates.operators import grouped, statements_report
+
     if installation.is_practice:
         done: StatementsRound = practised_statements(
             installation, installation.lead_providers()[0], installation.now(as_of)
@@ -193,20 +186,28 @@ def _statements(installation: Installation, as_of: datetime | None, only: list[s
 
 
 def _extracts(installation: Installation, as_of: datetime | None, provider: str | None = None) -> Done:
+    from flows.rounds.extracts import extracts_round
+    from templates.operators import extracts_report
+
     chosen = _chosen(installation, [provider] if provider else None)
-    done: ExtractsRound = extracts_round(installation, as_of, chosen)
+    done = extracts_round(installation, as_of, chosen)
     told = Told("extracts", extracts_report(done, names_of(installation)), "One round of extracts")
     busy = [f"{slug}: somebody else makes its extract now; run this one again after it" for slug in done.busy]
     return Done([told], [*busy, *done.troubles])
 
 
 def _guidance(installation: Installation, as_of: datetime | None, only: list[str] | None = None) -> Done:
-    done: GuidanceRound = guidance_round(installation, as_of, _chosen(installation, only))
+    from flows.rounds.guidance import guidance_round
+    from templates.operators import guidance_report
+
+    done = guidance_round(installation, as_of, _chosen(installation, only))
     busy = [f"{slug}: somebody else makes its guidance now; run this one again after it" for slug in done.busy]
     return Done([Told("guidance", guidance_report(done), "One round of guidance")], [*busy, *done.troubles])
 
 
 def _authorise(installation: Installation, as_of: datetime | None, statement_id: str, total: Decimal) -> Done:
+    from flows.acts.authorise import authorise
+
     statement, path = authorise(installation, statement_id.strip().lower(), total, as_of)
     name = statement.facts["lead_provider_name"]
     total_paid = f"£{statement.total:,.2f}, VAT included, for"
@@ -215,12 +216,18 @@ def _authorise(installation: Installation, as_of: datetime | None, statement_id:
 
 
 def _verify(installation: Installation, as_of: datetime | None, statement_id: str | None = None) -> Done:
-    done: Verified = verify(installation, installation.now(as_of), statement_id)
+    from flows.upkeep.verify import verify
+    from templates.operators import verify_report
+
+    done = verify(installation, installation.now(as_of), statement_id)
     return Done([Told("verify", verify_report(done), "Paid statements computed anew")], done.alarms)
 
 
 def _housekeeping(installation: Installation, as_of: datetime | None) -> Done:
-    done: HousekeepingRound = housekeeping(installation, installation.now(as_of))
+    from flows.upkeep.housekeeping import housekeeping
+    from templates.operators import keeping_report
+
+    done = housekeeping(installation, installation.now(as_of))
     report = keeping_report(done, names_of(installation))
     return Done([Told("housekeeping", report, "Uploads and receipts removed for their age")], done.troubles)
 
@@ -232,6 +239,9 @@ def _everybody(installation: Installation, _as_of: datetime | None) -> tuple[lis
 
 def _with_statements(installation: Installation, as_of: datetime | None) -> tuple[list[str], list[str]]:
     """Those whose files wait, too: a round judges them first."""
+    from flows.rounds.statements import whose_statements
+    from templates.operators import grouped
+
     slugs, held_back = whose_statements(installation, as_of)
     waiting, troubles = who_waits(installation)
     return list(dict.fromkeys([*slugs, *waiting])), [*grouped(held_back), *troubles]
@@ -267,6 +277,8 @@ HOUSEKEEPING = Job("housekeeping", "Remove uploads and receipts that have been k
 
 def total_typed(total: str) -> Decimal:
     """Pounds as a person types them. Raises ExchangeError (NO-TOTAL)."""
+    from templates.rendering import typed_pounds
+
     try:
         return typed_pounds(total)
     except ValueError:

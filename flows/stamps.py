@@ -6,9 +6,12 @@ change a figure (`calculation`), or an answer, its message or its advice (`rule_
 
 import ast
 import hashlib
+import os
 import re
+import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -34,21 +37,21 @@ LIBRARIES = ("duckdb", "pandera", "polars")
 
 
 @cache
-def calculation() -> str:
+def calculation(home: Path | None = None) -> str:
     """A short digest of everything that can change a figure of a statement."""
-    return _digest(FIGURES, (".sql", "fee_proportions.csv"))
+    return _digest("calculation", home, FIGURES, (".sql", "fee_proportions.csv"))
 
 
 @cache
-def rule_set() -> str:
+def rule_set(home: Path | None = None) -> str:
     """A short digest of every rule in force: condition, message, advice, and the facts that they speak of."""
-    return _digest(ANSWERS, (".csv",))
+    return _digest("rule_set", home, ANSWERS, (".csv",))
 
 
 @cache
-def extracts() -> str:
+def extracts(home: Path | None = None) -> str:
     """A short digest of everything that decides who and what is in an extract."""
-    return _digest(SHOWN, ())
+    return _digest("extracts", home, SHOWN, ())
 
 
 @cache
@@ -60,13 +63,40 @@ def libraries() -> dict[str, str]:
 @cache
 def code() -> str:
     """A digest of all code and facts of ours, to the byte: it is another with every release."""
+    return _to_the_byte()
+
+
+def _to_the_byte() -> str:
     files = [path for room in ROOMS for path in (PROJECT / room).rglob("*") if path.suffix in (".py", ".sql", ".csv")]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 
-def _digest(roots: Iterable[str], beside: tuple[str, ...]) -> str:
+def _digest(name: str, home: Path | None, roots: Iterable[str], beside: tuple[str, ...]) -> str:
+    """Parsing takes a third of a second at the start of a process: what came of it is kept in the home, for as long as all code is
+    what it was, to the byte."""
+    kept = home / "stamps" / name if home else None
+    made_of = f"{sys.version_info} {_to_the_byte()}" if kept else ""
+    if kept:
+        with suppress(OSError, ValueError):
+            before, digest = kept.read_text(encoding="utf-8").splitlines()
+            if before == made_of:
+                return digest
     with _PARSING:
-        return _digested(roots, beside)
+        digest = _digested(roots, beside)
+    if kept:
+        _keep(kept, f"{made_of}\n{digest}\n")
+    return digest
+
+
+def _keep(path: Path, content: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with suppress(OSError):  # the disk is full, say: it is worked out each time
+        path.parent.mkdir(exist_ok=True)
+        try:
+            unfinished.write_text(content, encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _digested(roots: Iterable[str], beside: tuple[str, ...]) -> str:

@@ -7,12 +7,15 @@ is that an earlier failure makes a later rule beside the point: that is a handfu
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandera.polars as pa
 import polars as pl
 
 from schemas.frames import holds
 from schemas.showing import shown_column
+
+if TYPE_CHECKING:  # it is loaded where a file breaks a rule: whoever only names rules, or breaks none, is spared it
+    import pandera.polars as pa
 
 ANY = "any"
 
@@ -45,13 +48,17 @@ class Rule:
         return self.code.startswith("FILE-")
 
 
-def model(rules: Sequence[Rule]) -> pa.DataFrameSchema:
+def model(rules: Sequence[Rule]) -> "pa.DataFrameSchema":
     """The Pandera model of a family of rules: a check a rule, with the rule's own expression over the joined row, named by its
     key. The checks stand on the row's number, so that a failure case holds nothing that a file says."""
+    import pandera.polars as pa
+
     return pa.DataFrameSchema({"row_number": pa.Column(pl.Int64, [_kept(rule) for rule in rules])})
 
 
-def _kept(rule: Rule) -> pa.Check:
+def _kept(rule: Rule) -> "pa.Check":
+    import pandera.polars as pa
+
     return pa.Check(lambda data: data.lazyframe.select(~holds(rule.broken)), name=rule.key)
 
 
@@ -76,6 +83,8 @@ def _failures(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]
     """Key of a rule → positions of the rows that fail its check."""
     if rows.is_empty() or not (broken := _broken_by_any(rules, rows)):
         return {}
+    import pandera.polars as pa
+
     try:
         model(broken).validate(rows, lazy=True)
     except pa.errors.SchemaErrors as refusal:

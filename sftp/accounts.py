@@ -5,8 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-
 KEYS_FILE = "authorized_keys"
 RSA_BITS = 3072
 CHECKSUM_FILE = "checksum-always"
@@ -33,6 +31,8 @@ def parse_key(line: str) -> PublicKey:
             f"Only ed25519 public keys are taken, and RSA ones of {RSA_BITS:,} bits or more: "
             "make one with `ssh-keygen -t ed25519` and give its .pub file."
         )
+    import paramiko  # for a key alone: every command opens the accounts
+
     try:
         key = paramiko.PKey.from_type_string(parts[0], _decoded(parts[1]))
     except (paramiko.SSHException, ValueError) as error:

@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Any
-
-from jinja2 import FileSystemLoader, StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import TYPE_CHECKING, Any
 
 from schemas.instants import in_london, london_day, long_day
 from templates.cards import with_cards
 from templates.practice import WORDS, is_practice
+
+if TYPE_CHECKING:  # loaded with the first template: money is put in words without any
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 INTERFACE_VERSION = "1"
 
@@ -41,8 +41,11 @@ def pence_in_pounds(pence: int) -> str:
 
 
 @cache
-def templates(escaped: bool = True) -> ImmutableSandboxedEnvironment:
+def templates(escaped: bool = True) -> "ImmutableSandboxedEnvironment":
     """The templates, sandboxed: a missing name is an error; everything put into a page is escaped, into a text it is not."""
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(str(files("templates"))),
         autoescape=escaped,

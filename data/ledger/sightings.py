@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from data.ledger.asking import AT_ONCE, Asking
 from data.tables import looks, sightings
@@ -63,21 +62,29 @@ class Sightings(Asking):
         if not found and not looked:
             return
         with self._database.write() as connection:
-            dialect: Any = sqlite if self._database.is_sqlite else postgresql
             for rows, table in ((found, sightings), ([_looked(*each) for each in looked.items()], looks)):
                 if rows:
-                    connection.execute(_kept_or_replaced(dialect.insert(table), table), rows)
+                    connection.execute(_kept_or_replaced(self._insertion(table), table), rows)
 
     def saw_whole(self, found: list[dict[str, Any]]) -> None:
         """Write down what the embedded server saw closed (rows of the table): it knows best, and the last time counts."""
         if not found:
             return
         with self._database.write() as connection:
-            dialect: Any = sqlite if self._database.is_sqlite else postgresql
-            insertion = dialect.insert(sightings)
+            insertion = self._insertion(sightings)
             known = {name: insertion.excluded[name] for name in ("changed", "received_at", "is_whole")}
             statement = insertion.on_conflict_do_update(index_elements=list(sightings.primary_key), set_=known)
             connection.execute(statement, found)
+
+    def _insertion(self, table: Table) -> Any:
+        """An insertion that can say what happens to a row that is there already: each dialect has its own."""
+        if self._database.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert
+
+            return insert(table)
+        from sqlalchemy.dialects.postgresql import insert as insert_there
+
+        return insert_there(table)
 
     def forget(self, lead_provider_id: str, arrivals: list[str]) -> None:
         """Files that are gone: should one come back that looks the same, it has come anew."""

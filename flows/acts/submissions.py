@@ -8,9 +8,9 @@ from flows.clock import to_the_second
 from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.rounds.delivery import deliver_owed
-from flows.rounds.intake import judge_waiting_of
 from flows.rounds.practised import asked_of
 from flows.rounds.trying import retry, set_aside
+from flows.rounds.turn import judge_waiting_of
 from schemas.events import DFE_STAFF, SUBMISSION_RETRIED, SUBMISSION_SET_ASIDE
 from schemas.inbound.practised import FILE
 from schemas.submission import CLAIMED, SET_ASIDE, Submission

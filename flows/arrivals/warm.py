@@ -105,9 +105,9 @@ def _serve() -> None:
     from flows.stamps import libraries, rule_set
     from schemas.reports import IntakeRound
 
-    rule_set(), libraries()  # now, not while the first file waits
     with open_installation() as installation:
         installation.lead_providers()
+        rule_set(installation.settings.home), libraries()  # now, not while the first file waits
 
     def started(flow: Any, flow_run: Any, state: Any) -> None:
         print(RUN, flow_run.id, file=answers)

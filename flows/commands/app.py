@@ -83,7 +83,7 @@ def through_prefect() -> bool:
     """Whether a Prefect server is there to record the run. Without one a job needs none, and is quicker. Raises ExchangeError
     where the home is of the other kind: that is no run."""
     from flows.home import settled
-    from flows.service.services import api_of_running_service, prefect_environment
+    from flows.service.reached import api_of_running_service, prefect_environment
     from flows.settings import Settings
 
     settings = settled(Settings())

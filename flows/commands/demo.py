@@ -18,7 +18,8 @@ from flows.commands.demo_shown import show
 from flows.errors import ExchangeError
 from flows.installation import Installation, open_installation
 from flows.practice.mailboxes import found
-from flows.service.services import Services, prefect_environment, services, stop_signals
+from flows.service.reached import prefect_environment
+from flows.service.services import Services, services, stop_signals
 from flows.service.signing_in import auth_string, made_secret
 from flows.settings import Settings
 from sftp.keys import host_keys, known_hosts_line, write_new_key

@@ -58,7 +58,7 @@ def prefect(context: typer.Context) -> None:
 def _hand_over(module: str, *arguments: str) -> None:
     """Go on as another program that knows where the service is, and is signed in. Raises ExchangeError (NO-SERVICE)."""
     from flows.place import PROJECT
-    from flows.service.services import api_of_running_service, prefect_environment
+    from flows.service.reached import api_of_running_service, prefect_environment
     from flows.settings import Settings
 
     settings = Settings()

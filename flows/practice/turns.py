@@ -15,9 +15,10 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.practice.mailboxes import deliver_all, is_made_for, opened, practising, replace, start
 from flows.rounds.claiming import Claims
-from flows.rounds.intake import Do, answer_requests, guarded, has_work, in_turn, judge_one, plainly
+from flows.rounds.intake import Do, answer_requests, guarded, has_work, plainly
 from flows.rounds.looking import Looks, look_at_all
 from flows.rounds.practised import MOST_OF_NOTHING, asked_of, asks_for_reset, asks_to_move_on, clock_of, earliest_of
+from flows.rounds.turn import in_turn, judge_one
 from schemas.inbound.practised import FILE, RESET, STATEMENTS, asked_by
 from schemas.reports import IntakeRound
 from schemas.submission import Submission

@@ -9,6 +9,7 @@ from polars.exceptions import PanicException
 
 from data.accounts import declarations_not_paid
 from data.outside import database_failed
+from flows.errors import log_trouble, what_is_known
 from flows.installation import Installation, LeadProvider, open_installation
 from flows.rounds.hands import Came, by_processes, one_by_one
 from flows.rounds.statements import (
@@ -19,7 +20,6 @@ from flows.rounds.statements import (
     statements_round,
     whose_statements,
 )
-from flows.rounds.trying import log_trouble, what_is_known
 from flows.settings import Settings
 from schemas.instants import london_day
 from schemas.reports import IntakeRound, StatementsRound, add_report

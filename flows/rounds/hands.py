@@ -20,7 +20,7 @@ from typing import Any
 
 from polars.exceptions import PanicException
 
-from flows.rounds.trying import what_is_known
+from flows.errors import what_is_known
 from flows.service.kept import end_with_parent, environment_beside
 
 END_SECONDS = 10

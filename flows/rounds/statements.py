@@ -10,11 +10,11 @@ from data.accounts import submitted_without_statement
 from data.counting import keep_paid_units
 from data.outside import database_failed
 from data.settling import due_owners, settle_due
+from flows.errors import log_trouble, what_is_known
 from flows.installation import Installation, LeadProvider
 from flows.rounds.accounts import computed_of
 from flows.rounds.intake import held_from, intake_round
 from flows.rounds.months import months_to_sum
-from flows.rounds.trying import log_trouble, what_is_known
 from flows.rounds.unchanged import Inputs, Told, inputs_of, recall, remember
 from flows.rounds.versions import deliver, write_versions
 from schemas.instants import london_day

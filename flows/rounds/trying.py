@@ -10,7 +10,6 @@ import logging
 import os
 import subprocess
 import sys
-import traceback
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,9 +20,8 @@ from polars.exceptions import PanicException
 
 from data.outside import is_from_outside
 from flows.clock import to_the_second
-from flows.errors import ExchangeError
+from flows.errors import ExchangeError, log_trouble, what_is_known
 from flows.installation import Installation, LeadProvider, open_installation
-from flows.place import PROJECT
 from flows.rounds.answering import receipt_of
 from flows.rounds.processing import AlreadyJudged, process, promise_receipt
 from flows.rounds.receipts import SET_ASIDE_NOTE, sweep_unfinished
@@ -85,20 +83,6 @@ def try_one(
 def _unmark(mark: Path) -> None:
     with suppress(OSError):
         mark.unlink(missing_ok=True)
-
-
-def log_trouble(what: str, error: BaseException) -> None:
-    """The trace without its message: what an error says of a file may be personal."""
-    log.error("%s failed: %s\n%s", what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-
-
-def what_is_known(error: BaseException) -> str:
-    """Kind and place of an error, for operators: what it says of a file may be personal."""
-    if isinstance(error, ExchangeError):
-        return f"{error.code}: {error.what}".rstrip(".")
-    ours = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(PROJECT)]
-    place = f" in {Path(ours[-1].filename).relative_to(PROJECT)}, line {ours[-1].lineno}" if ours else ""
-    return f"{type(error).__name__}{place}"
 
 
 def failed(

@@ -2,31 +2,27 @@
 
 import contextlib
 import fcntl
-import os
 import signal
 import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from flows.errors import ExchangeError
-from flows.home import APART
 from flows.installation import Installation
 from flows.service.kept import KeptAlive
-from flows.service.signing_in import auth_string, known_secret, made_secret
+from flows.service.reached import RUNNING_FILE, is_healthy, server_environment
+from flows.service.signing_in import made_secret
 from flows.service.sshd import bounds
 from flows.settings import Settings
 from sftp.keys import HOST_KEYS, host_keys
 from sftp.server.running import Serving, environment
 
 HEALTHY_SECONDS = 120
-RUNNING_FILE = "serving"
 
 
 @dataclass(frozen=True)
@@ -47,59 +43,6 @@ def held_port(host: str, port: int, setting: str, or_another: bool = False) -> s
             return socket.create_server((host, each), backlog=128)
     advice = f"Stop the other service, or set {setting} to a free port."
     raise ExchangeError("NO-PORT", f"Port {port} on {host} is taken.", advice)
-
-
-def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
-    """What Prefect's processes need: their own home, no telemetry, where the API is, and what it wants from them."""
-    home = settings.home.resolve()
-    ours = {
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_API_URL": api_url,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "ectx",
-        "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",  # a run that waits for a worker is one that somebody waits for
-        "ECTX_HOME": str(home),
-        "ECTX_PRACTICE": str(settings.practice).lower(),
-    }
-    # The home's own secret is for the home's own service: it is not shown to a server somewhere else.
-    is_elsewhere = api_url == os.environ.get("PREFECT_API_URL") != _served_here(settings)
-    if (settings.ui_secret.get_secret_value() or not is_elsewhere) and (secret := known_secret(settings)):
-        ours["PREFECT_API_AUTH_STRING"] = auth_string(secret)
-    around = {name: value for name, value in os.environ.items() if not (settings.practice and name in APART)}
-    return {**around, **ours}
-
-
-def server_environment(settings: Settings, api_url: str, pages: str) -> dict[str, str]:
-    """What Prefect's server needs beside that: the secret it wants from everybody, and the one origin it answers."""
-    return prefect_environment(settings, api_url) | {
-        "PREFECT_SERVER_API_AUTH_STRING": auth_string(made_secret(settings)),
-        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": pages,
-        "PREFECT_SERVER_UI_API_URL": f"{pages}/api",
-    }
-
-
-def api_of_running_service(settings: Settings) -> str | None:
-    """Prefect's API: as set, or that of an `ectx serve` that runs on this home."""
-    if os.environ.get("PREFECT_API_URL"):
-        return os.environ["PREFECT_API_URL"]
-    api_url = _served_here(settings)
-    return api_url if api_url and _is_healthy(api_url) else None
-
-
-def _served_here(settings: Settings) -> str | None:
-    """The API of an `ectx serve` that runs on this home."""
-    path = settings.home / RUNNING_FILE
-    if not path.is_file():
-        return None
-    with path.open(encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file.read() or None
-    return None  # nobody holds it: the service was stopped, or killed
 
 
 @contextlib.contextmanager
@@ -123,14 +66,6 @@ def _running_as(settings: Settings) -> Iterator[Callable[[str], None]]:
             yield make_known
         finally:
             file.truncate(0)
-
-
-def _is_healthy(api_url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @contextlib.contextmanager
@@ -211,7 +146,7 @@ def _wait_until_healthy(api_url: str, process: subprocess.Popen[bytes]) -> None:
             raise ExchangeError(
                 "NO-START", "The Prefect server stopped while starting.", "See logs/prefect-server.log in the home."
             )
-        if _is_healthy(api_url):
+        if is_healthy(api_url):
             return
         time.sleep(0.25)
     raise ExchangeError("NO-START", "The Prefect server did not answer.", "See logs/prefect-server.log in the home.")

@@ -57,9 +57,10 @@ class Ready:
 def _serve(path: Path) -> None:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+    from flows.settings import Settings
     from flows.stamps import libraries, rule_set
 
-    rule_set(), libraries()  # now, not while somebody waits
+    rule_set(Settings().home), libraries()  # now, not while somebody waits
     beginning = path.with_suffix(".beginning")
     with socket.socket(socket.AF_UNIX) as listener, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         beginning.unlink(missing_ok=True)

@@ -169,7 +169,7 @@ def test_what_takes_a_files_place_during_a_round_does_not_count_from_its_time(
         return acting
 
     if when == "before the take":
-        monkeypatch.setattr("flows.rounds.intake.Claims", replaced(Claims))
+        monkeypatch.setattr("flows.rounds.turn.Claims", replaced(Claims))
     else:
         monkeypatch.setattr("sftp.local.LocalMailbox.take", replaced(LocalMailbox.take))
     found = [each for _ in range(3) for each in intake_round(installation, None).outcomes]

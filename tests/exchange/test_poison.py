@@ -44,7 +44,7 @@ def claimed(installation: Installation, provider, name: str, content: str, monke
 
     put(installation, provider, name, content)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("flows.rounds.intake.try_one", cut)
+        patched.setattr("flows.rounds.turn.try_one", cut)
         intake_round(installation, AT)
     return installation.submissions.waiting(provider.lead_provider_id)[-1].submission_id
 

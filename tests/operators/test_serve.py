@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 
 from flows.installation import open_installation
-from flows.service.services import api_of_running_service, held_port
+from flows.service.reached import api_of_running_service
+from flows.service.services import held_port
 from flows.settings import Settings
 from sftp.keys import host_key, write_new_key
 from tests.exchange.provider import box, put, receipts

@@ -21,7 +21,8 @@ import pytest
 
 from flows.clock import instant
 from flows.installation import open_installation
-from flows.service.services import Services, prefect_environment, server_environment, services
+from flows.service.reached import prefect_environment, server_environment
+from flows.service.services import Services, services
 from flows.service.signing_in import auth_string, known_secret, made_secret, secret_file
 from flows.settings import Settings
 from flows.upkeep.backup import backup

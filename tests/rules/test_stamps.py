@@ -18,7 +18,7 @@ def changed(tmp_path, monkeypatch):
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(stamps, "PROJECT", tmp_path)
 
-    def stamped(file: str = "", before: str = "", after: str = "") -> tuple[str, str]:
+    def stamped(file: str = "", before: str = "", after: str = "", home=None) -> tuple[str, str]:
         path = tmp_path / file
         kept = path.read_text() if file else ""
         if file:
@@ -27,7 +27,7 @@ def changed(tmp_path, monkeypatch):
         stamps.calculation.cache_clear()
         stamps.rule_set.cache_clear()
         try:
-            return stamps.calculation(), stamps.rule_set()
+            return stamps.calculation(home), stamps.rule_set(home)
         finally:
             if file:
                 path.write_text(kept)
@@ -96,3 +96,28 @@ def test_comments_of_sql_change_nothing(changed):
 def test_they_are_short_and_stand_beside_the_libraries():
     assert re.fullmatch(r"[0-9a-f]{12}", stamps.calculation()) and re.fullmatch(r"[0-9a-f]{12}", stamps.rule_set())
     assert set(stamps.libraries()) >= {"polars", "duckdb", "pandera"}
+
+
+def test_what_came_of_parsing_is_kept_for_as_long_as_the_code_is_what_it_was(changed, tmp_path, monkeypatch):
+    first, file = changed(home=tmp_path), "schemas/kinds/voids.py"
+    assert {path.name for path in (tmp_path / "stamps").iterdir()} == {"calculation", "rule_set"}, (
+        "and no half of a file"
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(stamps, "_digested", lambda *_: pytest.fail("it is worked out again"))
+        assert changed(home=tmp_path) == first
+    assert changed(file, '_STATUS == "voided"', '_STATUS == "paid"', tmp_path)[1] != first[1]
+    assert changed(home=tmp_path) == first == changed()
+
+
+@pytest.mark.parametrize("content", [b"", b"one line\n", b"\xff\xfe\n\n", b"a\nb\nc\n"])
+def test_what_was_kept_and_cannot_be_read_is_worked_out_again(changed, tmp_path, content):
+    first = changed(home=tmp_path)
+    for path in (tmp_path / "stamps").iterdir():
+        path.write_bytes(content)
+    assert changed(home=tmp_path) == first
+
+
+def test_where_nothing_can_be_kept_it_is_worked_out_each_time(changed, tmp_path):
+    (tmp_path / "stamps").write_text("a file where the folder would be")
+    assert changed(home=tmp_path) == changed()
