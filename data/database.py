@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,30 +59,9 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         self.url = parsed
-        self.engine = create_engine(parsed, connect_args=self._arguments(parsed))
         if self.is_sqlite:
-            self._prepare_sqlite(self.engine)
-        else:
-            event.listen(self.engine, "connect", _notice_soon)
-
-    def _arguments(self, url: URL) -> dict[str, Any]:
-        """What the driver is told beside the address; what the address says counts."""
-        if self.is_sqlite:
-            return {"timeout": BUSY_SECONDS}
-        return {name: value for name, value in {**_NOTICED, "connect_timeout": 5}.items() if name not in url.query}
-
-    def _prepare_sqlite(self, engine: Engine) -> None:
-        Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
-
-        @event.listens_for(engine, "connect")
-        def _connected(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None  # transactions are begun by us, so that they can be IMMEDIATE
-            for pragma in SQLITE_PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
-
-        @event.listens_for(engine, "begin")
-        def _begun(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writer") else "BEGIN")
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine(parsed, self.is_sqlite)
 
     def now(self) -> datetime:
         """The present instant, UTC: by the server's clock on PostgreSQL, which is the same for every machine."""
@@ -256,6 +235,32 @@ class Database:
 
     def _lock_path(self, name: str) -> Path:
         return Path(str(self.url.database)).parent / "locks" / f"{name}.lock"
+
+
+@lru_cache(maxsize=4)
+def _engine(url: URL, is_sqlite: bool) -> Engine:
+    """The engine of an address, one for as long as this process lives: it remembers the text of each question of ours, which takes
+    a tenth of a small file's time to make. What is closed is its connections."""
+    if is_sqlite:
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)
+        return engine
+    # What the address says counts.
+    beside = {name: value for name, value in {**_NOTICED, "connect_timeout": 5}.items() if name not in url.query}
+    engine = create_engine(url, connect_args=beside)
+    event.listen(engine, "connect", _notice_soon)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by us, so that they can be IMMEDIATE
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writer") else "BEGIN")
 
 
 def _notice_soon(connection: Any, _record: Any) -> None:

@@ -4,8 +4,10 @@
 this deployment for each of them (flows.spread). Prefect names a flow by the path of this file.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, serve, task
@@ -35,7 +37,9 @@ def _flow_of(job: Job) -> dict[str, Any]:
         what = "look" if given.get("spread") else " ".join(whose[:1]) if len(whose) < 2 else f"{len(whose)} mailboxes"
         return " ".join(filter(None, [job.name, what, f"{instant().astimezone(LONDON):%Y-%m-%d %H:%M:%S}"]))
 
-    return {"name": job.name, "description": job.description, "flow_run_name": named}
+    # What a flow returns is kept nowhere. Not told so, Prefect asks its server three times a run where it would be.
+    nowhere = {"persist_result": False, "result_storage": Path(os.devnull)}
+    return {"name": job.name, "description": job.description, "flow_run_name": named, **nowhere}
 
 
 # Of the last round of intake of this process: who has more, and whom nobody came to (flows.arrivals.warm).

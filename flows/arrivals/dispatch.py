@@ -28,7 +28,7 @@ class Dispatcher:
         output.parent.mkdir(parents=True, exist_ok=True)
         self._watch, self._is_practice = Watch(installation), installation.is_practice
         self._idle = [Warm(output, processes) for _ in range(processes)]
-        self._most_large = max(1, processes - 1)
+        self._processes, self._most_large = processes, max(1, processes - 1)
         self._longest = float(installation.settings.intake_every_seconds)
         self._threads = ThreadPoolExecutor(processes)
         self._waiting: dict[str, None] = {}
@@ -77,8 +77,8 @@ class Dispatcher:
         large = [slug for slug in free if slug in self._again or self._watch.bytes_of(slug) > LARGE_BYTES]
         small = [slug for slug in free if slug not in large]
         if small:
-            some = small[: -(-len(small) // len(self._idle))]
-            return self._hand(some, False)
+            # A share, though the others are at work: they are done soon, and whoever took all would keep them waiting.
+            return self._hand(small[: -(-len(small) // self._processes)], False)
         if sum(is_large for *_, is_large in self._at_work.values()) >= self._most_large:
             return False
         if large:

@@ -11,10 +11,14 @@ import uvicorn
 
 from flows.service.kept import end_with_parent
 
+# Prefect's server answers 503 where two of its writers met in SQLite, which is over at once; not told so, its client waits for two
+# seconds before it asks again, and a file with it.
+RETRY_SECONDS = b"0.1"
+
 
 class OwnPagesOnly:
     """The pages stand in nobody's frame and talk to nobody but this server; `localhost` is led to the one origin that
-    the API answers."""
+    the API answers. Whoever is answered that the server is busy is told to ask again soon."""
 
     def __init__(self, app: Any, pages: str) -> None:
         self._app, self._pages = app, pages
@@ -39,7 +43,8 @@ class OwnPagesOnly:
 
         async def sending(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *self._headers]
+                soon = [(b"retry-after", RETRY_SECONDS)] if message["status"] == 503 else []
+                message["headers"] = [*message.get("headers", []), *self._headers, *soon]
             await send(message)
 
         await self._app(scope, receive, sending)

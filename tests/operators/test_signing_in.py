@@ -1,5 +1,6 @@
 """Operators' pages: nobody without the secret, no page of anybody else's even where an operator is signed in; workers."""
 
+import asyncio
 import base64
 import http.server
 import json
@@ -21,6 +22,7 @@ import pytest
 
 from flows.clock import instant
 from flows.installation import open_installation
+from flows.service.prefect_server import OwnPagesOnly
 from flows.service.reached import prefect_environment, server_environment
 from flows.service.services import Services, services
 from flows.service.signing_in import auth_string, known_secret, made_secret, secret_file
@@ -249,6 +251,27 @@ def test_localhost_is_led_to_the_pages_and_nobody_frames_them(office: Office):
     with urllib.request.urlopen(f"http://localhost:{port}/?page=2") as answer:
         assert answer.url == f"{office.running.pages}/?page=2"
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("status", "told"), [(503, [b"0.1"]), (200, []), (500, [])])
+def test_whoever_meets_a_busy_server_is_told_to_ask_again_soon(status: int, told: list[bytes]):
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    sent: list[dict] = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "headers": [(b"host", b"127.0.0.1:4200")],
+        "query_string": b"",
+        "raw_path": b"/api/flow_runs/",
+    }
+    asyncio.run(OwnPagesOnly(app, "http://127.0.0.1:4200")(scope, None, send))
+    assert [value for name, value in sent[0]["headers"] if name == b"retry-after"] == told
 
 
 @pytest.mark.slow
