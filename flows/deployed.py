@@ -20,6 +20,7 @@ from flows import jobs
 from flows.clock import LONDON, instant, rehearsed
 from flows.installation import open_installation
 from flows.jobs import Done, Job, Told, Troubled
+from flows.rounds.intake import More
 from flows.service.kept import end_with_parent
 from flows.settings import Settings
 from flows.spread import alive, start_runs
@@ -44,6 +45,8 @@ def _flow_of(job: Job) -> dict[str, Any]:
 
 # Of the last round of intake of this process: who has more, and whom nobody came to (flows.arrivals.warm).
 last_intake: list[IntakeRound] = []
+# In such a process, who tells a round on arrival who has something new while it is at work.
+who_is_next: list[More] = []
 
 
 def _run(job: Job, as_of: str | None, **arguments: Any) -> str:
@@ -92,7 +95,8 @@ def intake(
     if spread:
         return _spread(jobs.INTAKE, as_of)
     patience = 0.0 if one_turn or not only else SOMEBODY_ELSE_SECONDS
-    return _run(jobs.INTAKE, as_of, do=_as_task, only=only or None, one_turn=one_turn, patience=patience)
+    more = who_is_next[0] if who_is_next and only and one_turn else None
+    return _run(jobs.INTAKE, as_of, do=_as_task, only=only or None, one_turn=one_turn, patience=patience, more=more)
 
 
 @flow(**_flow_of(jobs.STATEMENTS))

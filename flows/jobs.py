@@ -155,6 +155,8 @@ def _intake(installation: Installation, as_of: datetime | None, **how: Any) -> D
     take: Callable[..., IntakeRound] = intake_round
     if installation.is_practice:
         from flows.practice.turns import practice_round as take
+
+        how.pop("more", None)  # its files go by their clocks: nobody is told of new ones
     done = take(installation, as_of, **how)
     return Done([_intake_told(done, names_of(installation), "One intake round")], done.troubles, intake=done)
 

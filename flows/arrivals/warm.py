@@ -1,7 +1,8 @@
 """A process that has everything loaded, and does one round of intake after another as it is told; and how it is told.
 
 Run as a module it is that process: a line of JSON in, the slugs of the mailboxes to look at (null: all), a line out when it
-is done. Each round is a Prefect run like any other. Whoever dies in the middle is followed by a fresh process, never by a
+is done. Each round is a Prefect run like any other; before one of some mailboxes ends, it asks who is next (`more`), for what
+beginning and ending a run takes is worth some files. Whoever dies in the middle is followed by a fresh process, never by a
 fork: Polars has threads. Which file it was at is written down before each try (flows.rounds.trying).
 """
 
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from uuid import UUID
 
 from flows.place import PROJECT
 from flows.service.kept import end_with_parent, environment_beside
+from schemas.reports import IntakeRound
 
-RUN, DONE = "run", "done"
+RUN, MORE, DONE = "run", "more", "done"
 WAIT_SECONDS, MOST_WAIT_SECONDS = 3.0, 60.0
 MOST_MEBIBYTES = 1024  # a process that has grown beyond it, for a large file, gives way to a fresh one
 log = logging.getLogger("ectx.services")
@@ -28,8 +31,8 @@ log = logging.getLogger("ectx.services")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a round ended, by slugs. goes_on: whose turn was over before their files were. missed: whose mailbox somebody else was
-    at, or could not be looked at."""
+    """How mailboxes' turns ended, by slugs. goes_on: whose turn was over before their files were. missed: whose mailbox somebody
+    else was at, or could not be looked at."""
 
     goes_on: list[str]
     missed: list[str]
@@ -51,23 +54,27 @@ class Warm:
                 env=self._environment,
             )  # fmt: skip
 
-    def round(self, only: list[str] | None) -> "Ended | None":
-        """Have one round done. None: the process has not lived to see its end, and the round has to be done again. Who dies at
-        every round is followed ever later."""
+    def round(self, only: list[str] | None, more: Callable[[Ended], list[str]]) -> "Ended | None":
+        """Have one round done. more: told how the turns before ended: who is next, in the same round. Returns how the last ended.
+
+        None: the process has not lived to see its end, and what it was at has to be done again. Who dies at every round is
+        followed ever later."""
         time.sleep(min(MOST_WAIT_SECONDS, WAIT_SECONDS * max(0, self._deaths - 1)))
         run_id = ""
         try:
             if self._process.poll() is not None:
                 self._process = self._start()
-            assert self._process.stdin and self._process.stdout
-            self._process.stdin.write(json.dumps(only) + "\n")
-            self._process.stdin.flush()
+            assert self._process.stdout
+            self._tell(only)
             while line := self._process.stdout.readline():
                 word, _, told = line.strip().partition(" ")
                 if word == DONE:
                     self._deaths = 0
                     return Ended(**json.loads(told))
-                run_id = told
+                if word == MORE:
+                    self._tell(more(Ended(**json.loads(told))))
+                else:
+                    run_id = told
         except OSError as error:  # it has gone, or there is no room for another
             log.warning("a process that judges: %s", error.strerror)
         self._deaths += 1
@@ -77,6 +84,11 @@ class Warm:
         if run_id:
             _tell_crashed(run_id, status)
         return None
+
+    def _tell(self, slugs: list[str] | None) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(slugs) + "\n")
+        self._process.stdin.flush()
 
 
 def _tell_crashed(run_id: str, status: int) -> None:
@@ -100,10 +112,9 @@ def _serve() -> None:
     os.dup2(2, 1)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows.deployed import intake, last_intake
+    from flows.deployed import intake, last_intake, who_is_next
     from flows.installation import open_installation
     from flows.stamps import libraries, rule_set
-    from schemas.reports import IntakeRound
 
     with open_installation() as installation:
         installation.lead_providers()
@@ -112,21 +123,34 @@ def _serve() -> None:
     def started(flow: Any, flow_run: Any, state: Any) -> None:
         print(RUN, flow_run.id, file=answers)
 
+    at: list[str] | None = None  # whose turn it is
+
+    def more(part: IntakeRound) -> list[str]:
+        nonlocal at
+        print(MORE, _ended(part), file=answers)
+        at = json.loads(sys.stdin.readline() or "[]")
+        return at or []
+
+    who_is_next[:] = [more]
     told_of = intake.with_options(on_running=[started])
     # A run waits up to a second for the thread of its heartbeats; here whoever started this process sees that it lives.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         for line in sys.stdin:
-            only = json.loads(line)
+            at = json.loads(line)
             last_intake.clear()
             try:
-                told_of(only=only, one_turn=only is not None)
+                told_of(only=at, one_turn=at is not None)
             except Exception as error:  # the run is red, and says why
                 log.warning("a round of intake: %s", type(error).__name__)
-            done = last_intake[0] if last_intake else IntakeRound(busy=only or [])  # it never began
-            ended = Ended(sorted(done.goes_on), sorted({*done.busy, *done.unseen}))
-            print(DONE, json.dumps(asdict(ended)), file=answers)
+            # Of nobody there is nothing left to tell; a round that told nothing never began, or did not come to its end.
+            done = IntakeRound() if at == [] else last_intake[0] if last_intake else IntakeRound(busy=at or [])
+            print(DONE, _ended(done), file=answers)
             if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
                 return
+
+
+def _ended(done: IntakeRound) -> str:
+    return json.dumps(asdict(Ended(sorted(done.goes_on), sorted({*done.busy, *done.unseen}))))
 
 
 if __name__ == "__main__":

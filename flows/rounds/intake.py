@@ -15,12 +15,13 @@ from flows.installation import Installation, LeadProvider
 from flows.rounds.looking import Looks, look_at_all, look_once
 from flows.rounds.waiting import WAITING
 from schemas.instants import london_day
-from schemas.reports import IntakeRound
+from schemas.reports import IntakeRound, add_report
 from schemas.submission import Submission
 from sftp.local import LocalMailbox
 from sftp.mailbox import MailboxError
 
 Do = Callable[[str, Callable[[], Any]], None]  # does one mailbox's work, which has a name
+More = Callable[[IntakeRound], list[str]]  # told what came of those before: slugs of who is next
 
 
 def plainly(name: str, act: Callable[[], Any]) -> None:
@@ -36,13 +37,31 @@ def intake_round(
     apart: bool = False,
     only: Collection[str] | None = None,
     one_turn: bool = False,
+    more: More | None = None,
 ) -> IntakeRound:
     """Take and process every waiting file of every mailbox once. Who has many waits for others in between: a turn is short.
 
     as_of: the instant of a rehearsal, at which everything is received; None: now. patience: seconds to wait for who is at
     a mailbox. apart: judge in processes of their own, so that no file can take this one with it. only: slugs of the mailboxes
-    that are looked at; None: all. one_turn: of each mailbox (`goes_on` says who has more); else to their end.
+    that are looked at; None: all. one_turn: of each mailbox (`goes_on` says who has more); else to their end. more: asked when
+    those of `only` had theirs, and again, for as long as somebody is next.
     """
+    done = part = _round_of(installation, as_of, do, patience, apart, only, one_turn)
+    while more and (slugs := more(part)):
+        part = _round_of(installation, as_of, do, patience, apart, slugs, one_turn)
+        add_report(done, part)
+    return done
+
+
+def _round_of(
+    installation: Installation,
+    as_of: datetime | None,
+    do: Do,
+    patience: float,
+    apart: bool,
+    only: Collection[str] | None,
+    one_turn: bool,
+) -> IntakeRound:
     providers = [each for each in installation.lead_providers() if only is None or each.slug in only]
     looks = look_at_all(installation, providers)
     done = IntakeRound(troubles=looks.troubles, unseen=looks.unseen)

@@ -14,7 +14,7 @@ from flows.arrivals.warm import Ended, Warm
 from flows.arrivals.watching import Watch
 from flows.deployed import DEPLOYMENTS
 from flows.installation import open_installation
-from flows.rounds import intake
+from flows.rounds import turn
 from flows.rounds.intake import intake_round, who_waits
 from flows.settings import Settings
 from sftp.server.journal import Whole
@@ -89,7 +89,7 @@ def test_only_those_mailboxes_are_looked_at(installation):
 
 def test_nobody_waits_for_anothers_backlog(installation, monkeypatch):
     """After a short turn the next mailbox is looked after; nothing is forgotten, and files keep their order."""
-    monkeypatch.setattr(intake._judge_waiting, "__defaults__", (False, 0.0))  # a turn is one file
+    monkeypatch.setattr(turn._judge_waiting, "__defaults__", (False, 0.0))  # a turn is one file
     one, other = installation.lead_providers()[:2]
     for number in range(3):
         path = put(installation, one, f"voids-{number}.csv", REFUSED)
@@ -141,6 +141,11 @@ def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation
     assert after(2) == [] and after(2) == [provider.slug]
 
 
+def nobody(_: Ended) -> list[str]:
+    """Who is next."""
+    return []
+
+
 class Hand:
     """A process that does nothing, and says so when it is told to."""
 
@@ -152,7 +157,7 @@ class Hand:
         self.ended = Ended([], [])
         Hand.made.append(self)
 
-    def round(self, only: list[str] | None) -> Ended:
+    def round(self, only: list[str] | None, more) -> Ended:
         self.rounds.append(only)
         while not self.may_end:
             time.sleep(0.01)
@@ -206,7 +211,7 @@ def test_no_mailbox_is_given_to_two(patient, hands):
 
 def test_a_round_that_was_cut_off_is_done_again(patient, hands, monkeypatch):
     provider = patient.lead_providers()[0]
-    monkeypatch.setattr(Hand, "round", lambda self, only: self.rounds.append(only))
+    monkeypatch.setattr(Hand, "round", lambda self, only, more: self.rounds.append(only))
     dispatcher = Dispatcher(patient, 1)
     path = put(patient, provider, "voids.csv", REFUSED)
     announce(patient, provider, path)
@@ -223,7 +228,7 @@ def test_who_dies_at_every_round_is_followed_ever_later(tmp_path, monkeypatch):
     start = subprocess.Popen
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", lambda _, **how: start(dying, **how))
     warm = Warm(tmp_path / "intake.log", 2)
-    assert [warm.round(["somebody"]) for _ in range(4)] == [None] * 4
+    assert [warm.round(["somebody"], nobody) for _ in range(4)] == [None] * 4
     assert waited == [0.0, 0.0, 3.0, 6.0]
 
 
@@ -236,9 +241,9 @@ def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    assert warm.round(None) is None
+    assert warm.round(None, nobody) is None
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", full)
-    assert warm.round(None) is None
+    assert warm.round(None, nobody) is None
 
 
 def test_who_has_more_goes_on_behind_the_others(patient, hands):
@@ -253,7 +258,63 @@ def test_who_has_more_goes_on_behind_the_others(patient, hands):
     settled(dispatcher, lambda: all(each.rounds for each in hands))
     first.may_end = True
     settled(dispatcher, lambda: len(first.rounds) == 2)
-    assert first.rounds[1] == [providers[0].slug]
+    first.ended, first.may_end = Ended([], []), True
+    settled(dispatcher, lambda: len(first.rounds) == 3)
+    assert first.rounds[1:] == [[providers[2].slug], [providers[0].slug]]
+
+
+class Asking(Hand):
+    """One that asks who is next, once it may, until nobody is."""
+
+    def round(self, only: list[str] | None, more) -> Ended:
+        ended = super().round(only, more)
+        while only:
+            if only := more(ended):
+                ended = super().round(only, more)
+        return Ended([], [])
+
+
+def test_a_run_goes_on_with_whoever_comes_while_it_is_at_work(patient, hands, monkeypatch):
+    """One at a time, so that who is done first takes more; never one at whose mailbox another is; who was missed is tried later."""
+    monkeypatch.setattr("flows.arrivals.dispatch.Warm", Asking)
+    monkeypatch.setattr("flows.arrivals.dispatch.LINGER_SECONDS", 3.0)
+    providers, dispatcher = patient.lead_providers()[:4], Dispatcher(patient, 2)
+    slugs = [each.slug for each in providers]
+    for provider in providers[:3]:
+        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    settled(dispatcher, lambda: all(each.rounds for each in hands))
+    first = next(each for each in hands if each.rounds == [slugs[:1]])
+    other = next(each for each in hands if each is not first)
+    assert other.rounds == [slugs[1:2]]
+    first.ended, first.may_end = Ended([], [slugs[0]]), True
+    settled(dispatcher, lambda: len(first.rounds) == 2)
+    assert first.rounds[1] == [slugs[2]]
+    first.ended, first.may_end = Ended([], []), True  # it waits for somebody to come
+    announce(patient, providers[3], put(patient, providers[3], "voids.csv", REFUSED))
+    settled(dispatcher, lambda: len(first.rounds) >= 3)
+    first.may_end = True
+    settled(dispatcher, lambda: len(first.rounds) >= 4)
+    assert sorted(only[0] for only in first.rounds[2:4]) == sorted([slugs[0], slugs[3]])
+    assert other.rounds == [slugs[1:2]]
+
+
+def test_a_run_takes_nobody_on_when_it_has_lasted_long_enough_or_a_large_file_waits(patient, hands, monkeypatch):
+    monkeypatch.setattr("flows.arrivals.dispatch.Warm", Asking)
+    providers, dispatcher = patient.lead_providers()[:3], Dispatcher(patient, 1)
+    for provider in providers[:2]:
+        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    settled(dispatcher, lambda: len(hands[0].rounds) == 1)
+    work = dispatcher._at_work[0]
+    monkeypatch.setattr("flows.arrivals.dispatch.RUN_SECONDS", 0.0)
+    hands[0].may_end = True
+    settled(dispatcher, lambda: len(hands[0].rounds) == 2)
+    assert work.is_done and dispatcher._at_work[0] is not work, "another run"
+    monkeypatch.setattr("flows.arrivals.dispatch.RUN_SECONDS", 60.0)
+    monkeypatch.setattr("flows.arrivals.dispatch.LINGER_SECONDS", 60.0)
+    announce(patient, providers[2], put(patient, providers[2], "voids.csv", REFUSED + "x\n" * (2 << 20)))
+    hands[0].may_end = True
+    settled(dispatcher, lambda: len(hands[0].rounds) == 3)
+    assert hands[0].rounds[2] == [providers[2].slug]
 
 
 def test_a_mailbox_that_somebody_else_was_at_is_tried_again(patient, hands):
