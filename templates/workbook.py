@@ -17,6 +17,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from schemas.columns import COLUMNS, KINDS, Column, parse_instant
+from templates.filling import FIRST_ROW, Rows, fill
 from templates.practice import WORD, is_practice, titled
 
 TABLE_STYLE = "Table Style Light 1"
@@ -163,23 +164,20 @@ _FIRST_DAY = date(1899, 12, 30)  # of a spreadsheet's calendar
 
 
 class LongBook:
-    """A workbook of long tables, written row by row, so that a million rows need no memory. Ids and words are text, days days,
-    numbers numbers; the header stays in sight, and every column can be filtered."""
+    """A workbook of long tables, so that a million rows take little time. Ids and words are text, days days, numbers numbers; the
+    header stays in sight, and every column can be filtered."""
 
-    def __init__(self, path: Path, made_at: datetime, title: str) -> None:
-        options = {
-            "constant_memory": True,
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "tmpdir": path.parent,
-        }
-        self._book = xlsxwriter.Workbook(path, options)
+    def __init__(self, made_at: datetime, title: str) -> None:
+        self._bytes = io.BytesIO()
+        options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        self._book = xlsxwriter.Workbook(self._bytes, options)
         self._book.set_properties({"title": titled(title), "created": made_at.astimezone(UTC).replace(tzinfo=None)})
         self._bold = self._book.add_format({"bold": True})
         self._formats: dict[str, Format] = {}
+        self._rows: dict[int, Rows] = {}
 
-    def sheet(self, name: str, columns: Sequence[Column], rows: pl.DataFrame, instead: str = "") -> None:
-        """rows: text, in the order of the columns. instead: words in place of rows."""
+    def sheet(self, name: str, columns: Sequence[Column], rows: Rows, instead: str = "") -> None:
+        """rows: text, in the order of the columns; they are read when the book is finished. instead: words in place of rows."""
         sheet = self._book.add_worksheet(name)
         styles = [self._style(column.kind) for column in columns]
         for place, (column, style) in enumerate(zip(columns, styles, strict=True)):
@@ -187,19 +185,19 @@ class LongBook:
         sheet.freeze_panes(1, 0)
         _on_paper(sheet, 0, 0)
         sheet.autofilter(0, 0, max(rows.height, 1), len(columns) - 1)
-        for place, column in enumerate(columns):
+        for place, (column, style) in enumerate(zip(columns, styles, strict=True)):
             sheet.write_string(0, place, column.name, self._bold)
-        cells = rows.select([_as_cell(column) for column in columns])
-        write = [sheet.write_string if dtype == pl.String else sheet.write_number for dtype in cells.dtypes]
-        for number, row in enumerate(cells.iter_rows(), 1):
-            for place, value in enumerate(row):
-                if value is not None:
-                    write[place](number, place, value, styles[place])
+            sheet.write_blank(FIRST_ROW - 1, place, None, style)
         if instead:
-            sheet.write_string(1, 0, instead)
+            sheet.write_string(FIRST_ROW - 1, 0, instead)
+            return
+        cells = [_as_cell(column) for column in columns]
+        self._rows[len(self._book.worksheets())] = Rows(rows.height, lambda: rows.read().select(cells))
 
-    def finish(self) -> None:
+    def finish(self, path: Path) -> None:
         self._book.close()
+        with path.open("wb") as file:
+            fill(self._bytes, file, self._rows)
 
     def _style(self, kind: str) -> Format | None:
         if kind not in _LONG_FORMATS:
@@ -245,9 +243,9 @@ def text_sheet(name: str, rows: pl.DataFrame, made_at: datetime) -> bytes:
             place, place, 90 if is_sentence else max(own.shown_width if own else 20, len(column) + 2), text
         )
         sheet.write_string(0, place, column, header)
-        for row, value in enumerate(rows[column].cast(pl.String).to_list(), 1):
-            if value is not None:
-                sheet.write_string(row, place, value, wrapped if is_sentence else text)
+        sheet.write_blank(FIRST_ROW - 1, place, None, wrapped if is_sentence else text)
     sheet.freeze_panes(1, 0)
     book.printed(sheet, 0, 0)
-    return book.finished()
+    finished = io.BytesIO()
+    fill(io.BytesIO(book.finished()), finished, {1: Rows(rows.height, lambda: rows.cast(pl.String))})
+    return finished.getvalue()
