@@ -240,7 +240,8 @@ class Database:
 @lru_cache(maxsize=4)
 def _engine(url: URL, is_sqlite: bool) -> Engine:
     """The engine of an address, one for as long as this process lives: it remembers the text of each question of ours, which takes
-    a tenth of a small file's time to make. What is closed is its connections."""
+    a tenth of a small file's time to make. What is closed is its connections: whoever puts another file in a database's place first
+    has everybody in this process close theirs."""
     if is_sqlite:
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)

@@ -90,8 +90,9 @@ def _as_task(name: str, act: Callable[[], Any]) -> None:
 def intake(
     as_of: str | None = None, only: list[str] | None = None, one_turn: bool = False, spread: bool = False
 ) -> str:
-    """only: the slugs of the lead providers whose mailboxes are looked at; empty: all of them. one_turn: of each of them, however
-    much waits there. spread: a run for each lead provider that has work, instead of doing it here."""
+    """only: the slugs of the lead providers whose mailboxes are looked at first; empty: all of them. one_turn: of each of them,
+    however much waits there; who comes meanwhile is taken on, where somebody tells of them (`who_is_next`). spread: a run for
+    each lead provider that has work, instead of doing it here."""
     if spread:
         return _spread(jobs.INTAKE, as_of)
     patience = 0.0 if one_turn or not only else SOMEBODY_ELSE_SECONDS

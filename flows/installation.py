@@ -85,6 +85,12 @@ class Installation:
         """Whose practice mailbox it is, by slug; None: everybody's installation."""
         return self.settings.home.name if isinstance(self.settings, OfOneMailbox) else None
 
+    @property
+    def service_home(self) -> Path:
+        """The home of the service: of one practice mailbox, that of all of them."""
+        home = self.settings.home
+        return home.parent.parent if self.is_of_one_mailbox else home
+
     def lead_providers(self) -> list[LeadProvider]:
         return self._own(self.records.lead_providers())
 

@@ -75,7 +75,7 @@ def _digest(name: str, home: Path | None, roots: Iterable[str], beside: tuple[st
     """Parsing takes a third of a second at the start of a process: what came of it is kept in the home, for as long as all code is
     what it was, to the byte."""
     kept = home / "stamps" / name if home else None
-    made_of = f"{sys.version_info} {_to_the_byte()}" if kept else ""
+    made_of = _made_of() if kept else ""
     if kept:
         with suppress(OSError, ValueError):
             before, digest = kept.read_text(encoding="utf-8").splitlines()
@@ -83,9 +83,13 @@ def _digest(name: str, home: Path | None, roots: Iterable[str], beside: tuple[st
                 return digest
     with _PARSING:
         digest = _digested(roots, beside)
-    if kept:
+    if kept and made_of == _made_of():  # no other release has come in its place meanwhile
         _keep(kept, f"{made_of}\n{digest}\n")
     return digest
+
+
+def _made_of() -> str:
+    return f"{sys.version_info} {_to_the_byte()}"
 
 
 def _keep(path: Path, content: str) -> None:

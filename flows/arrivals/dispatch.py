@@ -48,7 +48,7 @@ class Dispatcher:
         output.parent.mkdir(parents=True, exist_ok=True)
         self._watch, self._is_practice = Watch(installation), installation.is_practice
         self._idle = [Warm(output, processes) for _ in range(processes)]
-        self._most_large = max(1, processes - 1)
+        self._processes, self._most_large = processes, max(1, processes - 1)
         self._longest = float(installation.settings.intake_every_seconds)
         self._threads, self._alone = ThreadPoolExecutor(processes), RLock()
         self._waiting: dict[str, None] = {}
@@ -103,7 +103,7 @@ class Dispatcher:
     def _hand_out(self) -> bool:
         small, large = self._free()
         if small:
-            return self._hand(small[:1], False)
+            return self._hand(self._next(small), False)
         if sum(work.is_large for work in self._at_work) >= self._most_large:
             return False
         if large:
@@ -112,6 +112,14 @@ class Dispatcher:
             self.all_is_due = False
             return self._hand(None, True)
         return False
+
+    def _next(self, small: list[str]) -> list[str]:
+        """One, where the server saw its file whole, so that who is done first takes more. Others are looked at twice, with a wait
+        between: a share of them together."""
+        if self._watch.is_told(small[0]):
+            return small[:1]
+        untold = [slug for slug in small if not self._watch.is_told(slug)]
+        return untold[: -(-len(untold) // self._processes)]
 
     def _hand(self, only: list[str] | None, is_large: bool) -> bool:
         work = _Work(self._idle.pop(), self._taken(only), is_large, time.monotonic())
@@ -126,7 +134,7 @@ class Dispatcher:
         return only
 
     def _more(self, work: _Work, ended: Ended) -> list[str]:
-        """Who is next, for a process whose run is about to end: one of those with little, until the run has lasted long enough. It
+        """Who is next, for a process whose run is about to end: of those with little, until the run has lasted long enough. It
         waits a moment for somebody to come."""
         with self._alone:
             self._has_ended(ended, work.only)
@@ -136,8 +144,8 @@ class Dispatcher:
             with self._alone:
                 small, large = self._free()
                 if small:
-                    work.only = self._taken(small[:1])
-                    return small[:1]
+                    work.only = self._taken(next_ones := self._next(small))
+                    return next_ones
                 if large or self.all_is_due:
                     break
             time.sleep(LOOK_SECONDS)

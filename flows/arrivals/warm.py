@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from flows.arrivals.loading import load_all
 from flows.place import PROJECT
 from flows.service.kept import end_with_parent, environment_beside
 from schemas.reports import IntakeRound
@@ -60,29 +61,31 @@ class Warm:
         None: the process has not lived to see its end, and what it was at has to be done again. Who dies at every round is
         followed ever later."""
         time.sleep(min(MOST_WAIT_SECONDS, WAIT_SECONDS * max(0, self._deaths - 1)))
-        run_id = ""
+        run_id, at = "", only
         try:
             if self._process.poll() is not None:
                 self._process = self._start()
             assert self._process.stdout
-            self._tell(only)
+            self._tell(at := only)
             while line := self._process.stdout.readline():
                 word, _, told = line.strip().partition(" ")
                 if word == DONE:
                     self._deaths = 0
                     return Ended(**json.loads(told))
                 if word == MORE:
-                    self._tell(more(Ended(**json.loads(told))))
+                    self._tell(at := more(Ended(**json.loads(told))))
                 else:
                     run_id = told
-        except OSError as error:  # it has gone, or there is no room for another
-            log.warning("a process that judges: %s", error.strerror)
+        except (
+            Exception
+        ) as error:  # it has gone, there is no room for another, or it waits for an answer that never comes
+            log.warning("a process that judges: %s", getattr(error, "strerror", None) or type(error).__name__)
         self._deaths += 1
         self._process.kill()
         status = self._process.wait()
         log.warning("a process that judges ended with %s; it is followed by a fresh one", status)
         if run_id:
-            _tell_crashed(run_id, status)
+            _tell_crashed(run_id, status, at)
         return None
 
     def _tell(self, slugs: list[str] | None) -> None:
@@ -91,8 +94,8 @@ class Warm:
         self._process.stdin.flush()
 
 
-def _tell_crashed(run_id: str, status: int) -> None:
-    """A run whose process has died would be shown as running for ever."""
+def _tell_crashed(run_id: str, status: int, at: list[str] | None) -> None:
+    """A run whose process has died would be shown as running for ever. at: whose turn it was; None: everybody's."""
     from prefect.client.orchestration import get_client
     from prefect.states import Crashed
 
@@ -100,10 +103,14 @@ def _tell_crashed(run_id: str, status: int) -> None:
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(
                 UUID(run_id),
-                Crashed(message=f"Its process ended with {status}. What it was at is done again."), force=True,
+                Crashed(message=f"Its process ended with {status}, at {_named(at)}. What it was at is done again."), force=True,
             )  # fmt: skip
     except Exception as error:  # operators see a run that does not end; nothing else hangs on it
         log.warning("run %s could not be marked as crashed: %s", run_id, type(error).__name__)
+
+
+def _named(slugs: list[str] | None) -> str:
+    return "all mailboxes" if slugs is None else ", ".join(slugs) or "its end"
 
 
 def _serve() -> None:
@@ -114,11 +121,10 @@ def _serve() -> None:
 
     from flows.deployed import intake, last_intake, who_is_next
     from flows.installation import open_installation
-    from flows.stamps import libraries, rule_set
 
     with open_installation() as installation:
         installation.lead_providers()
-        rule_set(installation.settings.home), libraries()  # now, not while the first file waits
+        load_all(installation.settings)
 
     def started(flow: Any, flow_run: Any, state: Any) -> None:
         print(RUN, flow_run.id, file=answers)

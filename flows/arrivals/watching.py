@@ -36,8 +36,11 @@ class Watch:
 
     def is_there(self, slug: str) -> bool:
         """Whether anything lies in a mailbox still, or the server has told of something that nobody has read."""
-        told = any(size and name.split(".")[0] == slug for name, size, _ in _files(self._journal.folder))
-        return told or bool(self._entries(slug))
+        return self.is_told(slug) or bool(self._entries(slug))
+
+    def is_told(self, slug: str) -> bool:
+        """Whether the server has told of something that nobody has read."""
+        return any(size and name.split(".")[0] == slug for name, size, _ in _files(self._journal.folder))
 
     def bytes_of(self, slug: str) -> int:
         """How much waits in a mailbox."""

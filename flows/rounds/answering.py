@@ -79,7 +79,7 @@ def receipt_of(
 ) -> str:
     """Write the receipt into the outbox. Returns the SHA-256 of its receipt.json."""
     made_from = {
-        "rule_set": rule_set(installation.settings.home),
+        "rule_set": rule_set(installation.service_home),
         "records_as_of": installation.records_as_of,
         "calendar": installation.calendar_version,
         "libraries": libraries(),

@@ -157,7 +157,7 @@ class ExtractInTheMaking:
 
     def _made_from(self) -> dict[str, object]:
         return {
-            "extracts": extracts_digest(self.installation.settings.home),
+            "extracts": extracts_digest(self.installation.service_home),
             "records_as_of": self.installation.records_as_of,
             "calendar": self.installation.calendar_version,
             "libraries": libraries(),

@@ -48,7 +48,13 @@ def intake_round(
     """
     done = part = _round_of(installation, as_of, do, patience, apart, only, one_turn)
     while more and (slugs := more(part)):
-        part = _round_of(installation, as_of, do, patience, apart, slugs, one_turn)
+        try:
+            part = _round_of(installation, as_of, do, patience, apart, slugs, one_turn)
+        except Exception as error:  # what came of those before is told all the same
+            what = ", ".join(slugs)
+            log_trouble(what, error)
+            trouble = f"{what}: {type(error).__name__}; it will be tried again next round"
+            part = IntakeRound(troubles=[trouble], busy=slugs)
         add_report(done, part)
     return done
 

@@ -100,7 +100,7 @@ def _changes(
 
 def _made_from(installation: Installation, statement: Statement) -> dict[str, Any]:
     return {
-        "calculation": calculation(installation.settings.home),
+        "calculation": calculation(installation.service_home),
         "contract_id": statement.facts["contract_id"],
         "records_as_of": installation.records_as_of,
         "calendar": installation.calendar_version,

@@ -17,8 +17,10 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from flows.arrivals.loading import load_all
 from flows.place import PROJECT
 from flows.service.kept import end_with_parent, environment_beside
+from flows.settings import Settings
 
 START_SECONDS = 120
 MOST_MEBIBYTES = 1024
@@ -57,10 +59,7 @@ class Ready:
 def _serve(path: Path) -> None:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows.settings import Settings
-    from flows.stamps import libraries, rule_set
-
-    rule_set(Settings().home), libraries()  # now, not while somebody waits
+    load_all(Settings())
     beginning = path.with_suffix(".beginning")
     with socket.socket(socket.AF_UNIX) as listener, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         beginning.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from flows.arrivals.warm import Ended, Warm
 from flows.arrivals.watching import Watch
 from flows.deployed import DEPLOYMENTS
 from flows.installation import open_installation
-from flows.rounds import turn
+from flows.rounds import intake, turn
 from flows.rounds.intake import intake_round, who_waits
 from flows.settings import Settings
 from sftp.server.journal import Whole
@@ -230,6 +230,86 @@ def test_who_dies_at_every_round_is_followed_ever_later(tmp_path, monkeypatch):
     warm = Warm(tmp_path / "intake.log", 2)
     assert [warm.round(["somebody"], nobody) for _ in range(4)] == [None] * 4
     assert waited == [0.0, 0.0, 3.0, 6.0]
+
+
+TOLD = """
+import json, sys
+told = []
+for line in sys.stdin:
+    told.append(json.loads(line))
+    print("run 00000000-0000-4000-8000-000000000000", flush=True)
+    while told[-1]:
+        print('more {"goes_on": [], "missed": ' + json.dumps(told[-1]) + "}", flush=True)
+        told.append(json.loads(sys.stdin.readline()))
+        if told[-1] == ["deadly"]:
+            sys.exit(3)
+    print('done {"goes_on": ' + json.dumps([str(each) for each in told]) + ', "missed": []}', flush=True)
+"""
+
+
+def test_a_process_is_told_who_is_next_until_nobody_is(tmp_path, monkeypatch):
+    crashed: list[tuple] = []
+    monkeypatch.setattr("flows.arrivals.warm.time.sleep", lambda _: None)
+    monkeypatch.setattr("flows.arrivals.warm._tell_crashed", lambda *told: crashed.append(told))
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        "flows.arrivals.warm.subprocess.Popen", lambda _, **how: start([sys.executable, "-c", TOLD], **how)
+    )
+    warm, heard = Warm(tmp_path / "intake.log", 2), []
+
+    def answers(*given: list[str]):
+        left = iter(given)
+
+        def more(ended: Ended) -> list[str]:
+            heard.append(ended.missed)
+            return next(left)
+
+        return more
+
+    assert warm.round(["one"], answers(["two"], ["three"], [])) == Ended(["['one']", "['two']", "['three']", "[]"], [])
+    assert heard == [["one"], ["two"], ["three"]]
+    assert warm.round(["four"], answers(["deadly"])) is None and crashed == [
+        ("00000000-0000-4000-8000-000000000000", 3, ["deadly"])
+    ]
+    # Whoever should say who is next fails: the process is not left waiting for an answer that the next round would be.
+    assert warm.round(["five"], answers()) is None
+    assert warm.round(["six"], answers([])) == Ended(["['six']", "[]"], [])
+
+
+def test_what_came_of_those_before_is_told_though_the_next_cannot_be_looked_at(patient, monkeypatch):
+    providers = patient.lead_providers()[:2]
+    for provider in providers:
+        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    look, told = intake.look_at_all, []
+
+    def fails_at_the_second(installation, those):
+        if [each.slug for each in those] == [providers[1].slug]:
+            raise OSError(5, "Input/output error")
+        return look(installation, those)
+
+    monkeypatch.setattr(intake, "look_at_all", fails_at_the_second)
+    next_ones = iter([[providers[1].slug], []])
+
+    def more(part):
+        told.append((len(part.outcomes), part.busy))
+        return next(next_ones)
+
+    done = intake_round(patient, None, only=[providers[0].slug], one_turn=True, more=more)
+    assert told == [(1, []), (0, [providers[1].slug])]
+    assert len(done.outcomes) == 1 and done.troubles == [
+        f"{providers[1].slug}: OSError; it will be tried again next round"
+    ]
+
+
+def test_files_that_are_looked_at_twice_are_looked_at_together(installation, hands):
+    """Nobody saw them whole: a wait for each mailbox by itself would be a minute for all of them."""
+    providers, dispatcher = installation.lead_providers()[:4], Dispatcher(installation, 2)
+    dispatcher._waiting |= dict.fromkeys(each.slug for each in providers)
+    for provider in providers:
+        put(installation, provider, "voids.csv", REFUSED)
+    announce(installation, providers[0], put(installation, provider, "voids-2.csv", REFUSED))
+    assert dispatcher._next([each.slug for each in providers]) == [providers[0].slug]
+    assert dispatcher._next([each.slug for each in providers[1:]]) == [each.slug for each in providers[1:3]]
 
 
 def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):

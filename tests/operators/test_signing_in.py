@@ -253,10 +253,12 @@ def test_localhost_is_led_to_the_pages_and_nobody_frames_them(office: Office):
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize(("status", "told"), [(503, [b"0.1"]), (200, []), (500, [])])
-def test_whoever_meets_a_busy_server_is_told_to_ask_again_soon(status: int, told: list[bytes]):
+def answered(statuses: list[int]) -> list[list[bytes]]:
+    """What each of these answers of one server says of asking again."""
+    left = iter(statuses)
+
     async def app(_scope, _receive, send):
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.start", "status": next(left), "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b""})
 
     sent: list[dict] = []
@@ -264,14 +266,28 @@ def test_whoever_meets_a_busy_server_is_told_to_ask_again_soon(status: int, told
     async def send(message):
         sent.append(message)
 
+    async def ask():
+        for _ in statuses:
+            await pages(scope, None, send)
+
+    pages = OwnPagesOnly(app, "http://127.0.0.1:4200")
     scope = {
         "type": "http",
         "headers": [(b"host", b"127.0.0.1:4200")],
         "query_string": b"",
         "raw_path": b"/api/flow_runs/",
     }
-    asyncio.run(OwnPagesOnly(app, "http://127.0.0.1:4200")(scope, None, send))
-    assert [value for name, value in sent[0]["headers"] if name == b"retry-after"] == told
+    asyncio.run(ask())
+    return [[value for name, value in each["headers"] if name == b"retry-after"] for each in sent if "headers" in each]
+
+
+def test_whoever_meets_a_busy_server_is_told_to_ask_again_soon():
+    assert answered([503, 200, 500, 503]) == [[b"0.1"], [], [], [b"0.1"]]
+
+
+def test_a_server_that_stays_busy_is_left_in_peace():
+    """Its client waits longer each time, then, and so outlasts it: it asks no more than six times."""
+    assert answered([503] * 6) == [[b"0.1"], [b"0.1"], [], [], [], []]
 
 
 @pytest.mark.slow
