@@ -28,7 +28,7 @@ from flows.rounds.processing import process
 from flows.rounds.rehearsal import acceptable
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
-from tests.benchmarks.arrival import bench_arrival
+from tests.benchmarks.arrival import PROVIDERS, bench_arrival
 from tests.benchmarks.extracts import bench_extracts
 from tests.benchmarks.guidance import bench_check, bench_guidance
 from tests.benchmarks.judging import bench_floor, bench_memory, judged_again
@@ -300,9 +300,19 @@ def _house(home: Path) -> Iterator[Installation]:
         yield installation
 
 
-def _fill(installation: Installation, scale: float) -> None:
+def _fill(installation: Installation, scale: float, providers: int = 0) -> None:
+    """providers: how many there are at the least; those whom the sample lacks have nothing but a mailbox."""
     sample = installation.settings.home / "sample"
     made, counts = timed(lambda: write_sample(sample, scale))
+    table = sample / "lead_providers.csv"
+    there = pl.read_csv(table, infer_schema=False)
+    more = pl.int_range(providers - there.height, eager=True).cast(pl.String)
+    others = there.clear().select(
+        lead_provider_id="0000000" + more + "-1111-4111-8111-111111111111",
+        name="Provider " + more,
+        vat_registered=pl.lit("true"),
+    )
+    pl.concat([there, others.select(there.columns)]).write_csv(table)
     say(f"sample at scale {scale:g}: {counts['declarations']:,} declarations", made)  # type: ignore[index]
     say("import", timed(lambda: import_records(installation.database, sample, instant(NOW)))[0])
     shutil.rmtree(sample)
@@ -372,8 +382,9 @@ def main() -> None:
                     content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
                     bench_practice(installation, say, content)
                 if wants("arrival"):
-                    content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
-                    bench_arrival(installation, content)
+                    with _house(home / "arrival") as own:
+                        _fill(own, min(chosen.scale, 0.1), PROVIDERS)
+                        bench_arrival(own, file_of_rows(own, own.lead_providers()[0], instant(NOW))[0])
                 provider = installation.lead_providers()[0]
                 if wants("floor"):
                     bench_floor(

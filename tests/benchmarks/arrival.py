@@ -22,6 +22,7 @@ from tests.benchmarks.results import found
 PROVIDERS = 12
 LARGE_ROWS = 100_000
 BACKLOG = 80
+EACH = 20
 
 
 def _free_port() -> int:
@@ -154,6 +155,7 @@ def bench_arrival(installation: Installation, large: bytes) -> None:
         while uploaders[0].receipts() < before + BACKLOG:
             time.sleep(0.1)
         found(f"those {BACKLOG} files, from the first upload to the last receipt", f"{time.monotonic() - began:.1f} s")
+        _all_at_once(uploaders)
         beside: list[float] = []
         for turn in range(3):
             before = uploaders[0].receipts()
@@ -167,6 +169,27 @@ def bench_arrival(installation: Installation, large: bytes) -> None:
                 time.sleep(0.1)
         _told(f"the same, {len(uploaders) - 1} beside a file of {LARGE_ROWS:,} rows", beside)
         _idle(pid)
+
+
+def _all_at_once(uploaders: list[Uploader]) -> None:
+    """Each sends many small files, and all of them together: how long for the last receipt of each."""
+    wanted = {place: each.receipts() + EACH for place, each in enumerate(uploaders)}
+    waits: dict[int, float] = {}
+
+    def send(place: int) -> None:
+        for number in range(EACH):
+            uploaders[place].send(f"declarations-many-{number}.csv", _ten_rows(200_000 + place * EACH + number))
+        while uploaders[place].receipts() < wanted[place]:
+            time.sleep(0.1)
+        waits[place] = time.monotonic() - began
+
+    threads, began = [threading.Thread(target=send, args=(place,)) for place in wanted], time.monotonic()
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    figure = f"{max(waits.values()):.1f} s; who was through first {min(waits.values()):.1f} s"
+    found(f"{EACH * len(uploaders)} small files of {len(uploaders)} providers at once, to the last receipt", figure)
 
 
 def _idle(pid: int) -> None:
