@@ -14,7 +14,7 @@ from typing import IO
 import polars as pl
 
 FIRST_ROW = 2  # below the header, counted from 1
-AT_ONCE = 20_000
+AT_ONCE = 5_000
 LONGEST = 32_767  # characters in a cell; the rest is cut off
 # What stands around a cell's own characters, at the most: sheets beyond 2 GiB need another form of the archive.
 AROUND_BYTES, SMALL_BYTES = 80, 1_900_000_000

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,7 @@ from flows.installation import open_installation
 from flows.settings import Settings
 from sftp.keys import host_key, write_new_key
 from tests.exchange.provider import acceptable_rows, receipts
-from tests.exchange.servers import Client, pinned
+from tests.exchange.servers import Client, mailbox_service, pinned
 from tests.operators.test_serve import _command, children, environment, free_port, serving, wait_for
 
 
@@ -100,3 +101,43 @@ def _ended(runs: list[dict[str, str]]) -> set[str]:
     """The states of runs of intake, once none is running; nothing before."""
     states = {run["state"] for run in runs if run["name"].startswith("intake ")}
     return set() if states & {"Running", "Pending"} else states
+
+
+@pytest.mark.slow
+def test_all_lead_providers_at_once_and_one_of_them_by_openssh(small_home, tmp_path):
+    """Two processes take turns at all mailboxes; what came by OpenSSH nobody announces, and nobody's schedule would come to."""
+    home = Path(shutil.copytree(small_home, tmp_path / "home"))
+    ui_port, sftp_port = free_port(), free_port()
+    with open_installation(Settings(home=home)) as installation:
+        providers = installation.lead_providers()
+        for each in providers:
+            installation.accounts.add_key(each.slug, write_new_key(tmp_path / each.slug))
+        known = pinned(tmp_path, sftp_port, host_key(home / "host_key"))
+    (tmp_path / "declarations.csv").write_text("declaration_id\nx\n")
+    (other := tmp_path / "openssh").mkdir()
+    settings = environment(home, ui_port, sftp_port) | {"ECTX_INTAKE_EVERY_SECONDS": "3600"}
+    with (tmp_path / "stderr.txt").open("w") as errors, mailbox_service("openssh", other) as (address, key, trusted):
+        process, _ = serving(settings, errors)
+        try:
+            wait_for(lambda: len(_warm(process.pid)) == 2, 60)
+
+            def send(slug: str) -> None:
+                Client(tmp_path / slug, known, slug, sftp_port).sftp(
+                    f'put "{tmp_path / "declarations.csv"}" "to-dfe/declarations.csv"'
+                )
+
+            with ThreadPoolExecutor(len(providers)) as everybody:
+                list(everybody.map(send, [each.slug for each in providers]))
+            user, port = address.removeprefix("sftp://").split("@")[0], int(address.rsplit(":", 1)[1])
+            place = home / "mailboxes" / providers[0].slug / "to-dfe" / "voids.csv"
+            Client(key, trusted, user, port).sftp(f'put "{tmp_path / "declarations.csv"}" "{place}"')
+            with open_installation(Settings(home=home)) as installation:
+                for each in providers:
+                    wait_for(lambda each=each: receipts(installation, each).get("declarations.csv"), 60)
+                wait_for(lambda: receipts(installation, providers[0]).get("voids.csv"), 60)
+                with installation.database.read() as reader:
+                    assert reader.frame("SELECT submission_id FROM submissions").height == len(providers) + 1
+            assert wait_for(lambda: _ended(_runs(home, ui_port)), 60) == {"Completed"}
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
