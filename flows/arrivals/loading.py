@@ -20,8 +20,7 @@ def load_all(settings: Settings) -> None:
     for name in (*OURS, *(OURS_IN_PRACTICE if settings.practice else ())):
         import_module(name)
     kept = Rule("", "row_number", pl.col("row_number") < 0, "", "", "")
-    model([kept]).validate(
-        pl.DataFrame({"row_number": [1]})
-    )  # Pandera loads most of itself with the first frame and check
+    # Pandera loads most of itself with the first frame and check.
+    model([kept]).validate(pl.DataFrame({"row_number": [1]}))
     templates(), templates(escaped=False)
     rule_set(settings.home), libraries()

@@ -76,9 +76,8 @@ class Warm:
                     self._tell(at := more(Ended(**json.loads(told))))
                 else:
                     run_id = told
-        except (
-            Exception
-        ) as error:  # it has gone, there is no room for another, or it waits for an answer that never comes
+        except Exception as error:
+            # It has gone, there is no room for another, or it waits for an answer that nobody could give.
             log.warning("a process that judges: %s", getattr(error, "strerror", None) or type(error).__name__)
         self._deaths += 1
         self._process.kill()
