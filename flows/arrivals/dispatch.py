@@ -14,7 +14,7 @@ from flows.arrivals.warm import Ended, Warm
 from flows.arrivals.watching import Watch
 from flows.installation import Installation, open_installation
 from flows.rounds.intake import who_waits
-from flows.service.kept import end_with_parent
+from flows.service.kept import Share, end_with_parent
 
 LOOK_SECONDS, TROUBLE_SECONDS = 0.05, 5.0
 LINGER_SECONDS, RUN_SECONDS = 0.2, 5.0  # how long a run waits for more; how long it takes more on
@@ -47,7 +47,7 @@ class Dispatcher:
         output = installation.settings.home / "logs" / "intake.log"
         output.parent.mkdir(parents=True, exist_ok=True)
         self._watch, self._is_practice = Watch(installation), installation.is_practice
-        self._idle = [Warm(output, processes) for _ in range(processes)]
+        self._idle = [Warm(output, Share(place, processes)) for place in range(processes)]
         self._processes, self._most_large = processes, max(1, processes - 1)
         self._longest = float(installation.settings.intake_every_seconds)
         self._threads, self._alone = ThreadPoolExecutor(processes), RLock()

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from flows.arrivals.loading import load_all
 from flows.place import PROJECT
-from flows.service.kept import end_with_parent, environment_beside
+from flows.service.kept import Share, end_with_parent
 from schemas.reports import IntakeRound
 
 RUN, MORE, DONE = "run", "more", "done"
@@ -42,17 +42,16 @@ class Ended:
 class Warm:
     """Such a process, seen from outside."""
 
-    def __init__(self, output: Path, beside: int) -> None:
-        """output: its log. beside: how many there are of them."""
-        self._output, self._environment = output, environment_beside(beside)
+    def __init__(self, output: Path, share: Share) -> None:
+        """output: its log."""
+        self._output, self._share = output, share
         self._process, self._deaths = self._start(), 0
 
     def _start(self) -> "subprocess.Popen[str]":
         with self._output.open("ab") as log_file:
-            return subprocess.Popen(
+            return self._share.start(
                 [sys.executable, "-m", "flows.arrivals.warm"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, text=True, cwd=PROJECT,
-                env=self._environment,
             )  # fmt: skip
 
     def round(self, only: list[str] | None, more: Callable[[Ended], list[str]]) -> "Ended | None":

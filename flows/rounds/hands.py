@@ -21,7 +21,7 @@ from typing import Any
 from polars.exceptions import PanicException
 
 from flows.errors import what_is_known
-from flows.service.kept import end_with_parent, environment_beside
+from flows.service.kept import Share, end_with_parent
 
 END_SECONDS = 10
 log = logging.getLogger("ectx.hands")
@@ -46,7 +46,7 @@ def by_processes(
         waiting.put(place)
     done: SimpleQueue[tuple[int, Came]] = SimpleQueue()
     beside = max(1, min(processes, len(pieces)))
-    hands = [_Hand(beside) for _ in range(beside)]
+    hands = [_Hand(Share(place, beside)) for place in range(beside)]
 
     def keep_busy(hand: _Hand) -> None:
         with suppress(Empty):
@@ -88,9 +88,8 @@ def _called(act: Callable[..., Any], arguments: tuple[Any, ...]) -> Came:
 class _Hand:
     """Such a process, seen from outside."""
 
-    def __init__(self, beside: int) -> None:
-        """beside: how many there are of them."""
-        self._environment = environment_beside(beside)
+    def __init__(self, share: Share) -> None:
+        self._share = share
         self._process: subprocess.Popen[bytes] | None = None
         self._is_over = False
 
@@ -117,7 +116,7 @@ class _Hand:
     def _started(self) -> "subprocess.Popen[bytes]":
         # -P: in a folder that has a `flows` of its own, ours is meant all the same.
         command = [sys.executable, "-P", "-m", "flows.rounds.hands", str(os.getpid())]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment)
+        return self._share.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def end(self) -> None:
         """Whatever it is at."""

@@ -7,8 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flows.place import PROJECT
 from flows.settings import cores
@@ -85,10 +88,27 @@ class KeptAlive:
                     process.wait()
 
 
-def environment_beside(beside: int) -> dict[str, str]:
-    """The environment of one of so many processes of ours that work beside one another on this machine: small frames are quickest
-    where nobody waits for a thread of Polars."""
-    return {"POLARS_MAX_THREADS": str(max(1, cores() // beside))} | os.environ
+@dataclass(frozen=True)
+class Share:
+    """What one of so many processes of ours that work beside one another on this machine may use of it: its own cores, and a thread
+    of Polars for each. A question to Polars about a few rows is answered in half the time where its thread runs on the core
+    of who asks (measured: 0.25 ms and 0.11 ms), and it is thousands of such questions that a file is judged by.
+
+    place: which of them it is, from 0. of: how many there are."""
+
+    place: int
+    of: int
+
+    def start(self, command: Sequence[str], **how: Any) -> "subprocess.Popen[Any]":
+        """The process, which keeps to its share; so do those that it starts. how: as subprocess.Popen takes it."""
+        threads = {"POLARS_MAX_THREADS": str(max(1, cores() // self.of))}
+        process = subprocess.Popen(command, env=threads | os.environ, **how)
+        if hasattr(os, "sched_setaffinity"):
+            own = sorted(os.sched_getaffinity(0))
+            own = own[self.place :: self.of] or [own[self.place % len(own)]]
+            with suppress(OSError):  # it has gone already, or this machine gives nobody a core
+                os.sched_setaffinity(process.pid, own)  # before it has loaded what starts threads: they are where it is
+        return process
 
 
 def end_with_parent(parent: int | None = None) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from flows.arrivals.loading import load_all
 from flows.place import PROJECT
-from flows.service.kept import end_with_parent, environment_beside
+from flows.service.kept import Share, end_with_parent
 from flows.settings import Settings
 
 START_SECONDS = 120
@@ -30,15 +30,15 @@ log = logging.getLogger("ectx.services")
 class Ready:
     """Such a process, seen from the worker that keeps it."""
 
-    def __init__(self, path: Path, beside: int) -> None:
-        """path: where it listens. beside: how many there are of them."""
-        self.path, self._environment = path, environment_beside(beside)
+    def __init__(self, path: Path, share: Share) -> None:
+        """path: where it listens."""
+        self.path, self._share = path, share
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self.path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "flows.workers.ready", str(self.path)]
-        return subprocess.Popen(command, cwd=PROJECT, env=self._environment)
+        return self._share.start(command, cwd=PROJECT)
 
     def end(self) -> None:
         """Whatever it is at; it is followed by a fresh one when it is wanted."""

@@ -16,6 +16,7 @@ from flows.deployed import DEPLOYMENTS
 from flows.installation import open_installation
 from flows.rounds import intake, turn
 from flows.rounds.intake import intake_round, who_waits
+from flows.service.kept import Share
 from flows.settings import Settings
 from sftp.server.journal import Whole
 from tests.exchange.provider import put, receipts
@@ -227,7 +228,7 @@ def test_who_dies_at_every_round_is_followed_ever_later(tmp_path, monkeypatch):
     dying = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(3)"]
     start = subprocess.Popen
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", lambda _, **how: start(dying, **how))
-    warm = Warm(tmp_path / "intake.log", 2)
+    warm = Warm(tmp_path / "intake.log", Share(0, 2))
     assert [warm.round(["somebody"], nobody) for _ in range(4)] == [None] * 4
     assert waited == [0.0, 0.0, 3.0, 6.0]
 
@@ -255,7 +256,7 @@ def test_a_process_is_told_who_is_next_until_nobody_is(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "flows.arrivals.warm.subprocess.Popen", lambda _, **how: start([sys.executable, "-c", TOLD], **how)
     )
-    warm, heard = Warm(tmp_path / "intake.log", 2), []
+    warm, heard = Warm(tmp_path / "intake.log", Share(0, 2)), []
 
     def answers(*given: list[str]):
         left = iter(given)
@@ -316,7 +317,7 @@ def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
     monkeypatch.setattr("flows.arrivals.warm.time.sleep", lambda _: None)
     start = subprocess.Popen
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", lambda _, **how: start(["true"], **how))
-    warm = Warm(tmp_path / "intake.log", 2)
+    warm = Warm(tmp_path / "intake.log", Share(0, 2))
 
     def full(*_, **__):
         raise OSError(12, "Cannot allocate memory")
