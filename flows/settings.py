@@ -52,7 +52,11 @@ class Settings(BaseSettings):
     intake_on_arrival: bool = Field(
         default=True, description="Whether `ectx serve` judges a file when it arrives; else at its next look alone."
     )
-    intake_processes: int = Field(default=2, ge=1, description="How many files it judges at once then.")
+    intake_processes: int = Field(
+        default=2,
+        ge=1,
+        description="How many small files it judges at once then; beside them, half as many large ones.",
+    )
     processes: int = Field(
         default_factory=cores,
         ge=1,

@@ -18,19 +18,19 @@ from flows.service.kept import Share, end_with_parent
 
 LOOK_SECONDS, TROUBLE_SECONDS = 0.05, 5.0
 LINGER_SECONDS, RUN_SECONDS = 0.2, 5.0  # how long a run waits for more; how long it takes more on
-LARGE_BYTES = (
-    2 << 20
-)  # a mailbox with more, or with many files, is looked at by itself, and one process is kept free of such
+LARGE_BYTES = 2 << 20  # a mailbox with more waits for a process that gives way to those of the small files
 log = logging.getLogger("ectx.services")
 
 
 @dataclass
 class _Work:
-    """A process at work. only: the slugs whose turn it is now; None: everybody's. began: monotonic seconds."""
+    """A process at work. only: the slugs whose turn it is now; None: everybody's. has_more: whether it is the turn of somebody
+    who had one for the same files. began: monotonic seconds."""
 
     warm: Warm
+    is_quick: bool
     only: list[str] | None
-    is_large: bool
+    has_more: bool
     began: float
     future: "Future[Ended | None] | None" = None
 
@@ -39,24 +39,41 @@ class _Work:
         return self.future is not None and self.future.done()
 
 
+@dataclass(frozen=True)
+class _Free:
+    """Slugs of those who wait and at whose mailbox nobody is, the first first: with little; with more than one turn took; and
+    with large files."""
+
+    little: list[str]
+    more: list[str]
+    large: list[str]
+
+
 class Dispatcher:
-    """Hands mailboxes to processes that are warm, none to two at once. What it knows is looked at by the one who steps, and by
-    those who hear the processes: one at a time (`_alone`)."""
+    """Hands mailboxes to processes that are warm, none to two at once. Quick ones take those with little, and all but one of them
+    those who have more, while nobody else waits; for large files, and the look at everybody, there are others beside them, which
+    give way: so nobody's small file waits for another's large one, and no large one for ever. What the dispatcher knows is looked
+    at by the one who steps, and by those who hear the processes: one at a time (`_alone`)."""
 
     def __init__(self, installation: Installation, processes: int) -> None:
+        """processes: how many quick ones; none in practice, where all is done by looks at everybody."""
         output = installation.settings.home / "logs" / "intake.log"
         output.parent.mkdir(parents=True, exist_ok=True)
         self._watch, self._is_practice = Watch(installation), installation.is_practice
-        self._idle = [Warm(output, Share(place, processes)) for place in range(processes)]
-        self._processes, self._most_large = processes, max(1, processes - 1)
+        self._quick = 0 if self._is_practice else processes
+        others = max(1, self._quick // 2)
+        self._idle = [Warm(output, Share(place, self._quick)) for place in range(self._quick)]
+        self._idle_others = [Warm(output, Share(place, others, gives_way=True)) for place in range(others)]
         self._longest = float(installation.settings.intake_every_seconds)
-        self._threads, self._alone = ThreadPoolExecutor(processes), RLock()
+        self._threads, self._alone = ThreadPoolExecutor(self._quick + others), RLock()
         self._waiting: dict[str, None] = {}
-        self._again: set[str] = set()  # who has more: what was taken, or claimed, lies where nobody sees it
+        self._again: set[str] = set()  # who is not through: what was taken, or claimed, lies where nobody sees it
+        self._has_more: set[str] = set()  # those among them whose turn was over before their files were
+        self._large: set[str] = set()  # those who have, or had at their last turn, large files
         self._later: dict[str, float] = {}  # whom nobody came to → when they are tried again
         self._waits: dict[str, float] = {}  # how long they waited last
         self._at_work: list[_Work] = []
-        self.all_is_due = False
+        self.all_is_due = self._was_all = False
 
     def step(self) -> None:
         """See what is new and who has ended, and hand out what there are hands for."""
@@ -64,21 +81,25 @@ class Dispatcher:
             for work in [each for each in self._at_work if each.is_done]:
                 assert work.future
                 self._at_work.remove(work)
-                self._idle.append(work.warm)
+                (self._idle if work.is_quick else self._idle_others).append(work.warm)
                 self._has_ended(work.future.result(), work.only)
             for slug in [slug for slug, at in self._later.items() if at <= time.monotonic()]:
                 del self._later[slug]
                 self._go_on([slug])
             if not self._is_practice:  # there, files that lie together go by their clocks: they are waited for
                 self._waiting |= dict.fromkeys(self._watch.new())
-            while self._idle and self._hand_out():
-                pass
+            while self._idle and (quick := self._quick_turn()):
+                self._hand(self._idle, quick)
+            while self._idle_others and (other := self._other_turn()) != []:
+                self._hand(self._idle_others, other)
 
     def _has_ended(self, ended: Ended | None, only: list[str] | None) -> None:
         if ended is None:  # its process died
             self.all_is_due = self.all_is_due or only is None
             self._go_on(only or [])
             return
+        self._has_more = self._has_more - set(only or []) | set(ended.goes_on)
+        self._large -= set(only or []) - set(ended.goes_on)
         self._go_on(ended.goes_on)
         for slug in only or []:
             if slug in ended.missed:
@@ -91,63 +112,69 @@ class Dispatcher:
         self._waiting |= dict.fromkeys(slugs)
         self._again |= set(slugs)
 
-    def _free(self) -> tuple[list[str], list[str]]:
-        """Who waits, and nobody is at their mailbox: those with little, and those with much."""
+    def _free(self) -> _Free:
         busy = {slug for work in self._at_work for slug in work.only or []}
         for slug in [each for each in self._waiting if each not in self._again and not self._watch.is_there(each)]:
             del self._waiting[slug]  # a round that began later has seen to it
         free = [slug for slug in self._waiting if slug not in busy]
-        large = [slug for slug in free if slug in self._again or self._watch.bytes_of(slug) > LARGE_BYTES]
-        return [slug for slug in free if slug not in large], large
+        large = {slug for slug in free if slug in self._large or self._watch.bytes_of(slug) > LARGE_BYTES}
+        self._large |= large
+        more = self._has_more - large
+        return _Free(*([slug for slug in free if slug in these] for these in (set(free) - more - large, more, large)))
 
-    def _hand_out(self) -> bool:
-        small, large = self._free()
-        if small:
-            return self._hand(self._next(small), False)
-        if sum(work.is_large for work in self._at_work) >= self._most_large:
-            return False
-        if large:
-            return self._hand(large[:1], True)
-        if self.all_is_due and not any(work.only is None for work in self._at_work):
+    def _quick_turn(self, work: _Work | None = None) -> list[str]:
+        """Whose turn it is, for a quick process; nobody's: []. work: what it is at."""
+        free = self._free()
+        if free.little:
+            return self._next(free.little)
+        at_more = sum(each.is_quick and each.has_more for each in self._at_work if each is not work)
+        return free.more[:1] if at_more < self._quick - 1 else []
+
+    def _other_turn(self) -> list[str] | None:
+        """Whose turn it is, for one that gives way; everybody's (None) where that is due, and nobody has waited since the last."""
+        free = self._free()
+        wait = [slug for slug in self._waiting if slug in free.more or slug in free.large]
+        is_all = self.all_is_due and not any(work.only is None for work in self._at_work)
+        if is_all and not (wait and self._was_all):
             self.all_is_due = False
-            return self._hand(None, True)
-        return False
+            return None
+        return wait[:1]
 
-    def _next(self, small: list[str]) -> list[str]:
+    def _next(self, little: list[str]) -> list[str]:
         """One, where the server saw its file whole, so that who is done first takes more. Others are looked at twice, with a wait
         between: a share of them together."""
-        if self._watch.is_told(small[0]):
-            return small[:1]
-        untold = [slug for slug in small if not self._watch.is_told(slug)]
-        return untold[: -(-len(untold) // self._processes)]
+        if self._watch.is_told(little[0]):
+            return little[:1]
+        untold = [slug for slug in little if not self._watch.is_told(slug)]
+        return untold[: -(-len(untold) // self._quick)]
 
-    def _hand(self, only: list[str] | None, is_large: bool) -> bool:
-        work = _Work(self._idle.pop(), self._taken(only), is_large, time.monotonic())
+    def _hand(self, idle: list[Warm], only: list[str] | None) -> None:
+        is_quick = idle is self._idle
+        work = _Work(idle.pop(), is_quick, only, self._taken(only), time.monotonic())
+        if not is_quick:
+            self._was_all = only is None
         self._at_work.append(work)
         work.future = self._threads.submit(work.warm.round, only, partial(self._more, work))
-        return True
 
-    def _taken(self, only: list[str] | None) -> list[str] | None:
+    def _taken(self, only: list[str] | None) -> bool:
+        """They wait no longer. Says whether they had a turn for the same files before."""
         for slug in only or []:
             del self._waiting[slug]
             self._again.discard(slug)
-        return only
+        return not self._has_more.isdisjoint(only or [])
 
     def _more(self, work: _Work, ended: Ended) -> list[str]:
-        """Who is next, for a process whose run is about to end: of those with little, until the run has lasted long enough. It
-        waits a moment for somebody to come."""
+        """Who is next, for a quick process whose run is about to end, until the run has lasted long enough. It waits a moment for
+        somebody to come."""
         with self._alone:
             self._has_ended(ended, work.only)
-            work.only = []
+            work.only, work.has_more = [], False
         until = min(time.monotonic() + LINGER_SECONDS, work.began + RUN_SECONDS)
-        while not work.is_large and time.monotonic() < until:
+        while work.is_quick and time.monotonic() < until:
             with self._alone:
-                small, large = self._free()
-                if small:
-                    work.only = self._taken(next_ones := self._next(small))
-                    return next_ones
-                if large or self.all_is_due:
-                    break
+                if only := self._quick_turn(work):
+                    work.only, work.has_more = only, self._taken(only)
+                    return only
             time.sleep(LOOK_SECONDS)
         return []
 

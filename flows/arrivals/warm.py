@@ -143,7 +143,7 @@ def _serve() -> None:
             at = json.loads(line)
             last_intake.clear()
             try:
-                told_of(only=at, one_turn=at is not None)
+                told_of(only=at, one_turn=True)
             except Exception as error:  # the run is red, and says why
                 log.warning("a round of intake: %s", type(error).__name__)
             # Of nobody there is nothing left to tell; a round that told nothing never began, or did not come to its end.

@@ -18,6 +18,7 @@ from flows.settings import cores
 
 STOP_SECONDS = 15
 AGAIN_SECONDS = 3
+GIVES_WAY = 10  # of a core that is wanted by others, a tenth
 log = logging.getLogger("ectx.services")
 
 
@@ -94,10 +95,12 @@ class Share:
     of Polars for each. A question to Polars about a few rows is answered in half the time where its thread runs on the core
     of who asks (measured: 0.25 ms and 0.11 ms), and it is thousands of such questions that a file is judged by.
 
-    place: which of them it is, from 0. of: how many there are."""
+    place: which of them it is, from 0. of: how many there are. gives_way: whether others come first, where a core is wanted by
+    both."""
 
     place: int
     of: int
+    gives_way: bool = False
 
     def start(self, command: Sequence[str], **how: Any) -> "subprocess.Popen[Any]":
         """The process, which keeps to its share; so do those that it starts. how: as subprocess.Popen takes it."""
@@ -108,6 +111,9 @@ class Share:
             own = own[self.place :: self.of] or [own[self.place % len(own)]]
             with suppress(OSError):  # it has gone already, or this machine gives nobody a core
                 os.sched_setaffinity(process.pid, own)  # before it has loaded what starts threads: they are where it is
+        if self.gives_way:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, GIVES_WAY)
         return process
 
 

@@ -152,7 +152,8 @@ class Hand:
 
     made: ClassVar[list["Hand"]] = []
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, _: Path, share: Share) -> None:
+        self.gives_way = share.gives_way
         self.rounds: list[list[str] | None] = []
         self.may_end = False
         self.ended = Ended([], [])
@@ -183,20 +184,50 @@ def settled(dispatcher: Dispatcher, what) -> None:
         time.sleep(0.01)
 
 
-def test_a_large_file_leaves_hands_for_the_small_ones(patient, hands):
-    providers = patient.lead_providers()[:4]
+def large(patient, provider) -> None:
+    announce(patient, provider, put(patient, provider, "voids.csv", REFUSED + "x\n" * (2 << 20)))
+
+
+def little(patient, provider) -> None:
+    announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+
+
+def rounds(hands) -> list[list[str] | None]:
+    return [only for each in hands for only in each.rounds]
+
+
+def test_large_files_wait_for_one_another_and_give_way_to_the_small_ones(patient, hands):
+    providers, dispatcher = patient.lead_providers()[:4], Dispatcher(patient, 2)
+    *quick, other = hands
+    assert [each.gives_way for each in hands] == [False, False, True]
     for provider in providers[:2]:
-        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED + "x\n" * (2 << 20)))
-    dispatcher = Dispatcher(patient, 2)
-    dispatcher.step()
-    settled(dispatcher, lambda: sum(len(each.rounds) for each in hands) == 1)
-    dispatcher.step()
-    assert sum(len(each.rounds) for each in hands) == 1  # the other large one waits
+        large(patient, provider)
+    settled(dispatcher, lambda: len(other.rounds) == 1)
     for provider in providers[2:]:
-        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
-    settled(dispatcher, lambda: sum(len(each.rounds) for each in hands) >= 2)
-    done = [only for each in hands for only in each.rounds]
-    assert sorted(slug for only in done[1:] + done[:1] for slug in only if slug in {p.slug for p in providers[2:]})
+        little(patient, provider)
+    settled(dispatcher, lambda: all(each.rounds for each in quick))
+    assert sorted(rounds(quick)) == [[each.slug] for each in providers[2:]]
+    other.ended, other.may_end = Ended([providers[0].slug], []), True  # it had many large ones
+    settled(dispatcher, lambda: len(other.rounds) == 2)
+    other.ended, other.may_end = Ended([], []), True
+    settled(dispatcher, lambda: len(other.rounds) == 3)
+    assert other.rounds == [[providers[0].slug], [providers[1].slug], [providers[0].slug]]
+    assert len(rounds(quick)) == 2
+
+
+def test_the_look_at_everybody_is_kept_waiting_by_one_turn_at_most(patient, hands):
+    """However much waits there. It is kept from the quick ones."""
+    providers, dispatcher = patient.lead_providers()[:2], Dispatcher(patient, 2)
+    other = hands[-1]
+    for provider in providers:
+        large(patient, provider)
+    other.ended = Ended([each.slug for each in providers], [])  # there is always more
+    for count in range(1, 6):
+        dispatcher.all_is_due = True
+        settled(dispatcher, lambda count=count: len(other.rounds) == count)
+        other.may_end = True
+    assert [only is None for only in other.rounds] == [True, False, True, False, True]
+    assert not rounds(hands[:-1])
 
 
 def test_no_mailbox_is_given_to_two(patient, hands):
@@ -328,20 +359,25 @@ def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
 
 
 def test_who_has_more_goes_on_behind_the_others(patient, hands):
-    """And leaves a process to those whose files are few."""
-    providers, dispatcher = patient.lead_providers()[:3], Dispatcher(patient, 2)
-    announce(patient, providers[0], put(patient, providers[0], "voids.csv", REFUSED))
-    settled(dispatcher, lambda: any(each.rounds for each in hands))
-    first = next(each for each in hands if each.rounds)
-    first.ended = Ended([providers[0].slug], [])
-    for provider in providers[1:]:
-        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
-    settled(dispatcher, lambda: all(each.rounds for each in hands))
-    first.may_end = True
-    settled(dispatcher, lambda: len(first.rounds) == 2)
-    first.ended, first.may_end = Ended([], []), True
-    settled(dispatcher, lambda: len(first.rounds) == 3)
-    assert first.rounds[1:] == [[providers[2].slug], [providers[0].slug]]
+    """And leaves a quick process to those whose files are few; one that gives way takes more of them."""
+    providers, dispatcher = patient.lead_providers()[:4], Dispatcher(patient, 2)
+    *quick, other = hands
+    one, two, three, four = [each.slug for each in providers]
+    for provider in providers[:3]:
+        little(patient, provider)
+    settled(dispatcher, lambda: len(rounds(quick)) == 2)
+    for each in quick:
+        each.ended, each.may_end = Ended(each.rounds[0], []), True
+    settled(dispatcher, lambda: len(rounds(hands)) == 5)
+    assert sorted(only[0] for only in rounds(quick)) != sorted([one, two, one, two]), "who has little comes first"
+    assert {each.rounds[-1][0] for each in hands} == {one, two, three} and other.rounds != [[three]]
+    kept = next(each for each in quick if each.rounds[-1] == [three])
+    kept.ended, kept.may_end = Ended([three], []), True
+    settled(dispatcher, lambda: kept in dispatcher._idle)
+    dispatcher.step()
+    assert kept in dispatcher._idle
+    little(patient, providers[3])
+    settled(dispatcher, lambda: kept.rounds[-1] == [four])
 
 
 class Asking(Hand):
@@ -363,9 +399,9 @@ def test_a_run_goes_on_with_whoever_comes_while_it_is_at_work(patient, hands, mo
     slugs = [each.slug for each in providers]
     for provider in providers[:3]:
         announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
-    settled(dispatcher, lambda: all(each.rounds for each in hands))
+    settled(dispatcher, lambda: all(each.rounds for each in hands[:2]))
     first = next(each for each in hands if each.rounds == [slugs[:1]])
-    other = next(each for each in hands if each is not first)
+    other = next(each for each in hands[:2] if each is not first)
     assert other.rounds == [slugs[1:2]]
     first.ended, first.may_end = Ended([], [slugs[0]]), True
     settled(dispatcher, lambda: len(first.rounds) == 2)
@@ -379,23 +415,17 @@ def test_a_run_goes_on_with_whoever_comes_while_it_is_at_work(patient, hands, mo
     assert other.rounds == [slugs[1:2]]
 
 
-def test_a_run_takes_nobody_on_when_it_has_lasted_long_enough_or_a_large_file_waits(patient, hands, monkeypatch):
+def test_a_run_takes_nobody_on_when_it_has_lasted_long_enough(patient, hands, monkeypatch):
     monkeypatch.setattr("flows.arrivals.dispatch.Warm", Asking)
-    providers, dispatcher = patient.lead_providers()[:3], Dispatcher(patient, 1)
-    for provider in providers[:2]:
-        announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
+    monkeypatch.setattr("flows.arrivals.dispatch.RUN_SECONDS", 0.0)
+    providers, dispatcher = patient.lead_providers()[:2], Dispatcher(patient, 1)
+    for provider in providers:
+        little(patient, provider)
     settled(dispatcher, lambda: len(hands[0].rounds) == 1)
     work = dispatcher._at_work[0]
-    monkeypatch.setattr("flows.arrivals.dispatch.RUN_SECONDS", 0.0)
     hands[0].may_end = True
     settled(dispatcher, lambda: len(hands[0].rounds) == 2)
     assert work.is_done and dispatcher._at_work[0] is not work, "another run"
-    monkeypatch.setattr("flows.arrivals.dispatch.RUN_SECONDS", 60.0)
-    monkeypatch.setattr("flows.arrivals.dispatch.LINGER_SECONDS", 60.0)
-    announce(patient, providers[2], put(patient, providers[2], "voids.csv", REFUSED + "x\n" * (2 << 20)))
-    hands[0].may_end = True
-    settled(dispatcher, lambda: len(hands[0].rounds) == 3)
-    assert hands[0].rounds[2] == [providers[2].slug]
 
 
 def test_a_mailbox_that_somebody_else_was_at_is_tried_again(patient, hands):
