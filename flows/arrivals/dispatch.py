@@ -88,6 +88,8 @@ class Dispatcher:
                 self._go_on([slug])
             if not self._is_practice:  # there, files that lie together go by their clocks: they are waited for
                 self._waiting |= dict.fromkeys(self._watch.new())
+            for warm in (*self._idle, *self._idle_others):
+                warm.stay_warm()
             while self._idle and (quick := self._quick_turn()):
                 self._hand(self._idle, quick)
             while self._idle_others and (other := self._other_turn()) != []:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,12 @@ class Warm:
         if run_id:
             _tell_crashed(run_id, status, at)
         return None
+
+    def stay_warm(self) -> None:
+        """To be called while it has nothing to do: who gave way for its size is followed before anybody waits for it."""
+        if not self._deaths and self._process.poll() is not None:
+            with suppress(OSError):  # there is no room: it is tried again when it is wanted
+                self._process = self._start()
 
     def _tell(self, slugs: list[str] | None) -> None:
         assert self._process.stdin

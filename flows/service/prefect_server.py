@@ -1,11 +1,10 @@
 """Prefect's server on a port that `ectx serve` already holds: whoever asks there is answered by this one or by none."""
 
+import asyncio
 import os
 import socket
 import sys
-import time
-from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,20 +12,21 @@ import uvicorn
 
 from flows.service.kept import end_with_parent
 
-# Prefect's server answers 503 where two of its writers met in SQLite, which is over at once; not told so, its client waits for two
-# seconds before it asks again, and a file with it. Where it goes on, it is something else: the client's own waits, which double,
-# are the better ones, for it asks six times in all.
-RETRY_SECONDS = b"0.1"
-MOST_SOON, SPELL_SECONDS = 2, 1.0
+# Prefect's server answers 503 where two of its writers met in SQLite, which is over at once: what was asked is undone, and is asked
+# again here, this often. Its client would wait for two seconds, then four and more, and a file with it: that is for a server that
+# goes on being busy.
+AGAIN_SECONDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16)
+MOST_BYTES = 64 << 10  # of a question that is kept, to be asked again
+
+Message = MutableMapping[str, Any]
 
 
 class OwnPagesOnly:
     """The pages stand in nobody's frame and talk to nobody but this server; `localhost` is led to the one origin that
-    the API answers. Whoever is answered that the server is busy is told to ask again soon, for as long as few are."""
+    the API answers. Whoever would be answered that the server is busy is answered a moment later."""
 
     def __init__(self, app: Any, pages: str) -> None:
         self._app, self._pages = app, pages
-        self._busy: deque[float] = deque(maxlen=MOST_SOON + 1)
         policy = f"frame-ancestors 'none'; connect-src 'self' {pages} {pages.replace('http', 'ws', 1)}"
         self._headers = [
             (b"content-security-policy", policy.encode()),
@@ -34,7 +34,7 @@ class OwnPagesOnly:
             (b"referrer-policy", b"no-referrer"),
         ]
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -46,18 +46,48 @@ class OwnPagesOnly:
             await send({"type": "http.response.body", "body": b""})
             return
 
-        async def sending(message: MutableMapping[str, Any]) -> None:
+        async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                soon = [(b"retry-after", RETRY_SECONDS)] if message["status"] == 503 and self._is_rare() else []
-                message["headers"] = [*message.get("headers", []), *self._headers, *soon]
+                message["headers"] = [*message.get("headers", []), *self._headers]
             await send(message)
 
-        await self._app(scope, receive, sending)
+        if _may_be_kept(scope):
+            await self._until_it_is_free(scope, receive, sending)
+        else:
+            await self._app(scope, receive, sending)
 
-    def _is_rare(self) -> bool:
-        """Whether the server was not found busy too often of late. It is found busy now."""
-        self._busy.append(time.monotonic())
-        return len(self._busy) <= MOST_SOON or self._busy[-1] - self._busy[0] > SPELL_SECONDS
+    async def _until_it_is_free(self, scope: Message, receive: Any, send: Any) -> None:
+        """Ask, and again while the answer is that the server is busy; the last answer is passed on, whatever it is."""
+        asked = [await receive()]
+        while asked[-1].get("more_body"):
+            asked.append(await receive())
+        for wait in (*AGAIN_SECONDS, None):
+            left, is_busy = iter(asked), False
+
+            async def receiving(left: Iterator[Message] = left) -> Message:
+                return next(left, None) or await receive()
+
+            async def sending(message: Message, is_last: bool = wait is None) -> None:
+                nonlocal is_busy
+                if message["type"] == "http.response.start":
+                    is_busy = message["status"] == 503 and not is_last
+                if not is_busy:
+                    await send(message)
+
+            try:
+                await self._app(dict(scope), receiving, sending)
+            except Exception:  # what a server has answered for, it raises all the same
+                if not is_busy:
+                    raise
+            if not is_busy or wait is None:
+                return
+            await asyncio.sleep(wait)
+
+
+def _may_be_kept(scope: Message) -> bool:
+    """Whether a question changes something, and is short: only those meet each other."""
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return scope["method"] not in ("GET", "HEAD") and length.isdigit() and int(length) <= MOST_BYTES
 
 
 def main(descriptor: int) -> None:

@@ -159,6 +159,9 @@ class Hand:
         self.ended = Ended([], [])
         Hand.made.append(self)
 
+    def stay_warm(self) -> None:
+        """It has not gone."""
+
     def round(self, only: list[str] | None, more) -> Ended:
         self.rounds.append(only)
         while not self.may_end:
@@ -356,6 +359,27 @@ def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
     assert warm.round(None, nobody) is None
     monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", full)
     assert warm.round(None, nobody) is None
+
+
+def test_who_has_gone_after_its_work_is_followed_before_the_next(tmp_path, monkeypatch):
+    """As one that has grown does; who dies at its work is not, but later, when there is some."""
+    went = [sys.executable, "-c", 'import sys; sys.stdin.readline(); print(\'done {"goes_on": [], "missed": []}\')']
+    start, started = subprocess.Popen, []
+
+    def popen(_, **how):
+        started.append(start(went if len(started) < 2 else ["false"], **how))
+        return started[-1]
+
+    monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", popen)
+    warm = Warm(tmp_path / "intake.log", Share(0, 1))
+    for count in (1, 2):
+        assert warm.round(["somebody"], nobody) == Ended([], [])
+        started[-1].wait()
+        warm.stay_warm()
+        assert len(started) == count + 1
+    assert warm.round(["somebody"], nobody) is None
+    warm.stay_warm()
+    assert len(started) == 3
 
 
 def test_who_has_more_goes_on_behind_the_others(patient, hands):
