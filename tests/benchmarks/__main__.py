@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -54,9 +55,13 @@ SELECT DISTINCT sp.participant_id
 FROM training_periods tp
 JOIN partnerships p ON p.partnership_id = tp.partnership_id
 JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
-WHERE p.lead_provider_id = ? AND p.contract_period IN (2025, 2026)
+WHERE p.lead_provider_id = ? AND p.contract_period {periods}
 ORDER BY sp.participant_id
 """
+LATELY, SINCE_2023 = "IN (2025, 2026)", ">= 2023"
+# Between them, days in most milestones that were open by NOW.
+MONTHS = ("2025-10", "2026-01", "2026-04", "2026-07", "2026-10", "2026-12")
+FLOOR_SCALE = 0.2  # the least at which one lead provider has 10,000 rows to declare, where nobody has declared before
 
 
 def timed(act: Callable[[], object]) -> tuple[float, object]:
@@ -85,13 +90,16 @@ def file_of_rows(
     now: datetime,
     count: int = ROWS,
     wrong: float = 0.5,
-    month: str = "2026-12",
+    months: tuple[str, ...] = ("2026-12",),
+    periods: str = LATELY,
 ) -> tuple[bytes, int]:
     """A declarations file: so many rows, a share of them wrong (more where the provider has fewer to declare), the rest new and
-    valid. Returns it, and how many are meant to be valid."""
+    valid, dated in these months. Returns it, and how many are meant to be valid."""
     with installation.database.read() as reader:
-        people = reader.frame(TRAINED, provider.lead_provider_id)
-        rows = pl.concat([_rows(people, place, declared, month) for place, declared in enumerate(TYPES)])
+        people = reader.frame(TRAINED.format(periods=periods), provider.lead_provider_id)
+        rows = pl.concat(
+            [_rows(people, place, declared, month) for place, declared in enumerate(TYPES) for month in months]
+        )
         as_mentors = rows.filter(pl.col("declaration_type").is_in(["started", "completed"])).with_columns(
             pl.lit("ecf-mentor").alias("course_identifier")
         )
@@ -175,7 +183,7 @@ def updates_of(installation: Installation, provider: LeadProvider, kind: str, no
         if kind in _OWN:
             rows = reader.frame(_OWN[kind], provider.lead_provider_id).head(ROWS // 2)
         else:
-            people = reader.frame(TRAINED, provider.lead_provider_id)
+            people = reader.frame(TRAINED.format(periods=LATELY), provider.lead_provider_id)
             cells = {name: pl.lit(cell) for name, cell in _CELLS[kind].items()}
             both = [people.with_columns(course_identifier=pl.lit(c), **cells) for c in ("ecf-induction", "ecf-mentor")]
             rows = pl.concat(both).head(ROWS // 2)
@@ -300,7 +308,7 @@ def _house(home: Path) -> Iterator[Installation]:
         yield installation
 
 
-def _fill(installation: Installation, scale: float, providers: int = 0) -> None:
+def _fill(installation: Installation, scale: float, providers: int = 0, has_declarations: bool = True) -> None:
     """providers: how many there are at the least; those whom the sample lacks have nothing but a mailbox."""
     sample = installation.settings.home / "sample"
     made, counts = timed(lambda: write_sample(sample, scale))
@@ -314,21 +322,24 @@ def _fill(installation: Installation, scale: float, providers: int = 0) -> None:
     )
     pl.concat([there, others.select(there.columns)]).write_csv(table)
     say(f"sample at scale {scale:g}: {counts['declarations']:,} declarations", made)  # type: ignore[index]
+    if not has_declarations:
+        declared = sample / "declarations.csv"
+        pl.read_csv(declared, infer_schema=False).clear().write_csv(declared)
     say("import", timed(lambda: import_records(installation.database, sample, instant(NOW)))[0])
     shutil.rmtree(sample)
 
 
-def _bench_floor_on_postgresql(scale: float) -> None:
-    with postgresql() as url, tempfile.TemporaryDirectory(prefix="ectx-postgresql-") as home:
-        settings = Settings(home=Path(home), database_url=url, mailboxes="", seconds_between_looks=0)
-        with open_installation(settings) as installation:
-            _fill(installation, scale)
-            provider, now = installation.lead_providers()[0], instant(NOW)
-
-            def file_of(count: int, wrong: float) -> tuple[bytes, int]:
-                return file_of_rows(installation, provider, now, count, wrong)
-
-            bench_floor(installation, provider, file_of, now, " on PostgreSQL")
+def _bench_floor(scale: float) -> None:
+    """Where nobody has declared yet, so that there is as much to accept as is asked for; on both databases."""
+    with postgresql() as url:
+        for where, address in (("", ""), (" on PostgreSQL", url)):
+            with tempfile.TemporaryDirectory(prefix="ectx-floor-") as home:
+                settings = Settings(home=Path(home), database_url=address, mailboxes="", seconds_between_looks=0)
+                with open_installation(settings) as installation:
+                    _fill(installation, max(scale, FLOOR_SCALE), has_declarations=False)
+                    provider, now = installation.lead_providers()[0], instant(NOW)
+                    file_of = partial(file_of_rows, installation, provider, now, months=MONTHS, periods=SINCE_2023)
+                    bench_floor(installation, provider, file_of, now, where)
 
 
 def main() -> None:
@@ -387,11 +398,7 @@ def main() -> None:
                         bench_arrival(own, file_of_rows(own, own.lead_providers()[0], instant(NOW))[0])
                 provider = installation.lead_providers()[0]
                 if wants("floor"):
-                    bench_floor(
-                        installation, provider,
-                        lambda count, wrong: file_of_rows(installation, provider, instant(NOW), count, wrong), instant(NOW),
-                    )  # fmt: skip
-                    _bench_floor_on_postgresql(chosen.scale)
+                    _bench_floor(chosen.scale)
                 if wants("start"):
                     ten = [file_of_rows(installation, provider, instant(NOW), 10, 0.3)[0]] * 100
                     bench_starting(installation, provider, lambda number: ten[number])
@@ -409,7 +416,7 @@ def main() -> None:
         if "workers" in (chosen.part or ()):  # half an hour; by itself
             bench_workers(
                 chosen.scale,
-                lambda there, whose: file_of_rows(there, whose, instant(BEFORE), OF_WORKERS, month="2026-11")[0],
+                lambda there, whose: file_of_rows(there, whose, instant(BEFORE), OF_WORKERS, months=("2026-11",))[0],
             )
         if wants("growth"):
             bench_growth(chosen.scale / 4)

@@ -20,7 +20,9 @@ from flows.rounds.claiming import Claims
 from flows.rounds.looking import remember_all
 from flows.rounds.processing import _write_down, process
 from flows.rounds.receipts import receipt_folder
+from flows.rounds.trying import set_aside
 from flows.settings import Settings
+from schemas.events import DFE_STAFF
 from schemas.submission import Submission
 from tests.benchmarks.results import compared, found, interleaved
 from transforms.updates import UPDATES
@@ -47,8 +49,12 @@ def bench_floor(
     where: str = "",
 ) -> None:
     """file_of: (rows, share that is wrong) → content, how many are meant to be valid. where: which database, in words."""
+    measured = set()
     for count, share in ((10_000, 0.0), (10_000, 0.1), (10_000, 0.5), (10_000, 1.0), (100_000, 0.5), (100_000, 1.0)):
         content, valid = file_of(count, share)
+        if (count, valid) in measured:  # there is no more to accept
+            continue
+        measured.add((count, valid))
         name = f"declarations-floor-{count}-{round(share * 100)}.csv"
         submission = claimed(installation, provider, name, content, now)
         with installation.database.read() as reader:
@@ -62,7 +68,9 @@ def bench_floor(
         seconds, least = interleaved([ours, floor])
         what = f"intake of {count:,} declarations{where}, {count - valid:,} meant to be wrong: judged, applied, receipt written"
         compared(what, seconds, least, "reading, inserting the same rows and events, writing the same bytes", 1.5)
-        process(installation, provider, submission, now)
+        set_aside(
+            installation, provider, submission, "it is measured", now, DFE_STAFF
+        )  # what it declares is there for the next
 
 
 def judged_again(
