@@ -22,7 +22,7 @@ demo: install
 # What a change must pass, in minutes: rules, money, files, ports, pages, and kills while files are taken. (More threads than one wait for each other where there is a
 # process for every core; test-all has them, for what hangs on their order.)
 test: install
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 # All of it, the slow ones too: kills, cuts and full disks on every ground, whole services, several machines, whole years. An hour.
 test-all: install
