@@ -8,10 +8,16 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
+ALL_CORES = "ECTX__CORES"  # told to a process that keeps to some of our cores, for what it starts itself: their numbers
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+def cores() -> list[int]:
+    """The numbers of the cores that our processes may use, all together."""
+    if told := os.environ.get(ALL_CORES):
+        return [int(each) for each in told.split(",")]
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 class Settings(BaseSettings):
@@ -55,10 +61,10 @@ class Settings(BaseSettings):
     intake_processes: int = Field(
         default=2,
         ge=1,
-        description="How many small files it judges at once then; beside them, half as many large ones.",
+        description="How many small files it judges at once then; beside them half as many large ones, at least one.",
     )
     processes: int = Field(
-        default_factory=cores,
+        default_factory=lambda: len(cores()),
         ge=1,
         description="By how many processes one round makes many statements or extracts. Each takes a lead provider at a time.",
     )

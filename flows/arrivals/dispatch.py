@@ -18,7 +18,7 @@ from flows.service.kept import Share, end_with_parent
 
 LOOK_SECONDS, TROUBLE_SECONDS = 0.05, 5.0
 LINGER_SECONDS, RUN_SECONDS = 0.2, 5.0  # how long a run waits for more; how long it takes more on
-LARGE_BYTES = 2 << 20  # a mailbox with more waits for a process that gives way to those of the small files
+LARGE_BYTES = 2 << 20  # a mailbox with more than this, as far as it can be seen, is left to a process of lower priority
 log = logging.getLogger("ectx.services")
 
 
@@ -50,10 +50,10 @@ class _Free:
 
 
 class Dispatcher:
-    """Hands mailboxes to processes that are warm, none to two at once. Quick ones take those with little, and all but one of them
-    those who have more, while nobody else waits; for large files, and the look at everybody, there are others beside them, which
-    give way: so nobody's small file waits for another's large one, and no large one for ever. What the dispatcher knows is looked
-    at by the one who steps, and by those who hear the processes: one at a time (`_alone`)."""
+    """Hands mailboxes to processes that are warm, none to two at once. Quick ones take those with little; while none of those wait,
+    all but one of the quick ones (or the only one) go on with who has more. For large files, and the look at everybody, there are
+    others beside them, which give way: so nobody's small file waits for another's large one, and no large one for ever. What the
+    dispatcher knows is looked at by the one who steps, and by those who hear the processes: one at a time (`_alone`)."""
 
     def __init__(self, installation: Installation, processes: int) -> None:
         """processes: how many quick ones; none in practice, where all is done by looks at everybody."""
@@ -81,15 +81,14 @@ class Dispatcher:
             for work in [each for each in self._at_work if each.is_done]:
                 assert work.future
                 self._at_work.remove(work)
-                (self._idle if work.is_quick else self._idle_others).append(work.warm)
-                self._has_ended(work.future.result(), work.only)
+                ended, idle = work.future.result(), self._idle if work.is_quick else self._idle_others
+                idle.insert(0 if ended is None or ended.leaves else len(idle), work.warm)  # the last is taken first
+                self._has_ended(ended, work.only)
             for slug in [slug for slug, at in self._later.items() if at <= time.monotonic()]:
                 del self._later[slug]
                 self._go_on([slug])
             if not self._is_practice:  # there, files that lie together go by their clocks: they are waited for
                 self._waiting |= dict.fromkeys(self._watch.new())
-            for warm in (*self._idle, *self._idle_others):
-                warm.stay_warm()
             while self._idle and (quick := self._quick_turn()):
                 self._hand(self._idle, quick)
             while self._idle_others and (other := self._other_turn()) != []:
@@ -100,8 +99,9 @@ class Dispatcher:
             self.all_is_due = self.all_is_due or only is None
             self._go_on(only or [])
             return
-        self._has_more = self._has_more - set(only or []) | set(ended.goes_on)
-        self._large -= set(only or []) - set(ended.goes_on)
+        done = set(only or []) - set(ended.goes_on) - set(ended.missed)
+        self._has_more = self._has_more - done | set(ended.goes_on)
+        self._large -= done
         self._go_on(ended.goes_on)
         for slug in only or []:
             if slug in ended.missed:
@@ -118,6 +118,8 @@ class Dispatcher:
         busy = {slug for work in self._at_work for slug in work.only or []}
         for slug in [each for each in self._waiting if each not in self._again and not self._watch.is_there(each)]:
             del self._waiting[slug]  # a round that began later has seen to it
+            self._large.discard(slug)
+            self._has_more.discard(slug)
         free = [slug for slug in self._waiting if slug not in busy]
         large = {slug for slug in free if slug in self._large or self._watch.bytes_of(slug) > LARGE_BYTES}
         self._large |= large
@@ -130,10 +132,11 @@ class Dispatcher:
         if free.little:
             return self._next(free.little)
         at_more = sum(each.is_quick and each.has_more for each in self._at_work if each is not work)
-        return free.more[:1] if at_more < self._quick - 1 else []
+        return free.more[:1] if at_more < max(1, self._quick - 1) else []
 
     def _other_turn(self) -> list[str] | None:
-        """Whose turn it is, for one that gives way; everybody's (None) where that is due, and nobody has waited since the last."""
+        """Whose turn it is, for one that gives way; everybody's (None) where that is due, unless somebody waits and the last turn
+        was everybody's."""
         free = self._free()
         wait = [slug for slug in self._waiting if slug in free.more or slug in free.large]
         is_all = self.all_is_due and not any(work.only is None for work in self._at_work)

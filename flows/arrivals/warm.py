@@ -34,10 +34,11 @@ log = logging.getLogger("ectx.services")
 @dataclass(frozen=True)
 class Ended:
     """How mailboxes' turns ended, by slugs. goes_on: whose turn was over before their files were. missed: whose mailbox somebody
-    else was at, or could not be looked at."""
+    else was at, or could not be looked at. leaves: whether the process has grown, and ends."""
 
     goes_on: list[str]
     missed: list[str]
+    leaves: bool = False
 
 
 class Warm:
@@ -70,8 +71,12 @@ class Warm:
             while line := self._process.stdout.readline():
                 word, _, told = line.strip().partition(" ")
                 if word == DONE:
-                    self._deaths = 0
-                    return Ended(**json.loads(told))
+                    self._deaths, ended = 0, Ended(**json.loads(told))
+                    if ended.leaves:  # whoever follows is warm when it is wanted
+                        self._process.wait()
+                        with suppress(OSError):  # there is no room: it is tried again when it is wanted
+                            self._process = self._start()
+                    return ended
                 if word == MORE:
                     self._tell(at := more(Ended(**json.loads(told))))
                 else:
@@ -86,12 +91,6 @@ class Warm:
         if run_id:
             _tell_crashed(run_id, status, at)
         return None
-
-    def stay_warm(self) -> None:
-        """To be called while it has nothing to do: who gave way for its size is followed before anybody waits for it."""
-        if not self._deaths and self._process.poll() is not None:
-            with suppress(OSError):  # there is no room: it is tried again when it is wanted
-                self._process = self._start()
 
     def _tell(self, slugs: list[str] | None) -> None:
         assert self._process.stdin
@@ -155,13 +154,14 @@ def _serve() -> None:
                 log.warning("a round of intake: %s", type(error).__name__)
             # Of nobody there is nothing left to tell; a round that told nothing never began, or did not come to its end.
             done = IntakeRound() if at == [] else last_intake[0] if last_intake else IntakeRound(busy=at or [])
-            print(DONE, _ended(done), file=answers)
-            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
+            leaves = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES
+            print(DONE, _ended(done, leaves), file=answers)
+            if leaves:
                 return
 
 
-def _ended(done: IntakeRound) -> str:
-    return json.dumps(asdict(Ended(sorted(done.goes_on), sorted({*done.busy, *done.unseen}))))
+def _ended(done: IntakeRound, leaves: bool = False) -> str:
+    return json.dumps(asdict(Ended(sorted(done.goes_on), sorted({*done.busy, *done.unseen}), leaves)))
 
 
 if __name__ == "__main__":

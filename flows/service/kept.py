@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.place import PROJECT
-from flows.settings import cores
+from flows.settings import ALL_CORES, cores
 
 STOP_SECONDS = 15
 AGAIN_SECONDS = 3
@@ -96,23 +96,23 @@ class Share:
     of who asks (measured: 0.25 ms and 0.11 ms), and it is thousands of such questions that a file is judged by.
 
     place: which of them it is, from 0. of: how many there are. gives_way: whether others come first, where a core is wanted by
-    both."""
+    both. roams: whether it may use all cores, for nobody knows who else is beside it."""
 
     place: int
     of: int
     gives_way: bool = False
+    roams: bool = False
 
     def start(self, command: Sequence[str], **how: Any) -> "subprocess.Popen[Any]":
-        """The process, which keeps to its share; so do those that it starts. how: as subprocess.Popen takes it."""
-        threads = {"POLARS_MAX_THREADS": str(max(1, cores() // self.of))}
-        process = subprocess.Popen(command, env=threads | os.environ, **how)
-        if hasattr(os, "sched_setaffinity"):
-            own = sorted(os.sched_getaffinity(0))
-            own = own[self.place :: self.of] or [own[self.place % len(own)]]
-            with suppress(OSError):  # it has gone already, or this machine gives nobody a core
+        """The process, which keeps to its share; what it starts is told of all cores. how: as subprocess.Popen takes it."""
+        everybodys = cores()
+        own = everybodys[self.place :: self.of] or [everybodys[self.place % len(everybodys)]]
+        told = {"POLARS_MAX_THREADS": str(len(own)), ALL_CORES: ",".join(map(str, everybodys))}
+        process = subprocess.Popen(command, env=told | os.environ, **how)
+        with suppress(OSError):  # it has gone already, or this machine gives nobody a core
+            if hasattr(os, "sched_setaffinity") and not self.roams:
                 os.sched_setaffinity(process.pid, own)  # before it has loaded what starts threads: they are where it is
-        if self.gives_way:
-            with suppress(OSError):
+            if self.gives_way:
                 os.setpriority(os.PRIO_PROCESS, process.pid, GIVES_WAY)
         return process
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +15,9 @@ from flows.service.kept import end_with_parent
 
 # Prefect's server answers 503 where two of its writers met in SQLite, which is over at once: what was asked is undone, and is asked
 # again here, this often. Its client would wait for two seconds, then four and more, and a file with it: that is for a server that
-# goes on being busy.
+# goes on being busy, or finds out late that it is.
 AGAIN_SECONDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16)
+MOST_SECONDS = 1.5
 MOST_BYTES = 64 << 10  # of a question that is kept, to be asked again
 
 Message = MutableMapping[str, Any]
@@ -58,7 +60,7 @@ class OwnPagesOnly:
 
     async def _until_it_is_free(self, scope: Message, receive: Any, send: Any) -> None:
         """Ask, and again while the answer is that the server is busy; the last answer is passed on, whatever it is."""
-        asked = [await receive()]
+        end, asked = time.monotonic() + MOST_SECONDS, [await receive()]
         while asked[-1].get("more_body"):
             asked.append(await receive())
         for wait in (*AGAIN_SECONDS, None):
@@ -70,7 +72,7 @@ class OwnPagesOnly:
             async def sending(message: Message, is_last: bool = wait is None) -> None:
                 nonlocal is_busy
                 if message["type"] == "http.response.start":
-                    is_busy = message["status"] == 503 and not is_last
+                    is_busy = message["status"] == 503 and not is_last and time.monotonic() < end
                 if not is_busy:
                     await send(message)
 
@@ -85,7 +87,7 @@ class OwnPagesOnly:
 
 
 def _may_be_kept(scope: Message) -> bool:
-    """Whether a question changes something, and is short: only those meet each other."""
+    """Whether a question may change something, and is short: what only reads meets nobody."""
     length = dict(scope["headers"]).get(b"content-length", b"")
     return scope["method"] not in ("GET", "HEAD") and length.isdigit() and int(length) <= MOST_BYTES
 

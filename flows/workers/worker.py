@@ -90,7 +90,7 @@ def _work(limit: int) -> None:
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     worker = Worker(work_pool_name=POOL, name=f"{socket.gethostname()} {os.getpid()}", limit=limit)
     with open_installation() as worker.installation, tempfile.TemporaryDirectory(prefix="ectx-worker-") as folder:
-        worker.ready = [Ready(Path(folder) / str(number), Share(number, limit)) for number in range(limit)]
+        worker.ready = [Ready(Path(folder) / str(number), Share(number, limit, roams=True)) for number in range(limit)]
         for each in worker.ready:
             each.wait()
         print("The worker is ready. Press Ctrl-C to stop.", flush=True)

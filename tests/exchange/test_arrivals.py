@@ -195,6 +195,14 @@ def little(patient, provider) -> None:
     announce(patient, provider, put(patient, provider, "voids.csv", REFUSED))
 
 
+def taken(patient, provider) -> None:
+    """Everything that a mailbox holds, as a round does that looks: nothing of it can be seen."""
+    for path in (patient.settings.mailboxes_folder / provider.slug / "to-dfe").iterdir():
+        path.unlink()
+    for path in patient.settings.journal_folder.glob(f"{provider.slug}.*"):
+        path.unlink()
+
+
 def rounds(hands) -> list[list[str] | None]:
     return [only for each in hands for only in each.rounds]
 
@@ -248,10 +256,9 @@ def test_a_round_that_was_cut_off_is_done_again(patient, hands, monkeypatch):
     provider = patient.lead_providers()[0]
     monkeypatch.setattr(Hand, "round", lambda self, only, more: self.rounds.append(only))
     dispatcher = Dispatcher(patient, 1)
-    path = put(patient, provider, "voids.csv", REFUSED)
-    announce(patient, provider, path)
+    little(patient, provider)
     settled(dispatcher, lambda: len(hands[0].rounds) == 1)
-    path.unlink()  # it was taken
+    taken(patient, provider)
     settled(dispatcher, lambda: len(hands[0].rounds) >= 2)
     assert hands[0].rounds[:2] == [[provider.slug]] * 2
 
@@ -361,25 +368,80 @@ def test_there_may_be_no_room_for_another_process(tmp_path, monkeypatch):
     assert warm.round(None, nobody) is None
 
 
-def test_who_has_gone_after_its_work_is_followed_before_the_next(tmp_path, monkeypatch):
-    """As one that has grown does; who dies at its work is not, but later, when there is some."""
-    went = [sys.executable, "-c", 'import sys; sys.stdin.readline(); print(\'done {"goes_on": [], "missed": []}\')']
+LEAVES = """
+import sys
+sys.stdin.readline()
+print('done {"goes_on": ["somebody"], "missed": [], "leaves": true}')
+"""
+
+
+def test_who_has_grown_is_followed_before_anybody_waits(tmp_path, monkeypatch):
+    """And who dies at its work is not, but when it is wanted: it may be the work."""
+    programs = iter([LEAVES, LEAVES, "import sys; sys.stdin.readline(); sys.exit(3)"])
     start, started = subprocess.Popen, []
 
     def popen(_, **how):
-        started.append(start(went if len(started) < 2 else ["false"], **how))
+        started.append(start([sys.executable, "-c", next(programs)], **how))
         return started[-1]
 
-    monkeypatch.setattr("flows.arrivals.warm.subprocess.Popen", popen)
+    monkeypatch.setattr("flows.service.kept.subprocess.Popen", popen)
     warm = Warm(tmp_path / "intake.log", Share(0, 1))
     for count in (1, 2):
-        assert warm.round(["somebody"], nobody) == Ended([], [])
-        started[-1].wait()
-        warm.stay_warm()
-        assert len(started) == count + 1
+        assert len(started) == count
+        assert warm.round(["somebody"], nobody) == Ended(["somebody"], [], leaves=True)
+    assert len(started) == 3 and [each.poll() for each in started] == [0, 0, None]
     assert warm.round(["somebody"], nobody) is None
-    warm.stay_warm()
     assert len(started) == 3
+
+
+def test_who_follows_is_the_last_to_be_taken(patient, hands):
+    """It loads what the others have."""
+    provider, dispatcher = patient.lead_providers()[0], Dispatcher(patient, 2)
+    hands[1].ended = Ended([], [], leaves=True)
+    little(patient, provider)
+    settled(dispatcher, lambda: hands[1].rounds)
+    hands[1].may_end = True
+    settled(dispatcher, lambda: dispatcher._idle == [hands[1], hands[0]])
+
+
+def test_the_only_quick_one_goes_on_with_who_has_more_while_a_large_file_is_judged(patient, hands):
+    one, two = patient.lead_providers()[:2]
+    dispatcher = Dispatcher(patient, 1)
+    large(patient, one)
+    little(patient, two)
+    settled(dispatcher, lambda: all(each.rounds for each in hands))
+    hands[0].ended, hands[0].may_end = Ended([two.slug], []), True
+    settled(dispatcher, lambda: len(hands[0].rounds) == 2)
+    assert hands[0].rounds == [[two.slug]] * 2
+
+
+def test_who_had_a_large_file_once_is_as_quick_as_anybody(patient, hands):
+    """Though a look at everybody has judged it, which tells of nobody."""
+    one, two = patient.lead_providers()[:2]
+    dispatcher = Dispatcher(patient, 1)
+    quick, other = hands
+    large(patient, two)
+    settled(dispatcher, lambda: other.rounds)
+    large(patient, one)
+    settled(dispatcher, lambda: one.slug in dispatcher._waiting)
+    dispatcher.step()
+    taken(patient, one)
+    settled(dispatcher, lambda: one.slug not in dispatcher._waiting)
+    little(patient, one)
+    settled(dispatcher, lambda: quick.rounds == [[one.slug]])
+
+
+def test_a_large_file_that_was_missed_is_large_still(patient, hands):
+    """Somebody else was at the mailbox, and has taken it from where it could be seen."""
+    one = patient.lead_providers()[0]
+    dispatcher = Dispatcher(patient, 1)
+    quick, other = hands
+    large(patient, one)
+    settled(dispatcher, lambda: other.rounds)
+    taken(patient, one)
+    other.ended, other.may_end = Ended([], [one.slug]), True
+    settled(dispatcher, lambda: len(other.rounds) == 2)
+    assert not quick.rounds
 
 
 def test_who_has_more_goes_on_behind_the_others(patient, hands):
@@ -394,7 +456,7 @@ def test_who_has_more_goes_on_behind_the_others(patient, hands):
         each.ended, each.may_end = Ended(each.rounds[0], []), True
     settled(dispatcher, lambda: len(rounds(hands)) == 5)
     assert sorted(only[0] for only in rounds(quick)) != sorted([one, two, one, two]), "who has little comes first"
-    assert {each.rounds[-1][0] for each in hands} == {one, two, three} and other.rounds != [[three]]
+    assert {each.rounds[-1][0] for each in hands} == {one, two, three} and other.rounds
     kept = next(each for each in quick if each.rounds[-1] == [three])
     kept.ended, kept.may_end = Ended([three], []), True
     settled(dispatcher, lambda: kept in dispatcher._idle)
@@ -469,7 +531,8 @@ def test_a_mailbox_that_somebody_else_was_at_is_tried_again(patient, hands):
 
 
 def test_one_look_at_all_is_enough(patient, hands):
-    dispatcher = Dispatcher(patient, 3)
+    dispatcher = Dispatcher(patient, 4)
+    assert sum(each.gives_way for each in hands) == 2
     for _ in range(2):
         dispatcher.all_is_due = True
         dispatcher.step()

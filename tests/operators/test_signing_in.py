@@ -258,7 +258,7 @@ class Locked(Exception):
     """The server's own trouble."""
 
 
-def answered(statuses: list[int], length: bytes = b"5") -> tuple[list[int], list[bytes]]:
+def answered(statuses: list[int], length: bytes = b"5", method: str = "POST") -> tuple[list[int], list[bytes]]:
     """What a client is answered by a server that answers these, one after another, each time it has read the whole question; and
     the questions that it read. Its question comes in two parts."""
     left, read, sent, parts = iter(statuses), [], [], iter([(b"he", True), (b"llo", False)])
@@ -284,7 +284,7 @@ def answered(statuses: list[int], length: bytes = b"5") -> tuple[list[int], list
 
     pages = OwnPagesOnly(app, "http://127.0.0.1:4200")
     headers = [(b"host", b"127.0.0.1:4200"), (b"content-length", length)]
-    scope = {"type": "http", "method": "POST", "headers": headers, "query_string": b"", "raw_path": b"/api/flow_runs/"}
+    scope = {"type": "http", "method": method, "headers": headers, "query_string": b"", "raw_path": b"/api/flow_runs/"}
     with suppress(Locked):
         asyncio.run(pages(scope, receive, send))
     assert len(sent) == 2 * len([each for each in sent if each["type"] == "http.response.start"])
@@ -298,9 +298,16 @@ def test_whoever_meets_a_busy_server_is_answered_a_moment_later():
 
 
 def test_a_server_that_stays_busy_says_so():
-    """Its client waits longer each time, then, and so outlasts it. What is too long to be kept is asked once."""
+    """Its client waits longer each time, then, and so outlasts it. What is too long to be kept is asked once, and what only reads."""
     assert answered([503] * 20) == ([503], [b"hello"] * 9)
     assert answered([503] * 20, b"99999") == ([503], [b"hello"])
+    assert answered([503] * 20, method="GET") == ([503], [b"hello"])
+
+
+def test_a_server_that_finds_out_late_that_it_is_busy_says_so_at_once(monkeypatch):
+    """Its client has waited long enough, and may have gone."""
+    monkeypatch.setattr("flows.service.prefect_server.MOST_SECONDS", 0.0)
+    assert answered([503] * 20) == ([503], [b"hello"])
 
 
 @pytest.mark.slow
