@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +16,14 @@ import polars as pl
 import pytest
 
 from flows.installation import open_installation
+from flows.service.reached import prefect_environment
 from flows.settings import Settings
 from sftp.keys import host_key, write_new_key
 from tests.exchange.provider import acceptable_rows, receipts
 from tests.exchange.servers import Client, mailbox_service, pinned
 from tests.operators.test_serve import _command, children, environment, free_port, serving, wait_for
+
+HELD_UP_SECONDS = 45  # SQLite gives up after 60
 
 
 def _warm(pid: int) -> list[int]:
@@ -95,6 +100,23 @@ def test_a_file_is_judged_when_it_arrives_though_a_process_dies_at_it(small_home
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
     finally:
         process.kill()
+
+
+@pytest.mark.slow
+def test_runs_side_by_side_do_not_hold_each_other_up(tmp_path):
+    """Prefect's writers of how tasks went once held each other until SQLite gave up, after a minute; in the first seconds, mostly."""
+    home, ui_port = tmp_path / "home", free_port()
+    with (tmp_path / "stderr.txt").open("w") as errors:
+        process, _ = serving(environment(home, ui_port, free_port()), errors)
+    try:
+        told = prefect_environment(Settings(home=home), f"http://127.0.0.1:{ui_port}/api")
+        command = [sys.executable, "-m", "tests.operators.many_runs", "15"]
+        many = [subprocess.Popen(command, env=told, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        longest = [float(each.communicate(timeout=240)[0]) for each in many]
+        assert max(longest) < HELD_UP_SECONDS, longest
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
 
 
 def _ended(runs: list[dict[str, str]]) -> set[str]:
