@@ -1,9 +1,12 @@
 """Prefect's server on a port that `ectx serve` already holds: whoever asks there is answered by this one or by none."""
 
 import asyncio
+import gc
+import itertools
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from typing import Any
@@ -18,6 +21,7 @@ from flows.service.kept import end_with_parent
 # goes on being busy, or finds out late that it is.
 AGAIN_SECONDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16)
 MOST_SECONDS = 1.5
+COLLECT_SECONDS, ALL_OF_IT = 1.0, 60  # how often garbage is collected; every how many times all of it is
 MOST_BYTES = 64 << 10  # of a question that is kept, to be asked again
 
 Message = MutableMapping[str, Any]
@@ -92,12 +96,27 @@ def _may_be_kept(scope: Message) -> bool:
     return scope["method"] not in ("GET", "HEAD") and length.isdigit() and int(length) <= MOST_BYTES
 
 
+def _collect_elsewhere() -> None:
+    """Python collects garbage wherever it happens to be; here in a thread that nobody waits for. A statement of SQLite's that is
+    thrown away waits until its connection is free, and that may wait for a minute for another one to commit: which the thread
+    that answers everybody has to tell it to. So it was that thread that waited, and everybody with it."""
+    gc.disable()
+
+    def collect() -> None:
+        for times in itertools.count(1):
+            time.sleep(COLLECT_SECONDS)
+            gc.collect(2 if times % ALL_OF_IT == 0 else 1)
+
+    threading.Thread(target=collect, name="garbage", daemon=True).start()
+
+
 def main(descriptor: int) -> None:
     """descriptor: of a listening socket, inherited."""
     os.environ["PREFECT__SERVER_FINAL"] = "1"  # nothing changes its settings once it runs
     from prefect.server.api.server import create_app
 
     end_with_parent()
+    _collect_elsewhere()
     app = OwnPagesOnly(create_app(final=True), os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"])
     server = uvicorn.Server(uvicorn.Config(app, log_level="info"))
     server.run(sockets=[socket.socket(fileno=descriptor)])

@@ -41,8 +41,8 @@ def server_environment(settings: Settings, api_url: str, pages: str) -> dict[str
         "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": pages,
         "PREFECT_SERVER_UI_API_URL": f"{pages}/api",
-        # How tasks went, as operators see it, is written by one writer, a second's worth at a time. One by one, as Prefect has it,
-        # two came to hold each other, and everybody's runs with them, until SQLite gave up: for a minute.
+        # How tasks went, as operators see it, is written a second's worth at a time: one by one, as Prefect has it, by two at once,
+        # its writers met one another and everybody else's all the time.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     }

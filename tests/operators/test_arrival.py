@@ -104,7 +104,7 @@ def test_a_file_is_judged_when_it_arrives_though_a_process_dies_at_it(small_home
 
 @pytest.mark.slow
 def test_runs_side_by_side_do_not_hold_each_other_up(tmp_path):
-    """Prefect's writers of how tasks went once held each other until SQLite gave up, after a minute; in the first seconds, mostly."""
+    """Prefect's server once waited for one of its own connections until SQLite gave up, after a minute; in the first seconds, mostly."""
     home, ui_port = tmp_path / "home", free_port()
     with (tmp_path / "stderr.txt").open("w") as errors:
         process, _ = serving(environment(home, ui_port, free_port()), errors)
