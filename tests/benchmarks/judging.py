@@ -68,9 +68,8 @@ def bench_floor(
         seconds, least = interleaved([ours, floor])
         what = f"intake of {count:,} declarations{where}, {count - valid:,} meant to be wrong: judged, applied, receipt written"
         compared(what, seconds, least, "reading, inserting the same rows and events, writing the same bytes", 1.5)
-        set_aside(
-            installation, provider, submission, "it is measured", now, DFE_STAFF
-        )  # what it declares is there for the next
+        # What it declares is there for the next.
+        set_aside(installation, provider, submission, "it is measured", now, DFE_STAFF)
 
 
 def judged_again(
