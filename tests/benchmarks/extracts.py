@@ -11,6 +11,8 @@ from flows.installation import Installation
 from flows.rounds import extracts
 from schemas.outbound.extracts import FILES
 from templates.extract_files import set_file
+from tests.benchmarks.nation import copied
+from tests.benchmarks.results import compared, found, spread
 from tests.benchmarks.written import frame_rows, write_sheets
 
 NOW = "2026-12-14T04:00:00Z"
@@ -20,7 +22,7 @@ JOIN training_periods t ON t.training_period_id = d.training_period_id
 JOIN partnerships p ON p.partnership_id = t.partnership_id
 WHERE p.lead_provider_id <> ? AND d.declaration_id NOT LIKE 'h%'
 """
-Say = Callable[..., None]
+TIMES = 5
 
 
 class _Apart:
@@ -64,28 +66,58 @@ class _Apart:
         return time.perf_counter() - started - self.books - self.forecasts, done
 
 
-def bench_extracts(installation: Installation, say: Say) -> None:
+def bench_extracts(installation: Installation) -> None:
     apart = _Apart()
-    first, done = apart.round(installation, NOW)
-    rows = sum(counts["rows"] for each in done.made for counts in each.counts.values())
-    books, forecasts = apart.books, apart.forecasts
-    writing, sheets, reading_sets = _floors(installation)
-    files = len(FILES) * len(done.made)
-    say(f"Polars writes {rows:,} rows of {files} files once, XlsxWriter {files} sheets of them", writing + sheets)
-    whole = first + books + forecasts
-    say("full sets of all lead providers, with all that is in them", whole, "that", whole / (writing + sheets), 10)
-    say("  without workbooks and forecasts", first, "Polars alone", first / writing)
-    say("  their workbooks", books, "XlsxWriter alone", books / sheets)
-    say("  their forecasts", forecasts)
-    reading = reading_sets + _read_records(installation)
-    say("reading the records and the sets before", reading)
-    quiet, done = apart.round(installation, "2026-12-15T04:00:00Z")
-    say(f"a quiet night: {done.delivered} folders delivered", quiet, "that reading", quiet / reading, 3)
-    changed = _change_a_little(installation)
-    some, done = apart.round(installation, "2026-12-16T04:00:00Z")
-    say(f"a night on which {changed} participants changed", some, "that reading", some / reading, 3)
-    say("  the workbooks of those who got a set", apart.books)
-    _bench_history(installation, apart, say)
+    taken: list[tuple[float, float, float]] = []  # beside workbooks and forecasts, workbooks, forecasts
+    floors: list[tuple[float, float, float]] = []
+    for number in range(TIMES):
+        with copied(installation) as copy:
+            first, done = apart.round(copy, NOW)
+            taken.append((first, apart.books, apart.forecasts))
+            floors.append(_floors(copy))
+            if number < TIMES - 1:
+                continue
+            rows = sum(counts["rows"] for each in done.made for counts in each.counts.values())
+            _told_of_sets(rows, len(FILES) * len(done.made), taken, floors)
+            _nights(copy, apart, [reading for _, _, reading in floors])
+            _bench_history(copy, apart)
+
+
+def _told_of_sets(
+    rows: int, files: int, taken: list[tuple[float, float, float]], floors: list[tuple[float, float, float]]
+) -> None:
+    writing, sheets = [each[0] for each in floors], [each[1] for each in floors]
+    both = [csv + sheet for csv, sheet in zip(writing, sheets, strict=True)]
+    rows_of = f"Polars writes {rows:,} rows of {files} files"
+    compared(
+        "full sets of all lead providers, with all that is in them",
+        [sum(each) for each in taken], both, f"{rows_of} once, XlsxWriter as many sheets", 10,
+    )  # fmt: skip
+    compared("  without workbooks and forecasts", [each[0] for each in taken], writing, rows_of)
+    compared("  their workbooks", [each[1] for each in taken], sheets, "XlsxWriter alone")
+    found("  their forecasts", spread([each[2] for each in taken]))
+
+
+def _nights(installation: Installation, apart: _Apart, reading_sets: list[float]) -> None:
+    """Nights on which nothing has changed, and nights on which a little has."""
+    quiet: list[float] = []
+    some: list[float] = []
+    reading: list[float] = []
+    books: list[float] = []
+    delivered = changed = 0
+    days = (f"2026-12-{day}T04:00:00Z" for day in range(15, 15 + 2 * TIMES))
+    for number in range(TIMES):
+        seconds, done = apart.round(installation, next(days))
+        quiet.append(seconds)
+        delivered = max(delivered, done.delivered)
+        changed = _change_a_little(installation)
+        some.append(apart.round(installation, next(days))[0])
+        books.append(apart.books)
+        reading.append(reading_sets[number] + _read_records(installation))
+    against = "reading the records and the sets before"
+    compared(f"a quiet night: {delivered} folders delivered at most", quiet, reading, against, 3)
+    compared(f"a night on which {changed} participants changed", some, reading, against, 3)
+    found("  the workbooks of those who got a set", spread(books))
 
 
 def _floors(installation: Installation) -> tuple[float, float, float]:
@@ -123,18 +155,18 @@ def _change_a_little(installation: Installation) -> int:
         ).rowcount
 
 
-def _bench_history(installation: Installation, apart: _Apart, say: Say) -> None:
+def _bench_history(installation: Installation, apart: _Apart) -> None:
     """One lead provider's extract, with 1, 2 and 4 times the declarations of all others behind it."""
     provider = installation.lead_providers()[0]
     with installation.database.read() as reader:
         columns = reader.frame("SELECT * FROM declarations LIMIT 1").columns
     others = ", ".join(f"d.{name}" for name in columns if name != "declaration_id")
-    first: float | None = None
+    first: list[float] = []
     for times, copies in ((1, ()), (2, (1,)), (4, (2, 3))):
         with installation.database.write() as connection:
             for copy in copies:
                 connection.exec_driver_sql(_MORE.format(copy=copy, others=others), (provider.lead_provider_id,))
-        at = instant(NOW) + timedelta(days=10)
-        seconds = min(apart.round(installation, f"{at:%Y-%m-%dT%H:%M:%SZ}", chosen=[provider])[0] for _ in range(3))
-        first = first or seconds
-        say(f"  {times} × others' declarations: one provider's extract", seconds, "the first", seconds / first, 1)
+        at = instant(NOW) + timedelta(days=30)
+        taken = [apart.round(installation, f"{at:%Y-%m-%dT%H:%M:%SZ}", chosen=[provider])[0] for _ in range(TIMES)]
+        first = first or taken
+        compared(f"  {times} × others' declarations: one provider's extract", taken, first, "the first", 1)

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from flows.clock import instant
@@ -15,13 +14,12 @@ from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.settings import Settings
 from flows.upkeep.backup import copy_database
-from tests.benchmarks.guidance import timed
+from tests.benchmarks.results import say, timed
 
 DAY = "2027-01-01"
-Say = Callable[..., None]
 
 
-def bench_practice(installation: Installation, say: Say, content: bytes) -> None:
+def bench_practice(installation: Installation, content: bytes) -> None:
     """content: a file of declarations of the first lead provider. The records are the installation's, as they are now."""
     provider = installation.lead_providers()[0]
     records = installation.settings.home.resolve() / "records.db"

@@ -8,13 +8,32 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 
+T = TypeVar("T")
 HERE = Path(__file__).parent
 PACKAGES = ("polars", "pandera", "duckdb", "sqlalchemy", "prefect", "paramiko", "xlsxwriter")
 _ROWS: list[tuple[str, str, str, str]] = []
 _GROWN: dict[str, list[dict[str, float]]] = {}
+
+
+def timed(act: Callable[[], T]) -> tuple[float, T]:
+    """Seconds, and what the act returned."""
+    started = time.perf_counter()
+    made = act()
+    return time.perf_counter() - started, made
+
+
+def best(act: Callable[[], object], times: int = 5) -> float:
+    return min(timed(act)[0] for _ in range(times))
+
+
+def say(what: str, seconds: float, limit: str = "", ratio: float | None = None, aim: float | None = None) -> None:
+    """A figure that is measured once."""
+    of_it = "" if ratio is None else f", {ratio:.1f} ×"
+    found(what, f"{seconds:.3f} s{of_it}", limit, f"{aim:g} ×" if aim else "")
 
 
 def interleaved(acts: Sequence[Callable[[], object]], times: int = 5) -> list[list[float]]:
@@ -41,10 +60,10 @@ def found(what: str, figure: str, against: str = "", aim: str = "") -> None:
     )
 
 
-def compared(what: str, ours: list[float], floor: list[float], against: str, aim: float) -> None:
+def compared(what: str, ours: list[float], floor: list[float], against: str, aim: float | None = None) -> None:
     """Our seconds against those of a floor or a peer, measured in turns."""
     ratio = statistics.median(ours) / statistics.median(floor)
-    found(what, f"{spread(ours)}, {ratio:.1f} ×", f"{against}: {spread(floor)}", f"{aim:g} ×")
+    found(what, f"{spread(ours)}, {ratio:.1f} ×", f"{against}: {spread(floor)}", f"{aim:g} ×" if aim else "")
 
 
 def grown(series: str, times: int, seconds: float, is_linear: bool) -> None:
