@@ -9,7 +9,6 @@ fork: Polars has threads. Which file it was at is written down before each try (
 import json
 import logging
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -22,11 +21,12 @@ from uuid import UUID
 
 from flows.arrivals.loading import load_all
 from flows.place import PROJECT
-from flows.service.kept import Share, end_with_parent
+from flows.service.kept import Share, end_with_parent, has_grown
 from schemas.reports import IntakeRound
 
 RUN, MORE, DONE = "run", "more", "done"
 WAIT_SECONDS, MOST_WAIT_SECONDS = 3.0, 60.0
+LEAVING_SECONDS = 10
 MOST_MEBIBYTES = 1024  # a process that has grown beyond it, for a large file, gives way to a fresh one
 log = logging.getLogger("ectx.services")
 
@@ -72,10 +72,8 @@ class Warm:
                 word, _, told = line.strip().partition(" ")
                 if word == DONE:
                     self._deaths, ended = 0, Ended(**json.loads(told))
-                    if ended.leaves:  # whoever follows is warm when it is wanted
-                        self._process.wait()
-                        with suppress(OSError):  # there is no room: it is tried again when it is wanted
-                            self._process = self._start()
+                    if ended.leaves:
+                        self._follow()
                     return ended
                 if word == MORE:
                     self._tell(at := more(Ended(**json.loads(told))))
@@ -92,6 +90,16 @@ class Warm:
             _tell_crashed(run_id, status, at)
         return None
 
+    def _follow(self) -> None:
+        """Who has done its work and leaves is followed at once: whoever follows is warm when it is wanted."""
+        try:
+            self._process.wait(LEAVING_SECONDS)
+        except subprocess.TimeoutExpired:  # it cannot tell Prefect what it did, say; all of it is done
+            self._process.kill()
+            self._process.wait()
+        with suppress(OSError):  # there is no room: it is tried again when it is wanted
+            self._process = self._start()
+
     def _tell(self, slugs: list[str] | None) -> None:
         assert self._process.stdin
         self._process.stdin.write(json.dumps(slugs) + "\n")
@@ -100,10 +108,10 @@ class Warm:
 
 def _tell_crashed(run_id: str, status: int, at: list[str] | None) -> None:
     """A run whose process has died would be shown as running for ever. at: whose turn it was; None: everybody's."""
-    from prefect.client.orchestration import get_client
-    from prefect.states import Crashed
-
     try:
+        from prefect.client.orchestration import get_client
+        from prefect.states import Crashed
+
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(
                 UUID(run_id),
@@ -154,7 +162,7 @@ def _serve() -> None:
                 log.warning("a round of intake: %s", type(error).__name__)
             # Of nobody there is nothing left to tell; a round that told nothing never began, or did not come to its end.
             done = IntakeRound() if at == [] else last_intake[0] if last_intake else IntakeRound(busy=at or [])
-            leaves = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES
+            leaves = has_grown(MOST_MEBIBYTES)
             print(DONE, _ended(done, leaves), file=answers)
             if leaves:
                 return

@@ -60,6 +60,7 @@ class Watch:
             since, before = self._moved.get(slug, (0.0, None))
             if there != before:
                 self._moved[slug] = (time.monotonic(), there)
+                self._handed[slug] = self._handed.get(slug, set()) & there  # what comes again, as it was, is new
             elif there - self._handed.get(slug, set()) and time.monotonic() - since >= self._rest:
                 self._handed[slug] = there
                 found.append(slug)

@@ -8,7 +8,9 @@ import os
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -70,12 +72,13 @@ def _front(
     forecast = _forecast(installation, own)
     digests = {each.path: each.sha256 for each in delivered}
     unread = _unread(installation, lately, digests)
+    receipts = {f"{FROM_DFE}/receipts/{each.submission_id}" for each in lately}
     differences = _differences(installation, own, newest)
     return Front(
         name=provider.name,
         as_of=now,
         news=[News(each.what, each.path) for each in delivered
-              if each.delivered_at and each.delivered_at >= yesterday and _is_kept(installation, own, each.path, lately)],
+              if each.delivered_at and each.delivered_at >= yesterday and _is_kept(installation, own, each.path, receipts)],
         files=lately,
         rejected=_rejected(installation, lately, forecast, digests),
         versions=newest,
@@ -98,10 +101,10 @@ def _next_day(newest: list[NewestVersion], today: date) -> date | None:
     return min((day for day in days if day > today), default=None)
 
 
-def _is_kept(installation: Installation, own: str, path: str, lately: list[Judged]) -> bool:
-    """Whether what was delivered is there still: housekeeping takes receipts and change sets away."""
+def _is_kept(installation: Installation, own: str, path: str, receipts: set[str]) -> bool:
+    """Whether what was delivered is there still: housekeeping takes receipts and change sets away. receipts: those that it left."""
     if path.startswith(f"{FROM_DFE}/receipts/"):
-        return any(path.endswith(f"/{each.submission_id}") for each in lately)
+        return path in receipts
     return not path.startswith(f"{FOLDER}/changes/") or (installation.outbox / own / path).is_dir()
 
 
@@ -116,19 +119,23 @@ def _rejected(
 ) -> list[Rejected]:
     """Files with rejected rows that have not come again, the newest first."""
     found: list[Rejected] = []
+    outbox = installation.outbox
     for kind in KINDS.values():
         files = [(number, each) for number, each in enumerate(lately) if each.kind == kind.name and each.rows_total]
         wanted = next((place for place, (_, each) in enumerate(files) if each.rows_rejected), None)
         if wanted is None or kind.is_judged_anew:
             continue
-        results = pl.concat(
-            [
-                rows_of(installation, each, _receipt(installation, each, digests), asked_for(kind)).with_columns(
-                    number=pl.lit(number), submission_id=pl.lit(each.submission_id)
-                )
-                for number, each in files[wanted:]
-            ]
+        of_each = [
+            rows_of(installation, each, _receipt(outbox, each, digests), asked_for(kind)) for _, each in files[wanted:]
+        ]
+        lengths = [rows.height for rows in of_each]
+        whose = pl.DataFrame(
+            {
+                "number": _each(lengths, [number for number, _ in files[wanted:]]),
+                "submission_id": _each(lengths, [each.submission_id for _, each in files[wanted:]]),
+            }
         )
+        results = pl.concat([pl.concat(of_each), whose], how="horizontal")
         if kind.memory is None:  # a file takes the place of those before it
             results = results.filter(pl.col("number") == pl.col("number").max().over("statement_month"))
         rows = outstanding(kind, results)
@@ -139,17 +146,25 @@ def _rejected(
     return sorted(found, key=lambda each: each.file.received_at, reverse=True)
 
 
-def _receipt(installation: Installation, file: Judged, digests: dict[str, str]) -> Path:
+def _each(lengths: list[int], values: list[Any]) -> list[Any]:
+    """Each value as often as its length says."""
+    return list(chain.from_iterable(map(repeat, values, lengths)))
+
+
+def _receipt(outbox: Path, file: Judged, digests: dict[str, str]) -> Path:
     sha256 = digests.get(f"{FROM_DFE}/receipts/{file.submission_id}", "")
-    return receipt_folder(installation.outbox, file.submission_id, sha256)
+    return receipt_folder(outbox, file.submission_id, sha256)
 
 
 def _unread(installation: Installation, lately: list[Judged], digests: dict[str, str]) -> list[Refused]:
     """Files that were refused whole, of whose kind none was taken since."""
     found = []
+    outbox = installation.outbox
     for place, each in enumerate(lately):
-        path = _receipt(installation, each, digests) / "receipt.json"
-        if each.status != "rejected" or each.rows_total or not path.is_file():
+        if each.status != "rejected" or each.rows_total:
+            continue
+        path = _receipt(outbox, each, digests) / "receipt.json"
+        if not path.is_file():
             continue
         later = lately[place + 1 :]
         if any((other.kind == each.kind or other.file_name == each.file_name) and other.rows_total for other in later):

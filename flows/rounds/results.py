@@ -27,9 +27,9 @@ def rows_of(installation: Installation, file: Judged, receipt: Path, what: list[
     rows = _read(installation, file, receipt, path, what)
     if path.is_file():
         _REMEMBERED[key] = rows
-    kept = sum(each.height for each in _REMEMBERED.values())
-    while kept > MOST_ROWS:
-        kept -= _REMEMBERED.popitem(last=False)[1].height
+        kept = sum(each.height for each in _REMEMBERED.values())
+        while kept > MOST_ROWS:
+            kept -= _REMEMBERED.popitem(last=False)[1].height
     return rows
 
 

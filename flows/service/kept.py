@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -107,14 +108,22 @@ class Share:
         """The process, which keeps to its share; what it starts is told of all cores. how: as subprocess.Popen takes it."""
         everybodys = cores()
         own = everybodys[self.place :: self.of] or [everybodys[self.place % len(everybodys)]]
-        told = {"POLARS_MAX_THREADS": str(len(own)), ALL_CORES: ",".join(map(str, everybodys))}
-        process = subprocess.Popen(command, env=told | os.environ, **how)
+        threads = min(len(own), int(os.environ.get("POLARS_MAX_THREADS") or len(own)))
+        told = {"POLARS_MAX_THREADS": str(threads), ALL_CORES: ",".join(map(str, everybodys))}
+        process = subprocess.Popen(command, env=os.environ | told, **how)
         with suppress(OSError):  # it has gone already, or this machine gives nobody a core
             if hasattr(os, "sched_setaffinity") and not self.roams:
                 os.sched_setaffinity(process.pid, own)  # before it has loaded what starts threads: they are where it is
+        with suppress(OSError):
             if self.gives_way:
-                os.setpriority(os.PRIO_PROCESS, process.pid, GIVES_WAY)
+                os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.nice(0) + GIVES_WAY))
         return process
+
+
+def has_grown(mebibytes: int) -> bool:
+    """Whether this process has ever had more memory than that."""
+    in_bytes = sys.platform == "darwin"  # elsewhere in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > mebibytes << (20 if in_bytes else 10)
 
 
 def end_with_parent(parent: int | None = None) -> None:

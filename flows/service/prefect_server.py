@@ -16,9 +16,9 @@ import uvicorn
 
 from flows.service.kept import end_with_parent
 
-# Prefect's server answers 503 where two of its writers met in SQLite, which is over at once: what was asked is undone, and is asked
-# again here, this often. Its client would wait for two seconds, then four and more, and a file with it: that is for a server that
-# goes on being busy, or finds out late that it is.
+# Prefect's server answers 503 where two of its writers met in SQLite, which is over at once: it is asked again here, this often, as
+# its client would. That one would wait for two seconds, then four and more, and a file with it: that is for a server that goes on
+# being busy, or finds out late that it is.
 AGAIN_SECONDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16)
 MOST_SECONDS = 1.5
 COLLECT_SECONDS, ALL_OF_IT = 1.0, 60  # how often garbage is collected; every how many times all of it is
@@ -91,15 +91,21 @@ class OwnPagesOnly:
 
 
 def _may_be_kept(scope: Message) -> bool:
-    """Whether a question may change something, and is short: what only reads meets nobody."""
+    """Whether a question may change something, and is short: what only reads meets nobody. (Whoever asks for a token has it written
+    down.)"""
     length = dict(scope["headers"]).get(b"content-length", b"")
-    return scope["method"] not in ("GET", "HEAD") and length.isdigit() and int(length) <= MOST_BYTES
+    if scope["method"] in ("GET", "HEAD"):
+        return bool(scope["path"].endswith("/csrf-token"))
+    return length.isdigit() and int(length) <= MOST_BYTES
 
 
 def _collect_elsewhere() -> None:
     """Python collects garbage wherever it happens to be; here in a thread that nobody waits for. A statement of SQLite's that is
     thrown away waits until its connection is free, and that may wait for a minute for another one to commit: which the thread
-    that answers everybody has to tell it to. So it was that thread that waited, and everybody with it."""
+    that answers everybody has to tell it to. So it was that thread that waited, and everybody with it. What is there when it is
+    called is there for good and never looked through again: while it is (a quarter of a second), no thread goes on."""
+    gc.collect()
+    gc.freeze()
     gc.disable()
 
     def collect() -> None:
@@ -116,8 +122,8 @@ def main(descriptor: int) -> None:
     from prefect.server.api.server import create_app
 
     end_with_parent()
-    _collect_elsewhere()
     app = OwnPagesOnly(create_app(final=True), os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"])
+    _collect_elsewhere()
     server = uvicorn.Server(uvicorn.Config(app, log_level="info"))
     server.run(sockets=[socket.socket(fileno=descriptor)])
 

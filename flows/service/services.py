@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from flows.errors import ExchangeError
 from flows.installation import Installation
@@ -45,13 +46,23 @@ def held_port(host: str, port: int, setting: str, or_another: bool = False) -> s
     raise ExchangeError("NO-PORT", f"Port {port} on {host} is taken.", advice)
 
 
+def _held(file: TextIO) -> None:
+    """Raises BlockingIOError where a service holds it; a command that asks whether one does holds it for a moment."""
+    for _ in range(10):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.02)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @contextlib.contextmanager
 def _running_as(settings: Settings) -> Iterator[Callable[[str], None]]:
     """The only service on this home; what is yielded makes its API known. Raises ExchangeError (RUNNING)."""
     path = settings.home / RUNNING_FILE
     with path.open("a", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _held(file)
         except BlockingIOError:
             raise ExchangeError(
                 "RUNNING", "The service runs on this home already.", "Stop that one first, or set ECTX_HOME."

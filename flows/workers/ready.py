@@ -6,7 +6,6 @@ interpreter for each run would load for seconds. Whoever dies, or has grown, is 
 
 import logging
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from flows.arrivals.loading import load_all
 from flows.place import PROJECT
-from flows.service.kept import Share, end_with_parent
+from flows.service.kept import Share, end_with_parent, has_grown
 from flows.settings import Settings
 
 START_SECONDS = 120
@@ -73,7 +72,7 @@ def _serve(path: Path) -> None:
                 threading.Thread(target=_end_with, args=(connection, over), daemon=True).start()
                 status = _done(run_id)
                 over.set()
-                if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > MOST_MEBIBYTES:
+                if has_grown(MOST_MEBIBYTES):
                     path.unlink()  # before it is said that this run is over: the next is for who follows
                 with suppress(OSError):
                     connection.sendall(f"{status}\n".encode())

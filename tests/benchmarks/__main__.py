@@ -18,7 +18,7 @@ from tests.benchmarks.intake import bench_intake
 from tests.benchmarks.judging import bench_floor, bench_judging, judged_again
 from tests.benchmarks.memory import bench_memory
 from tests.benchmarks.moving import bench_moving
-from tests.benchmarks.nation import MONTHS, NOW, SINCE_2023, file_of_rows, fill, house
+from tests.benchmarks.nation import MONTHS, NOW, SINCE_2023, copied, file_of_rows, fill, house
 from tests.benchmarks.peers import PEER_ROWS, bench_figures, bench_peers
 from tests.benchmarks.practice import bench_practice
 from tests.benchmarks.results import found, write_picture, write_results
@@ -113,11 +113,13 @@ def main() -> None:
                         installation, provider, file_of_rows(installation, provider, instant(NOW))[0], instant(NOW)
                     )
                 if wants("start"):
-                    ten = [file_of_rows(installation, provider, instant(NOW), 10, 0.3)[0]] * 100
-                    bench_starting(installation, provider, lambda number: ten[number])
+                    ten = file_of_rows(installation, provider, instant(NOW), 10, 0.3)[0]
+                    # Not the same bytes twice: a copy would not be judged.
+                    bench_starting(installation, provider, lambda number: ten + b"\n" * number)
                 if wants("peers"):
                     content, _ = file_of_rows(installation, provider, instant(NOW), PEER_ROWS, 0.1)
-                    bench_peers(content, judged_again(installation, provider, content, instant(NOW)))
+                    with copied(installation) as copy:
+                        bench_peers(content, judged_again(copy, provider, content, instant(NOW)))
                 if wants("memory"):
                     content, _ = file_of_rows(installation, provider, instant(NOW), 1_000_000)
                     bench_memory(installation, provider, content, instant(NOW))

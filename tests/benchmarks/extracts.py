@@ -91,10 +91,10 @@ def _told_of_sets(
     rows_of = f"Polars writes {rows:,} rows of {files} files"
     compared(
         "full sets of all lead providers, with all that is in them",
-        [sum(each) for each in taken], both, f"{rows_of} once, XlsxWriter as many sheets", 10,
+        [sum(each) for each in taken], both, f"{rows_of} once, XlsxWriter as many sheets, in one process", 10,
     )  # fmt: skip
     compared("  without workbooks and forecasts", [each[0] for each in taken], writing, rows_of)
-    compared("  their workbooks", [each[1] for each in taken], sheets, "XlsxWriter alone")
+    compared("  waiting for their workbooks", [each[1] for each in taken], sheets, "XlsxWriter alone")
     found("  their forecasts", spread([each[2] for each in taken]))
 
 
@@ -115,9 +115,11 @@ def _nights(installation: Installation, apart: _Apart, reading_sets: list[float]
         books.append(apart.books)
         reading.append(reading_sets[number] + _read_records(installation))
     against = "reading the records and the sets before"
-    compared(f"a quiet night: {delivered} folders delivered at most", quiet, reading, against, 3)
-    compared(f"a night on which {changed} participants changed", some, reading, against, 3)
-    found("  the workbooks of those who got a set", spread(books))
+    compared(f"a quiet night, beside forecasts: {delivered} folders delivered at most", quiet, reading, against, 3)
+    compared(
+        f"a night on which {changed} participants changed, beside forecasts and workbooks", some, reading, against, 3
+    )
+    found("  waiting for the workbooks of those who got a set", spread(books))
 
 
 def _floors(installation: Installation) -> tuple[float, float, float]:
@@ -151,7 +153,7 @@ def _read_records(installation: Installation) -> float:
 def _change_a_little(installation: Installation) -> int:
     with installation.database.write() as connection:
         return connection.exec_driver_sql(
-            "UPDATE participants SET full_name = full_name || ' Smith' WHERE participant_id LIKE '0000%'"
+            "UPDATE participants SET full_name = full_name || ' Smith' WHERE participant_id LIKE '000%'"
         ).rowcount
 
 

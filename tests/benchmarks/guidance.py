@@ -46,7 +46,7 @@ def bench_guidance(installation: Installation) -> None:
             again.append(seconds)
             made = max(made, done.made)
     against = f"writing the {len(contents):,} files of {len(providers)} lead providers once"
-    compared("guidance of all lead providers, the first time", taken, floor, against)
+    compared("guidance of all lead providers, the first time, with everybody's pages at hand", taken, floor, against)
     found(f"again, nothing new ({made} versions)", spread(again), "", "10 s")
 
 

@@ -94,7 +94,7 @@ def _through(
     (installation.settings.home / "mailboxes" / provider.slug / "to-dfe" / f"{kind}.csv").write_bytes(content)
     remember_all(installation)
     Claims(installation, provider, mailbox, now).take(mailbox.look())
-    submission = installation.submissions.waiting(provider.lead_provider_id)[0]
+    submission = installation.submissions.waiting(provider.lead_provider_id)[-1]
 
     def path() -> object:
         outcome = process(installation, provider, submission, now)

@@ -16,7 +16,7 @@ from flows.rounds.answering import Answer, answer
 from flows.rounds.claiming import Claims
 from flows.rounds.looking import remember_all
 from flows.rounds.processing import _write_down
-from flows.rounds.receipts import receipt_folder
+from flows.rounds.receipts import let_go, receipt_folder
 from flows.rounds.trying import set_aside
 from schemas.events import DFE_STAFF
 from schemas.frames import holds
@@ -85,12 +85,17 @@ def judged_again(
 def _judged_and_undone(
     installation: Installation, provider: LeadProvider, submission: Submission, now: datetime
 ) -> Callable[[], None]:
+    last: list[Answer] = []
+
     def act() -> None:
+        for each in last:  # a receipt is written, not found
+            let_go(installation.outbox, submission.submission_id, each.receipt)
         with installation.database.read() as reader:
             answered = answer(installation, provider, reader, submission, now)
         with suppress(_Undone), installation.database.write() as connection:
             _write_down(installation, connection, provider, answered)
             raise _Undone
+        last[:] = [answered]
 
     return act
 

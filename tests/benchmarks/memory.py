@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -40,22 +41,24 @@ def _told(what: str, installation: Installation, now: datetime, aim: str, chosen
     began, own, all_ = time.monotonic(), 0, 0
     with subprocess.Popen(command) as started:
         while started.poll() is None:
-            of_each = [_kibibytes(pid) for pid in _family(started.pid)]
+            of_each = [_kibibytes(pid) for pid in family(started.pid)]
             own, all_ = max(own, sum(o for o, _ in of_each)), max(all_, sum(a for _, a in of_each))
             time.sleep(EVERY)
     if started.returncode:
         raise SystemExit(f"{what}: it failed")
+    if not own:
+        raise SystemExit(f"{what}: this system does not tell how much memory a process has")
     seconds = time.monotonic() - began
     found(what, f"{own / (1 << 20):.2f} GiB ({all_ / (1 << 20):.2f} with mapped files), {seconds:.0f} s", "", aim)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """The process and all below it."""
-    try:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has ended
-        return []
-    return [pid, *(each for child in below for each in _family(int(child)))]
+    found = [pid]
+    for told in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has those that it started
+        with suppress(OSError):  # it has ended
+            found += [each for child in told.read_text().split() for each in family(int(child))]
+    return found
 
 
 def _kibibytes(pid: int) -> tuple[int, int]:
@@ -69,15 +72,18 @@ def _kibibytes(pid: int) -> tuple[int, int]:
 
 
 def _alone(home: str, chosen: str, now: str) -> None:
+    told: list[str] = []
     with open_installation(Settings(home=Path(home), database_url="", mailboxes="")) as installation:
         if chosen == "statements":
-            statements_of_all(installation, instant(now))
+            told = statements_of_all(installation, instant(now)).troubles
         elif chosen == "extracts":
-            extracts_round(installation, instant(now))
+            told = extracts_round(installation, instant(now)).troubles
         else:
             submission = installation.submissions.find(chosen)
             assert submission
             process(installation, installation.lead_provider(submission.lead_provider_id), submission, instant(now))
+    if told:
+        raise SystemExit("\n".join(told))
 
 
 if __name__ == "__main__":

@@ -79,9 +79,11 @@ _EVERYBODYS = (
 
 
 def _own(rows: pl.DataFrame, number: int) -> pl.DataFrame:
-    """The same rows of other lead providers, under ids, names and no TRN of their own."""
+    """The same rows of other lead providers, under ids, names and no TRN of their own. number: 1 to 11."""
     ids = [name for name in rows.columns if name.endswith("_id") and name not in ("school_id", "delivery_partner_id")]
-    rows = rows.with_columns(pl.lit(f"{number:02x}") + pl.col(ids).str.slice(2))
+    # The sample's are UUIDs of version 4, which is said by one digit: others have another there.
+    version, id_ = f"{(4 + number) % 16:x}", pl.col(ids)
+    rows = rows.with_columns((id_.str.head(14) + version + id_.str.tail(-15)).name.keep())
     if "trn" in rows.columns:
         return rows.with_columns(trn=pl.lit(None, pl.String))
     return rows.with_columns(name=pl.col("name") + f" {number}") if "name" in rows.columns else rows

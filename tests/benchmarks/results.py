@@ -93,8 +93,8 @@ def write_results(scale: float) -> None:
         "# What was measured",
         "",
         f"By `make bench` on {datetime.now(UTC):%d %B %Y}, at {scale:g} of the nation: "
-        f"{os.cpu_count()} cores ({platform.machine()}), {_memory()} GiB of memory, Python {platform.python_version()}, {versions}. Each is compared "
-        "with a floor or a peer measured in the same run, in turns: the median, and least to most.",
+        f"{os.cpu_count()} cores ({platform.machine()}), {_memory()} GiB of memory, Python {platform.python_version()}, {versions}. What "
+        "has a spread is compared with a floor or a peer measured in the same run, in turns: the median, and least to most.",
         "",
         "| What | Found | Against | Aim |",
         "| --- | --- | --- | --- |",

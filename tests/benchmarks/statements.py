@@ -48,6 +48,7 @@ def _rounds(installation: Installation, times: int = 5) -> None:
     for number in range(times):
         with copied(installation) as copy:
             seconds, done = timed(lambda copy=copy: statements_of_all(copy, instant(NOW)))  # type: ignore[misc]
+            assert not done.troubles, done.troubles
             taken.append(seconds)
             home = copy.settings.home
             files = [path for path in home.glob("mailboxes/*/from-dfe/statements/**/*") if path.is_file()]
@@ -57,7 +58,7 @@ def _rounds(installation: Installation, times: int = 5) -> None:
             if number < times - 1:
                 continue
             what = f"statements round: {len(done.made)} versions, {len(files):,} files, {size:,.0f} MiB delivered"
-            compared(what, taken, floor, "Polars and XlsxWriter write the same, pages as bytes", 1.5)
+            compared(what, taken, floor, "Polars and XlsxWriter write the same in one process, pages as bytes", 1.5)
             statements_of_all(copy, instant(NOW))  # what moved in the first is remembered after the second
             again = interleaved([lambda copy=copy: statements_of_all(copy, instant(NOW))])[0]  # type: ignore[misc]
             found("the same round when nothing has changed", spread(again), "", "1 s")

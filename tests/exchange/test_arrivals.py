@@ -142,6 +142,24 @@ def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation
     assert after(2) == [] and after(2) == [provider.slug]
 
 
+def test_what_comes_again_as_it_was_is_new(installation, monkeypatch):
+    """With the time that it had where it came from, as some programs keep it."""
+    provider, watch = installation.lead_providers()[0], Watch(installation)
+    clock = [1000.0]
+    monkeypatch.setattr("flows.arrivals.watching.time.monotonic", lambda: clock[0])
+
+    def after(seconds: float) -> list[str]:
+        clock[0] += seconds
+        return watch.new()
+
+    for _ in range(2):
+        path = put(installation, provider, "voids.csv", REFUSED)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        assert after(2) == [] and after(2) == [provider.slug]
+        path.unlink()  # it is taken
+        assert after(2) == []
+
+
 def nobody(_: Ended) -> list[str]:
     """Who is next."""
     return []

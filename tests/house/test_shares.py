@@ -68,6 +68,20 @@ def test_who_gives_way_and_who_roams():
     assert told(Share(0, len(ours), roams=True))[:2] == (ours, 1)
 
 
+@pytest.mark.parametrize(("inherited", "threads"), [("1", 1), ("1000", len(cores())), ("", len(cores()))])
+def test_nobody_has_more_threads_of_polars_than_who_started_it(monkeypatch, inherited, threads):
+    monkeypatch.setenv("POLARS_MAX_THREADS", inherited)
+    assert told(Share(0, 1))[1] == threads
+
+
+def test_who_may_not_have_cores_of_its_own_gives_way_all_the_same(monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refused, raising=False)
+    assert told(Share(0, 1, gives_way=True))[2] == min(19, os.nice(0) + GIVES_WAY)
+
+
 def test_a_share_of_one_that_has_a_share_is_of_all(monkeypatch):
     ours = cores()
     monkeypatch.setenv(ALL_CORES, ",".join(map(str, [*ours, 1000])))  # as it was told, whatever it has itself

@@ -258,7 +258,9 @@ class Locked(Exception):
     """The server's own trouble."""
 
 
-def answered(statuses: list[int], length: bytes = b"5", method: str = "POST") -> tuple[list[int], list[bytes]]:
+def answered(
+    statuses: list[int], length: bytes = b"5", method: str = "POST", path: str = "/api/flow_runs/"
+) -> tuple[list[int], list[bytes]]:
     """What a client is answered by a server that answers these, one after another, each time it has read the whole question; and
     the questions that it read. Its question comes in two parts."""
     left, read, sent, parts = iter(statuses), [], [], iter([(b"he", True), (b"llo", False)])
@@ -284,7 +286,14 @@ def answered(statuses: list[int], length: bytes = b"5", method: str = "POST") ->
 
     pages = OwnPagesOnly(app, "http://127.0.0.1:4200")
     headers = [(b"host", b"127.0.0.1:4200"), (b"content-length", length)]
-    scope = {"type": "http", "method": method, "headers": headers, "query_string": b"", "raw_path": b"/api/flow_runs/"}
+    scope = {
+        "type": "http",
+        "method": method,
+        "headers": headers,
+        "query_string": b"",
+        "path": path,
+        "raw_path": path.encode(),
+    }
     with suppress(Locked):
         asyncio.run(pages(scope, receive, send))
     assert len(sent) == 2 * len([each for each in sent if each["type"] == "http.response.start"])
@@ -302,6 +311,38 @@ def test_a_server_that_stays_busy_says_so():
     assert answered([503] * 20) == ([503], [b"hello"] * 9)
     assert answered([503] * 20, b"99999") == ([503], [b"hello"])
     assert answered([503] * 20, method="GET") == ([503], [b"hello"])
+
+
+def test_whoever_asks_for_a_token_is_asked_for_again():
+    """It is written down."""
+    assert answered([503, 200], b"", method="GET", path="/api/csrf-token")[0] == [200]
+
+
+# It waits for what collects garbage, in a process of its own: pytest's own garbage is its own matter.
+COLLECTS = """
+import gc, threading, time, weakref
+from flows.service.prefect_server import _collect_elsewhere
+
+class Thing:
+    pass
+
+_collect_elsewhere()
+thing, where = Thing(), []
+thing.itself = thing
+gone = weakref.ref(thing, lambda _: where.append(threading.current_thread().name))
+del thing
+assert not gc.isenabled() and gc.get_freeze_count() > 1000
+end = time.monotonic() + 20
+while gone() and time.monotonic() < end:
+    [[] for _ in range(10_000)]
+    time.sleep(0.05)
+print(where)
+"""
+
+
+def test_garbage_is_collected_by_a_thread_that_nobody_waits_for():
+    told = subprocess.run([sys.executable, "-c", COLLECTS], capture_output=True, text=True, check=True).stdout
+    assert told == "['garbage']\n"
 
 
 def test_a_server_that_finds_out_late_that_it_is_busy_says_so_at_once(monkeypatch):
