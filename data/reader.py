@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -22,6 +23,7 @@ CELL_END, ROW_END = "\x1f", "\x1e"
 
 
 LENT_AT_ONCE = 50_000  # ids, so that a million of them need not be spelled out in one text
+SPELLED_OUT = 200  # ids that stand in the question itself: a table made for them would take longer than the answer
 
 
 ROWS_AT_ONCE = 50_000
@@ -43,8 +45,15 @@ class Reader:
 
         lent: lists of ids that the question joins: a table of that name with one column, `id`, while it is asked.
         """
+        if all(ids.len() <= SPELLED_OUT for ids in lent.values()):
+            return self._frame(_spelled_out(lent, self._is_sqlite), sql, parameters)
         with self.lending(**lent):
-            return self._sqlite_frame(sql, parameters) if self._is_sqlite else self._postgres_frame(sql, parameters)
+            return self._frame(_NONE, sql, parameters)
+
+    def _frame(self, lent: "_SpelledOut", sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
+        parameters = (*lent.parameters, *parameters)
+        ask = self._sqlite_frame if self._is_sqlite else self._postgres_frame
+        return ask(sql, parameters, lent.head)
 
     def long_frame(self, sql: str, shaped: Callable[[pl.DataFrame], pl.DataFrame], **lent: pl.Series) -> pl.DataFrame:
         """The same for answers of a million rows, a piece at a time: `shaped` makes of each what is kept of it."""
@@ -61,34 +70,35 @@ class Reader:
         for name in lent:
             self._raw.cursor().execute(f"DROP TABLE {name}")
 
-    def _sqlite_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
-        columns, line = self._sqlite_line(sql, parameters)
+    def _sqlite_frame(self, sql: str, parameters: tuple[Any, ...], head: str = "") -> pl.DataFrame:
+        columns, line = self._sqlite_line(sql, parameters, head)
         try:
-            whole = f"SELECT CAST(group_concat({line}, '{ROW_END}') AS BLOB) FROM ({sql})"
+            whole = f"{head}SELECT CAST(group_concat({line}, '{ROW_END}') AS BLOB) FROM ({sql})"
             text = self._raw.execute(whole, parameters).fetchone()[0]
         except (sqlite3.DataError, sqlite3.OperationalError) as error:
             if "too big" not in str(error):
                 raise  # beyond what SQLite holds in one value (a thousand million bytes)
-            return pl.concat(list(self._sqlite_pieces(sql, parameters)))
+            return pl.concat(list(self._sqlite_pieces(sql, parameters, head)))
         return _parsed(text, columns)
 
-    def _sqlite_line(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[str], str]:
+    def _sqlite_line(self, sql: str, parameters: tuple[Any, ...], head: str) -> tuple[list[str], str]:
         """The answer's columns, and a row of it as one text."""
-        columns = [name for name, *_ in self._raw.execute(f"SELECT * FROM ({sql}) LIMIT 0", parameters).description]
+        shape = self._raw.execute(f"{head}SELECT * FROM ({sql}) LIMIT 0", parameters).description
+        columns = [name for name, *_ in shape]
         form = CELL_END.join(["%s"] * len(columns))
         cells = ", ".join(f'"{name}"' for name in columns)
         return columns, f"printf('{form}', {cells})"
 
-    def _sqlite_pieces(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[pl.DataFrame]:
-        columns, line = self._sqlite_line(sql, parameters)
-        cursor = self._raw.execute(f"SELECT {line} FROM ({sql})", parameters)
+    def _sqlite_pieces(self, sql: str, parameters: tuple[Any, ...] = (), head: str = "") -> Iterator[pl.DataFrame]:
+        columns, line = self._sqlite_line(sql, parameters, head)
+        cursor = self._raw.execute(f"{head}SELECT {line} FROM ({sql})", parameters)
         rows = cursor.fetchmany(ROWS_AT_ONCE)
         yield _parsed(ROW_END.join(text for (text,) in rows).encode() if rows else None, columns)
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
             yield _parsed(ROW_END.join(text for (text,) in rows).encode(), columns)
 
-    def _postgres_frame(self, sql: str, parameters: tuple[Any, ...]) -> pl.DataFrame:
-        pieces = list(self._postgres_text(sql, parameters))
+    def _postgres_frame(self, sql: str, parameters: tuple[Any, ...], head: str = "") -> pl.DataFrame:
+        pieces = list(self._postgres_text(f"{head}SELECT * FROM ({sql}) AS asked", parameters))
         return _read(b"".join(text for _, text in pieces), pieces[0][0])
 
     def _postgres_pieces(self, sql: str) -> Iterator[pl.DataFrame]:
@@ -134,6 +144,26 @@ class Reader:
         # Without it SQLite takes the list for a million rows, and reads a whole index first to spare itself look-ups.
         cursor.execute(f"ANALYZE {name}")
         cursor.close()
+
+
+@dataclass(frozen=True)
+class _SpelledOut:
+    """Lists of ids that stand before a question: what is put in front of it, and its parameters."""
+
+    head: str = ""
+    parameters: tuple[Any, ...] = ()
+
+
+_NONE = _SpelledOut()
+
+
+def _spelled_out(lent: dict[str, pl.Series], is_sqlite: bool) -> _SpelledOut:
+    if not lent:
+        return _NONE
+    ids = [sorted({*each.to_list()} - {None}) for each in lent.values()]
+    rows = "SELECT value FROM json_each(?)" if is_sqlite else "SELECT unnest(?::text[])"
+    heads = ", ".join(f"{name}(id) AS ({rows})" for name in lent)
+    return _SpelledOut(f"WITH {heads} ", tuple(json.dumps(each) if is_sqlite else each for each in ids))
 
 
 def _read(text: bytes, columns: list[str]) -> pl.DataFrame:

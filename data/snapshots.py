@@ -59,6 +59,9 @@ def snapshot_for(reader: Reader, needs: tuple[Need, ...], values: pl.DataFrame, 
     frames: dict[str, pl.DataFrame] = {}
     for need in needs:
         ids = _ids(need.among, values, frames, lead_provider_id)
+        if need.among and ids.is_empty():  # there is nothing to ask
+            frames.setdefault(need.frame, _nothing()[need.frame])
+            continue
         found = _READERS.get(need.frame, _rows)(reader, need, ids, lead_provider_id)
         if need.frame in frames:
             key = RECORDS[need.frame].key

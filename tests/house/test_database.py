@@ -3,8 +3,10 @@
 import ast
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+import polars as pl
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import inspect
@@ -106,3 +108,31 @@ def test_a_migration_imports_no_code_of_today(path: Path):
         for name in names:
             ours = name.split(".")[0] in ("schemas", "transforms", "data", "sftp", "templates", "flows")
             assert not ours or name == "data.migrations.stored", name
+
+
+def _answers(database: Database) -> list[list[tuple[object, ...]]]:
+    """Questions that join lists of ids: one that is empty, one with what is no id, and many, in a question with a parameter."""
+    told = []
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE things (id TEXT, size TEXT)")
+        connection.exec_driver_sql("INSERT INTO things VALUES ('a', '1'), ('b', '2'), ('b', '3'), ('c''\"?', '4')")
+    sql = "SELECT t.id, t.size FROM named n CROSS JOIN things t WHERE t.id = n.id AND t.size <> ?"
+    for ids in ([], ["b", None, "b", "nobody"], ["a", "b", "c'\"?"] * 1000):
+        with database.read() as reader:
+            told.append(sorted(reader.frame(sql, "3", named=pl.Series(ids, dtype=pl.String)).iter_rows()))
+    both = "SELECT a.id FROM named a CROSS JOIN others b WHERE a.id = b.id"
+    with database.read() as reader:
+        named, others = pl.Series(["x", "y"]), pl.Series(["y", "z"])
+        told.append(list(reader.frame(both, named=named, others=others).iter_rows()))
+    return told
+
+
+@pytest.mark.parametrize("most", [0, 2, 1000])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_list_that_stands_in_the_question_is_answered_like_one_in_a_table(tmp_path, monkeypatch, kind, most):
+    monkeypatch.setattr("data.reader.SPELLED_OUT", most)
+    with postgresql() if kind == "postgresql" else nullcontext(f"sqlite:///{tmp_path}/records.db") as url:
+        database = Database(url)
+        told = _answers(database)
+        database.engine.dispose()
+    assert told == [[], [("b", "2")], [("a", "1"), ("b", "2"), ("c'\"?", "4")], [("y",)]]
