@@ -1,4 +1,4 @@
-"""Run with `make bench`; `make bench ARGS="--scale 0.1"` for a smaller nation. Nothing here is asserted."""
+"""Run with `make bench`, at a tenth of the nation; `make bench ARGS="--scale 1"` for all of it. Nothing here is asserted."""
 
 import argparse
 import resource
@@ -51,7 +51,7 @@ def _bench_floor(scale: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0, help="1 is the nation")
+    parser.add_argument("--scale", type=float, default=0.1, help="1 is the nation; a tenth of it, else")
     parser.add_argument(
         "--part",
         choices=(
