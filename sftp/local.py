@@ -162,10 +162,12 @@ class LocalMailbox:
 
     def put_or_remove(self, path: str, content: bytes | None) -> None:
         with _carrying():
+            if content is not None and self._own(path, len(content) + 1) != content:
+                self.put(path, content)
+                return
+            _unfinished(self.root / path).unlink(missing_ok=True)  # it was cut off, with other content
             if content is None:
                 (self.root / path).unlink(missing_ok=True)
-            elif self._own(path, len(content) + 1) != content:
-                self.put(path, content)
 
     def add_refusals(self, new: list[Refusal]) -> None:
         with _carrying(), self._alone():
@@ -202,7 +204,7 @@ class LocalMailbox:
     def _started(self, place: Path) -> Path:
         """An empty file beside a place under from-dfe, with the rights and the group that it is to have there."""
         self._make(place.parent)
-        unfinished = place.with_name(f".{place.name}.tmp")
+        unfinished = _unfinished(place)
         unfinished.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         self._share(unfinished, SHARED_FILE)
@@ -236,6 +238,11 @@ class LocalMailbox:
             place = self.root / folder
             if place.is_dir():
                 shutil.rmtree(place)
+
+
+def _unfinished(place: Path) -> Path:
+    """Where a file under from-dfe is until it is whole."""
+    return place.with_name(f".{place.name}.tmp")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -179,11 +179,16 @@ class SftpMailbox:
 
     def put_or_remove(self, path: str, content: bytes | None) -> None:
         with self._carrying():
-            if content is None:
-                if self._has(self._at(path)):
-                    self._client.remove(self._at(path))
-            elif not self._is(path, content):
+            if content is not None and not self._is(path, content):
                 self._write(path, io.BytesIO(content))
+                return
+            gone = [
+                self._unfinished(path),
+                *([self._at(path)] if content is None else []),
+            ]  # one was cut off, with other content
+            for each in gone:
+                if self._has(each):
+                    self._client.remove(each)
 
     def _is(self, path: str, content: bytes) -> bool:
         """Whether a file under from-dfe has this content; it is read only where it is as long."""
@@ -231,10 +236,14 @@ class SftpMailbox:
                 self._client.remove(inner)
         self._client.rmdir(path)
 
-    def _write(self, path: str, content: io.BufferedIOBase) -> None:
+    def _unfinished(self, path: str) -> str:
+        """Where a file under from-dfe is until it is whole."""
         folder, name = posixpath.split(path)
-        self._make(folder)
-        unfinished = self._at(folder, f".{name}.tmp")
+        return self._at(folder, f".{name}.tmp")
+
+    def _write(self, path: str, content: io.BufferedIOBase) -> None:
+        self._make(posixpath.dirname(path))
+        unfinished = self._unfinished(path)
         with self._client.open(unfinished, "wb") as handle:
             handle.set_pipelined(True)
             while piece := content.read(WRITE_BYTES):

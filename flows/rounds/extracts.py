@@ -135,8 +135,10 @@ def _deliver(
             done.delivered += deliver_owed(installation, provider, mailbox, now)
             if files:
                 put_forecasts(mailbox, files)
-                if keep_forecasts(installation.outbox, provider.lead_provider_id, files, now):
-                    put_front(installation, provider, mailbox, now)
+                keep_forecasts(installation.outbox, provider.lead_provider_id, files, now)
+                put_front(
+                    installation, provider, mailbox, now
+                )  # whatever is new: a round may have been cut off before it
         except MailboxError as error:
             done.troubles.append(f"{provider.slug}: {error}")
             return

@@ -250,17 +250,16 @@ def _rules(lately: list[Judged], unread: list[Refused]) -> list[tuple[str, int]]
     return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
 
 
-def keep_forecasts(outbox: Path, own: str, files: dict[str, bytes | None], now: datetime) -> bool:
-    """What the front page reads of forecasts, and what a mailbox that is filled again is given. Says whether it is another."""
+def keep_forecasts(outbox: Path, own: str, files: dict[str, bytes | None], now: datetime) -> None:
+    """What the front page reads of forecasts, and what a mailbox that is filled again is given."""
     folder = kept_forecasts(outbox, own)
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {Path(path).name: content for path, content in files.items() if content}
-    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for name in kept.keys() - wanted.keys():
-        (folder / name).unlink()
+    for path in folder.iterdir():
+        if path.name not in wanted:
+            path.unlink()
     for name, content in wanted.items():
         unfinished = folder / f".{name}.tmp"
         unfinished.write_bytes(content)
         os.utime(unfinished, (now.timestamp(), now.timestamp()))
         unfinished.replace(folder / name)
-    return kept != wanted

@@ -1,6 +1,7 @@
 """Real SFTP, both ways: providers to our server with OpenSSH's client; our flows to a service of mailboxes."""
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import paramiko
@@ -97,3 +98,22 @@ def test_who_makes_sure_of_an_upload_finds_it_though_it_was_taken(installation, 
         session.remove("to-dfe/deferrals-2.csv")
         with pytest.raises(FileNotFoundError):
             session.stat("to-dfe/deferrals-2.csv")
+
+
+@pytest.mark.parametrize("kind", ["folder", "paramiko"])
+@pytest.mark.parametrize("content", [b"as it is", None])
+def test_what_was_cut_off_with_other_content_does_not_stay(kind, content, home, tmp_path):
+    """A page was being written when its round was killed; the next finds that it is to be what it was, or not at all."""
+    settings, opened = Settings(home=home), ExitStack()
+    if kind == "paramiko":
+        (home / "mailboxes").mkdir(exist_ok=True)
+        url, key, hosts = opened.enter_context(mailbox_service("paramiko", tmp_path))
+        settings = Settings(home=home, mailboxes=f"{url}{home}/mailboxes", sftp_key=key, sftp_known_hosts=hosts)
+    with opened, open_installation(settings) as installation:
+        mailbox, there = installation.mailbox("alder"), home / "mailboxes" / "alder" / "from-dfe"
+        mailbox.put("from-dfe/start-here.html", b"as it is")
+        (there / ".start-here.html.tmp").write_bytes(b"as it")
+        mailbox.put_or_remove("from-dfe/start-here.html", content)
+        assert [path.name for path in there.iterdir() if "start-here" in path.name] == (
+            ["start-here.html"] if content else []
+        )

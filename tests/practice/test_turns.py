@@ -11,7 +11,7 @@ from flows.clock import instant
 from flows.installation import open_installation
 from flows.practice.mailboxes import opened
 from flows.practice.turns import practice_round
-from flows.rounds import intake
+from flows.rounds import turn
 from flows.rounds.intake import intake_round
 from flows.rounds.statements import statements_round
 from flows.rounds.trying import Failed
@@ -279,7 +279,7 @@ def test_a_reset_goes_past_a_file_that_cannot_be_judged(practising, rows, monkey
     def fails(*_args, **_how):
         raise Failed("it fails")
 
-    monkeypatch.setattr(intake, "try_one", fails)
+    monkeypatch.setattr(turn, "try_one", fails)
     practising.send("voids.csv", "declaration_id\n")
     assert len(practice_round(practising.home, None).troubles) == 1
     monkeypatch.undo()
