@@ -182,13 +182,13 @@ class SftpMailbox:
             if content is not None and not self._is(path, content):
                 self._write(path, io.BytesIO(content))
                 return
-            gone = [
-                self._unfinished(path),
-                *([self._at(path)] if content is None else []),
-            ]  # one was cut off, with other content
-            for each in gone:
-                if self._has(each):
-                    self._client.remove(each)
+            self._drop(self._unfinished(path))  # it was cut off, with other content
+            if content is None:
+                self._drop(self._at(path))
+
+    def _drop(self, path: str) -> None:
+        if self._has(path):
+            self._client.remove(path)
 
     def _is(self, path: str, content: bytes) -> bool:
         """Whether a file under from-dfe has this content; it is read only where it is as long."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from schemas.instants import rfc3339
 from schemas.kinds import KINDS
-from schemas.outbound.receipts import RESULTS
+from schemas.outbound.receipts import demand_as_promised
 from schemas.showing import shown_column
 from schemas.submission import Outcome, Submission
 from templates.folders import listing, write
@@ -71,7 +71,7 @@ def _write_rows(folder: Path, judgement: Judgement, any_rejected: bool, received
         every.write(codecs.BOM_UTF8)
         back.write(codecs.BOM_UTF8)
         for number, portion in enumerate(portions(judgement)):
-            RESULTS.validate(portion.results)
+            demand_as_promised(portion.results)
             portion.results.write_csv(every, include_header=number == 0)
             portion.rejected.write_csv(back, include_header=number == 0)
             if any_rejected and sum(each.height for each in first) <= ROWS_OF_A_WORKBOOK:

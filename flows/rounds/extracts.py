@@ -136,9 +136,8 @@ def _deliver(
             if files:
                 put_forecasts(mailbox, files)
                 keep_forecasts(installation.outbox, provider.lead_provider_id, files, now)
-                put_front(
-                    installation, provider, mailbox, now
-                )  # whatever is new: a round may have been cut off before it
+                # Whether they are others or not: a round may have been cut off here.
+                put_front(installation, provider, mailbox, now)
         except MailboxError as error:
             done.troubles.append(f"{provider.slug}: {error}")
             return

@@ -133,7 +133,8 @@ def _rejected(
             {
                 "number": _each(lengths, [number for number, _ in files[wanted:]]),
                 "submission_id": _each(lengths, [each.submission_id for _, each in files[wanted:]]),
-            }
+            },
+            schema={"number": pl.Int64, "submission_id": pl.String},
         )
         results = pl.concat([pl.concat(of_each), whose], how="horizontal")
         if kind.memory is None:  # a file takes the place of those before it

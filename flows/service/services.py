@@ -48,12 +48,14 @@ def held_port(host: str, port: int, setting: str, or_another: bool = False) -> s
 
 def _held(file: TextIO) -> None:
     """Raises BlockingIOError where a service holds it; a command that asks whether one does holds it for a moment."""
-    for _ in range(10):
-        with contextlib.suppress(BlockingIOError):
+    for is_last in (*[False] * 10, True):
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        time.sleep(0.02)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if is_last:
+                raise
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 
 import polars as pl
 import pytest
 
 from flows.clock import instant
 from flows.rounds import delivery
+from flows.rounds.front import put_front
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
 from flows.upkeep.housekeeping import housekeeping
@@ -165,6 +167,17 @@ def results(*rows):
 
 
 @pytest.mark.slow
+def test_receipts_that_are_gone_from_the_store_keep_no_page_back(installation, provider):
+    """An operator cleared it by hand, say: nothing is known of their rows."""
+    put(installation, provider, "declarations-a.csv", HEADER + "x,ecf-induction,started,2026-12-01T10:00:00Z,\n")
+    intake_round(installation, instant(LATER))
+    for folder in installation.outbox.iterdir():
+        shutil.rmtree(folder)
+    put_front(installation, provider, installation.mailbox(provider.slug), instant(LATER))
+    assert "declarations-a.csv" in front(installation, provider)
+    assert section(front(installation, provider), "Rejected rows that have not come again") == ""
+
+
 def test_the_last_word_of_a_thing_asked_for_counts():
     rows = results(
         (1, "a", 1, 2, None, "rejected", "p", "ecf-induction", "started", "x"),
