@@ -95,7 +95,8 @@ def main() -> None:
                     bench_guidance(installation)
                 if wants("check"):
                     content, _ = file_of_rows(installation, installation.lead_providers()[0], instant(NOW))
-                    bench_check(installation, content)
+                    with copied(installation) as copy:
+                        bench_check(copy, content)
                 if "practice" in (chosen.part or ()) or (
                     not chosen.part and chosen.scale <= 0.1
                 ):  # it is for small records
