@@ -104,5 +104,11 @@ def _through(
     seconds, rows = timed(path)
     told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in rows.items())  # type: ignore[attr-defined]
     print(f"{kind}: {told}; {valid:,} meant to be valid")
-    say(f"{kind}, {ROWS:,} rows: claimed → receipt delivered", seconds, "a typed parse", seconds / parse, PYDANTIC_TIMES_PARSE)
+    say(
+        f"{kind}, {ROWS:,} rows: claimed → receipt delivered",
+        seconds,
+        "a typed parse",
+        seconds / parse,
+        PYDANTIC_TIMES_PARSE,
+    )
     return seconds
