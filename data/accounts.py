@@ -125,8 +125,7 @@ JOIN training_periods tp ON tp.training_period_id = d.training_period_id
 JOIN school_periods sp ON sp.school_period_id = tp.school_period_id
 JOIN participants t ON t.participant_id = sp.participant_id
 JOIN partnerships p ON p.partnership_id = tp.partnership_id
-JOIN asked ON asked.id = p.lead_provider_id
-WHERE d.payment_statement_id IS NULL AND d.payment_status = 'no_payment'
+WHERE d.payment_statement_id IS NULL AND d.payment_status = 'no_payment' AND p.lead_provider_id IN (SELECT id FROM asked)
 """
 
 

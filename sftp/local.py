@@ -165,9 +165,10 @@ class LocalMailbox:
             if content is not None and self._own(path, len(content) + 1) != content:
                 self.put(path, content)
                 return
-            _unfinished(self.root / path).unlink(missing_ok=True)  # it was cut off, with other content
-            if content is None:
-                (self.root / path).unlink(missing_ok=True)
+            with self._alone():  # or it might be what a connection is just adding to
+                _unfinished(self.root / path).unlink(missing_ok=True)  # it was cut off, with other content
+                if content is None:
+                    (self.root / path).unlink(missing_ok=True)
 
     def add_refusals(self, new: list[Refusal]) -> None:
         with _carrying(), self._alone():

@@ -6,6 +6,7 @@ The embedded server writes down each upload that it saw whole, and that journal 
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from flows.installation import Installation
@@ -56,7 +57,10 @@ class Watch:
             return []
         found = []
         for slug in sorted(each.name for each in os.scandir(self._folder) if each.is_dir()):
-            there = self._entries(slug)
+            try:
+                there = set(_listed(self._folder / slug / "to-dfe"))
+            except OSError:  # nothing is known, so nothing has gone
+                continue
             since, before = self._moved.get(slug, (0.0, None))
             if there != before:
                 self._moved[slug] = (time.monotonic(), there)
@@ -72,12 +76,18 @@ class Watch:
 
 def _files(folder: Path) -> list[_Entry]:
     """(name, size, time of modification) of what lies in a folder under its own name, in order of name."""
-    found = []
     try:
-        for each in os.scandir(folder):
-            if not each.name.startswith("."):
+        return _listed(folder)
+    except OSError:  # it goes as we look, or was never there
+        return []
+
+
+def _listed(folder: Path) -> list[_Entry]:
+    """The same, of a folder that can be looked at. Raises OSError."""
+    found = []
+    for each in os.scandir(folder):
+        if not each.name.startswith("."):
+            with suppress(FileNotFoundError):  # it is taken as we look
                 status = each.stat(follow_symlinks=False)
                 found.append((each.name, status.st_size, status.st_mtime_ns))
-    except OSError:  # it goes as we look, or was never there
-        pass
     return sorted(found)

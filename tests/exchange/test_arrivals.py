@@ -142,6 +142,30 @@ def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation
     assert after(2) == [] and after(2) == [provider.slug]
 
 
+def test_a_look_that_fails_makes_nothing_new(installation, monkeypatch):
+    provider, watch = installation.lead_providers()[0], Watch(installation)
+    clock = [1000.0]
+    monkeypatch.setattr("flows.arrivals.watching.time.monotonic", lambda: clock[0])
+
+    def after(seconds: float) -> list[str]:
+        clock[0] += seconds
+        return watch.new()
+
+    put(installation, provider, "voids.csv", REFUSED)
+    assert after(2) == [] and after(2) == [provider.slug]
+    scandir = os.scandir
+
+    def fails(path):
+        if str(path).endswith("to-dfe"):
+            raise OSError
+        return scandir(path)
+
+    with monkeypatch.context() as while_it_fails:
+        while_it_fails.setattr("flows.arrivals.watching.os.scandir", fails)
+        assert after(2) == []
+    assert after(2) == [] == after(2)
+
+
 def test_what_comes_again_as_it_was_is_new(installation, monkeypatch):
     """With the time that it had where it came from, as some programs keep it."""
     provider, watch = installation.lead_providers()[0], Watch(installation)

@@ -9,6 +9,7 @@ import pytest
 
 from flows.clock import instant
 from flows.rounds import delivery
+from flows.rounds.extracts import extracts_round
 from flows.rounds.front import put_front
 from flows.rounds.guidance import guidance_round
 from flows.rounds.intake import intake_round
@@ -166,7 +167,14 @@ def results(*rows):
     return pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows])
 
 
-@pytest.mark.slow
+def test_a_night_makes_it_though_nothing_is_new(installation, provider):
+    """A night before was cut off when all but this page was there."""
+    extracts_round(installation, instant(LATER), [provider])
+    (box(installation, provider) / "from-dfe/start-here.html").unlink()
+    assert extracts_round(installation, instant(LATER), [provider]).troubles == []
+    assert provider.name in front(installation, provider)
+
+
 def test_receipts_that_are_gone_from_the_store_keep_no_page_back(installation, provider):
     """An operator cleared it by hand, say: nothing is known of their rows."""
     put(installation, provider, "declarations-a.csv", HEADER + "x,ecf-induction,started,2026-12-01T10:00:00Z,\n")
@@ -178,6 +186,7 @@ def test_receipts_that_are_gone_from_the_store_keep_no_page_back(installation, p
     assert section(front(installation, provider), "Rejected rows that have not come again") == ""
 
 
+@pytest.mark.slow
 def test_the_last_word_of_a_thing_asked_for_counts():
     rows = results(
         (1, "a", 1, 2, None, "rejected", "p", "ecf-induction", "started", "x"),
