@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -121,8 +122,8 @@ def test_what_the_server_tells_of_is_seen_at_once_and_once(patient):
     assert watch.new() == [provider.slug]
 
 
-def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation, monkeypatch):
-    provider, watch = installation.lead_providers()[0], Watch(installation)
+def looks_after(watch: Watch, monkeypatch) -> Callable[[float], list[str]]:
+    """Seconds that go by → slugs that are new then."""
     clock = [1000.0]
     monkeypatch.setattr("flows.arrivals.watching.time.monotonic", lambda: clock[0])
 
@@ -130,6 +131,12 @@ def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation
         clock[0] += seconds
         return watch.new()
 
+    return after
+
+
+def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation, monkeypatch):
+    provider, watch = installation.lead_providers()[0], Watch(installation)
+    after = looks_after(watch, monkeypatch)
     assert after(2) == []
     path = put(installation, provider, "voids.csv", REFUSED)
     (path.parent / ".voids.part").write_text("x")  # a client's own, while it sends
@@ -144,13 +151,7 @@ def test_what_comes_some_other_way_is_seen_when_it_has_come_to_rest(installation
 
 def test_a_look_that_fails_makes_nothing_new(installation, monkeypatch):
     provider, watch = installation.lead_providers()[0], Watch(installation)
-    clock = [1000.0]
-    monkeypatch.setattr("flows.arrivals.watching.time.monotonic", lambda: clock[0])
-
-    def after(seconds: float) -> list[str]:
-        clock[0] += seconds
-        return watch.new()
-
+    after = looks_after(watch, monkeypatch)
     put(installation, provider, "voids.csv", REFUSED)
     assert after(2) == [] and after(2) == [provider.slug]
     scandir = os.scandir
@@ -169,13 +170,7 @@ def test_a_look_that_fails_makes_nothing_new(installation, monkeypatch):
 def test_what_comes_again_as_it_was_is_new(installation, monkeypatch):
     """With the time that it had where it came from, as some programs keep it."""
     provider, watch = installation.lead_providers()[0], Watch(installation)
-    clock = [1000.0]
-    monkeypatch.setattr("flows.arrivals.watching.time.monotonic", lambda: clock[0])
-
-    def after(seconds: float) -> list[str]:
-        clock[0] += seconds
-        return watch.new()
-
+    after = looks_after(watch, monkeypatch)
     for _ in range(2):
         path = put(installation, provider, "voids.csv", REFUSED)
         os.utime(path, (1_700_000_000, 1_700_000_000))
