@@ -148,8 +148,8 @@ def _interests(choices: pl.DataFrame, partnerships: pl.DataFrame) -> pl.DataFram
     return rows.drop_nulls().unique()
 
 
-def load_declarations(reader: Reader, training: pl.Series | None) -> pl.DataFrame:
-    """As in Holdings: the declarations on this training, by its ids, or (None) all of them."""
+def load_declarations(reader: Reader, training: pl.Series) -> pl.DataFrame:
+    """As in Holdings: the declarations on this training, by its ids."""
     return _Some(reader).rows(_DECLARATIONS, "d.training_period_id", training, _slim)
 
 

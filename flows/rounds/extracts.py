@@ -161,26 +161,32 @@ def _guarded(done: ExtractsRound, provider: LeadProvider, act: Callable[[], None
 def _write_all(
     installation: Installation, making: dict[str, ExtractInTheMaking], now: datetime, has_all: bool, done: ExtractsRound
 ) -> None:
-    """Every file of everybody, out of one state of the database. Declarations come last, when the rest is let go of."""
+    """Every file of everybody, out of one state of the database. Declarations, which are many, come last, when the rest is let go
+    of, and only those of one lead provider's participants lie in memory at a time."""
     with installation.database.read(is_sparing=has_all) as reader:
         nation = Nation(load_holdings(reader, list(making), has_all), london_day(now))
         done.doubts = doubts_of(nation)
         for file in FILES:
             if file is not DECLARATIONS:
-                _write(file, nation, making, done)
-        training = None if has_all else nation.training["training_period_id"]
+                _write(file, making, lambda own: View(nation, own), done)
         nation = nation.for_declarations()
-        nation = nation.with_declarations(load_declarations(reader, training))
-        _write(DECLARATIONS, nation, making, done)
+
+        def with_theirs(own: str) -> View:
+            theirs = nation.of_those_trained_by(own)
+            return View(theirs.with_declarations(load_declarations(reader, theirs.training["training_period_id"])), own)
+
+        _write(DECLARATIONS, making, with_theirs, done)
 
 
-def _write(file: ExtractFile, nation: Nation, making: dict[str, ExtractInTheMaking], done: ExtractsRound) -> None:
+def _write(
+    file: ExtractFile, making: dict[str, ExtractInTheMaking], viewed: Callable[[str], View], done: ExtractsRound
+) -> None:
     for own, each in list(making.items()):
 
         def act(own: str = own, each: ExtractInTheMaking = each) -> None:
             started = time.monotonic()
             before = each.file_before(file)
-            rows = make(View(nation, own), file, before)
+            rows = make(viewed(own), file, before)
             each.seconds += time.monotonic() - started
             if rows.left_out:
                 done.doubts.append(Doubt(f"Rows left out of {file.name}.csv of {each.provider.slug}", rows.left_out))

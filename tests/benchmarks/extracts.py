@@ -145,8 +145,8 @@ def _floors(installation: Installation) -> tuple[float, float, float]:
 def _read_records(installation: Installation) -> float:
     started = time.perf_counter()
     with installation.database.read(is_sparing=True) as reader:
-        load_holdings(reader, [each.lead_provider_id for each in installation.lead_providers()], True)
-        load_declarations(reader, None)
+        held = load_holdings(reader, [each.lead_provider_id for each in installation.lead_providers()], True)
+        load_declarations(reader, held.training_periods["training_period_id"])
     return time.perf_counter() - started
 
 

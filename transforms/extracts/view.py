@@ -36,8 +36,9 @@ class Nation:
         school_id; lead_provider_id, delivery_partner_id, contract_period of its partnership (null without one)."""
         spells = self.held.school_periods.select("school_period_id", *ROLE, "school_id")
         partnerships = self.held.partnerships.select("partnership_id", OWNER, "delivery_partner_id", "contract_period")
-        periods = self.held.training_periods.join(spells, on="school_period_id", maintain_order="left")
-        return joined(periods, partnerships, "partnership_id").sort("started_on", "training_period_id")
+        # Ordered before it is joined, so that few columns are there twice: of the nation, they are much of what is in memory.
+        periods = self.held.training_periods.sort("started_on", "training_period_id")
+        return joined(joined(periods, spells, "school_period_id"), partnerships, "partnership_id")
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
@@ -87,6 +88,12 @@ class Nation:
         nothing = {name: getattr(self.held, name).clear() for name in _NOT_FOR_DECLARATIONS}
         training = self.training.select("training_period_id", *ROLE, OWNER, "started_on", "finished_on")
         return Nation(replace(self.held, **nothing), self.today)._with_training(training)
+
+    def of_those_trained_by(self, lead_provider_id: str) -> "Nation":
+        """With no other training than that, by anybody, of participants and roles that this lead provider trains or has trained."""
+        own = self.training.filter(pl.col(OWNER) == lead_provider_id).select(ROLE)
+        training = self.training.join(own, on=ROLE, how="semi", maintain_order="left")
+        return Nation(self.held, self.today)._with_training(training)
 
     def with_declarations(self, declarations: pl.DataFrame) -> "Nation":
         return Nation(replace(self.held, declarations=declarations), self.today)._with_training(self.training)
