@@ -166,6 +166,13 @@ submissions = Table(
     Index("ix_submissions_status", "status"),
     Index("ix_submissions_applied", "applied_number"),
 )
+_is_in_the_mailbox = submissions.c.removed.is_(False)
+Index(
+    "ix_submissions_unremoved",
+    submissions.c.lead_provider_id,
+    sqlite_where=_is_in_the_mailbox,
+    postgresql_where=_is_in_the_mailbox,
+)
 
 # Files seen in to-dfe and not claimed yet: since when each lay there whole. `arrival` is its name,
 # size and time of modification; `changed` its change time in microseconds, where the carrier tells it; `is_whole`: the embedded
@@ -228,6 +235,8 @@ deliveries = Table(
     UniqueConstraint("lead_provider_id", "sequence", name="uq_deliveries_sequence"),
     Index("ix_deliveries_path", "lead_provider_id", "path"),
 )
+_is_owed = deliveries.c.delivered_at.is_(None)
+Index("ix_deliveries_owed", deliveries.c.lead_provider_id, sqlite_where=_is_owed, postgresql_where=_is_owed)
 
 # Every version of a statement that was made, with all its figures (`lines` is JSON), so that none is ever recomputed.
 statement_versions = Table(

@@ -4,7 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+from alembic import command
+from alembic.config import Config
 
+from data.database import MIGRATIONS, Database
 from schemas.inbound.reading import Limits, Sheet, read_sheet
 from schemas.kinds import KINDS
 from schemas.needs import Snapshot
@@ -68,3 +71,13 @@ def notes(judgement: Judgement) -> list[str | None]:
 
 def event_types(judgement: Judgement) -> list[str]:
     return judgement.changes.events["type"].to_list() if judgement.changes.events.width else []
+
+
+def take_back(database: Database, revision: str) -> None:
+    """The tables as an earlier migration left them, whatever came later."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+        connection.commit()

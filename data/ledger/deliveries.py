@@ -65,6 +65,11 @@ class Deliveries(Asking):
         query = select(*_DELIVERY).where(c.lead_provider_id == lead_provider_id, c.delivered_at.is_(None))
         return [DeliveryRow(*row) for row in self._all(query.order_by(c.delivery_id))]
 
+    def whose_are_owed(self) -> set[str]:
+        """Ids of the lead providers whose mailboxes are owed something."""
+        c = deliveries.c
+        return {row[0] for row in self._all(select(c.lead_provider_id).where(c.delivered_at.is_(None)).distinct())}
+
     def summaries(self, lead_provider_id: str) -> dict[str, str]:
         """Path of each month's summary that a mailbox has or is owed → the SHA-256 of the newest one's last file."""
         c = deliveries.c

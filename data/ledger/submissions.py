@@ -63,6 +63,12 @@ class Submissions(Asking):
         query = select(c.submission_id).where(c.lead_provider_id == lead_provider_id, c.removed.is_(False)).limit(1)
         return bool(self._all(query))
 
+    def with_something_open(self) -> set[str]:
+        """Ids of the lead providers of whom a submission is not judged, or a file is not known to have left the mailbox."""
+        c = submissions.c
+        unjudged = select(c.lead_provider_id).where(c.status == CLAIMED)
+        return {row[0] for row in self._all(unjudged.union(select(c.lead_provider_id).where(c.removed.is_(False))))}
+
     def all_removed(self, lead_provider_id: str) -> None:
         """Write down that none of a lead provider's claimed files is in the mailbox any more."""
         if self.any_unremoved(lead_provider_id):

@@ -1,14 +1,18 @@
 """`ectx`, put together: the groups of its commands, and what they share."""
 
+import gc
 import logging
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="ECT file exchange.")
 records = typer.Typer(no_args_is_help=True, help="DfE's records, in and out.")
@@ -79,14 +83,10 @@ def id_of(text: str) -> str:
         raise typer.BadParameter(f"{text} is not an id") from error
 
 
-def through_prefect() -> bool:
-    """Whether a Prefect server is there to record the run. Without one a job needs none, and is quicker. Raises ExchangeError
-    where the home is of the other kind: that is no run."""
-    from flows.home import settled
+def through_prefect(settings: "Settings") -> bool:
+    """Whether a Prefect server is there to record the run. Without one a job needs none, and is quicker."""
     from flows.service.reached import api_of_running_service, prefect_environment
-    from flows.settings import Settings
 
-    settings = settled(Settings())
     api_url = api_of_running_service(settings)
     if api_url is None:
         return False
@@ -105,10 +105,14 @@ def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any],
     """Do a job, through Prefect where it runs, and print its report. typed: the flow's arguments as a person types them;
     arguments: the job's."""
     from flows import jobs
+    from flows.home import settled
     from flows.installation import open_installation
+    from flows.settings import Settings
 
+    gc.freeze()  # what modules brought is there to stay: it is not looked through, at the end neither
     at, job = rehearsed(as_of), getattr(jobs, job_name)
-    if through_prefect():
+    settings = settled(Settings())  # where the home is of the other kind, that is no run
+    if through_prefect(settings):
         from flows import deployed
 
         try:
@@ -117,7 +121,7 @@ def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any],
         except jobs.Troubled as error:
             done = error.done
     else:
-        with open_installation() as installation:
+        with open_installation(settings) as installation:
             done = job.run(installation, at, **arguments)
     print(done.report)
     if done.troubles:

@@ -1,5 +1,6 @@
 """`ectx`: every command. Each opens the installation, does one thing, says what it did."""
 
+import gc
 import io
 import logging
 import os
@@ -12,11 +13,14 @@ import typer.exceptions
 from flows.commands import acts, check, key, provider, records, rounds, service, submission, upkeep
 from flows.commands.app import app
 
+YOUNG = 50_000  # objects before Python looks for garbage among them: what modules bring, a hundred thousand and more, is none
+
 __all__ = ["acts", "check", "key", "main", "provider", "records", "rounds", "service", "submission", "upkeep"]
 
 
 def main() -> None:
     """Exit 0 when the work was done, 1 when it could not be, 2 for wrong usage; the reason in one line on stderr."""
+    gc.set_threshold(YOUNG)
     os.umask(0o077)  # what we make is for this user alone
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -15,7 +15,7 @@ from flows.errors import ExchangeError
 from flows.installation import Installation, LeadProvider
 from flows.practice.mailboxes import deliver_all, is_made_for, opened, practising, replace, start
 from flows.rounds.claiming import Claims
-from flows.rounds.intake import Do, answer_requests, guarded, has_work, plainly
+from flows.rounds.intake import Do, answer_requests, guarded, has_work, plainly, with_something_open
 from flows.rounds.looking import Looks, look_at_all
 from flows.rounds.practised import MOST_OF_NOTHING, asked_of, asks_for_reset, asks_to_move_on, clock_of, earliest_of
 from flows.rounds.turn import in_turn, judge_one
@@ -70,7 +70,7 @@ def _until_reset(
             start(mailbox, provider, mailbox.now(), done)
             looks = look_at_all(mailbox, [provider])
             done.troubles += looks.troubles
-            if not has_work(mailbox, provider, looks, done):
+            if not has_work(mailbox, provider, looks, with_something_open(mailbox), done):
                 return None
             return _Turn(mailbox, provider, as_of, done).take_all(looks)
         except MailboxError as error:

@@ -71,7 +71,8 @@ def _round_of(
     providers = [each for each in installation.lead_providers() if only is None or each.slug in only]
     looks = look_at_all(installation, providers)
     done = IntakeRound(troubles=looks.troubles, unseen=looks.unseen)
-    waiting = [each for each in providers if has_work(installation, each, looks, done)]
+    unfinished = with_something_open(installation)
+    waiting = [each for each in providers if has_work(installation, each, looks, unfinished, done)]
     if waiting:
         from flows.rounds.turn import in_turn
     while waiting:
@@ -91,11 +92,14 @@ def who_waits(installation: Installation) -> tuple[list[str], list[str]]:
     providers = installation.lead_providers()
     looks = Looks()
     seen = look_once(installation, providers, looks)
-    done, asked = IntakeRound(unseen=looks.unseen), installation.extracts.requests()
+    done = IntakeRound(unseen=looks.unseen)
+    asked, unfinished = installation.extracts.requests(), with_something_open(installation)
     slugs = [
         each.slug
         for each in providers
-        if seen.get(each.slug) or each.lead_provider_id in asked or has_work(installation, each, looks, done)
+        if seen.get(each.slug)
+        or each.lead_provider_id in asked
+        or has_work(installation, each, looks, unfinished, done)
     ]
     return slugs, [*looks.troubles, *done.troubles, *strangers(installation, providers)]
 
@@ -148,22 +152,28 @@ def guarded(done: IntakeRound, provider: LeadProvider, act: Callable[[], Any]) -
         done.troubles.append(f"{provider.slug}: {type(error).__name__}; it will be tried again next round")
 
 
-def has_work(installation: Installation, provider: LeadProvider, looks: Looks, done: IntakeRound) -> bool:
-    """Whether something waits in a mailbox, or an earlier round was cut off before it was through with it."""
+def with_something_open(installation: Installation) -> set[str]:
+    """Ids of the lead providers with whom an earlier round was not through, as the ledger has it."""
+    return installation.submissions.with_something_open() | installation.deliveries.whose_are_owed()
+
+
+def has_work(
+    installation: Installation, provider: LeadProvider, looks: Looks, unfinished: set[str], done: IntakeRound
+) -> bool:
+    """Whether something waits in a mailbox, or an earlier round was cut off before it was through with it. unfinished: with whom
+    one was, as the ledger has it (with_something_open)."""
     if looks.settled.get(provider.slug) or provider.slug in looks.stale:
         return True
     if provider.slug in looks.unseen:
         return False
     try:
         mailbox = installation.mailbox(provider.slug)
-        taken = mailbox.taken() or mailbox.half_sent() or mailbox.is_there(WAITING)
+        is_begun = mailbox.taken() or mailbox.half_sent() or mailbox.is_there(WAITING)
     except MailboxError as error:
         done.unseen.add(provider.slug)
         done.troubles.append(f"{provider.slug}: {error}")
         return False
-    owner, submissions = provider.lead_provider_id, installation.submissions
-    is_owed = submissions.waiting(owner) or installation.deliveries.owed(owner) or submissions.any_unremoved(owner)
-    return bool(taken or is_owed)
+    return bool(is_begun) or provider.lead_provider_id in unfinished
 
 
 def strangers(installation: Installation, providers: list[LeadProvider]) -> list[str]:

@@ -2,8 +2,6 @@
 
 import fcntl
 import os
-import urllib.error
-import urllib.request
 
 from flows.home import APART
 from flows.service.signing_in import auth_string, known_secret, made_secret
@@ -71,8 +69,10 @@ def _served_here(settings: Settings) -> str | None:
 
 def is_healthy(api_url: str) -> bool:
     """Whether somebody answers there."""
+    import urllib.request  # not before there is somebody to ask
+
     try:
         with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:
             return answer.status == 200
-    except (urllib.error.URLError, OSError):
+    except OSError:  # urllib's own are of the kind
         return False

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from alembic import command
-from alembic.config import Config
 
-from data.database import MIGRATIONS
 from data.records.extract import import_records
 from flows.clock import instant
 from flows.installation import open_installation
@@ -17,6 +14,7 @@ from flows.settings import Settings
 from schemas.records.checks import ExtractRefused
 from schemas.slugs import RESERVED, file_names, slug
 from sftp.keys import write_new_key
+from tests.builders import take_back
 from tests.conftest import NOW
 
 LATER = "2026-11-21T09:00:00Z"
@@ -153,16 +151,6 @@ def test_a_key_that_opens_two_mailboxes_is_told(installation, tmp_path, monkeypa
     for each in (first, second):
         app(["provider", "add", each.slug, "--key", str(tmp_path / "id.pub")], standalone_mode=False)
     assert f"this key opens {first.slug} too" in capsys.readouterr().err
-
-
-def take_back(database, revision):
-    """The tables as an earlier migration left them, whatever came later."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with database.engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-        connection.commit()
 
 
 def test_an_installation_from_before_keeps_its_mailboxes_and_parts_those_who_shared_one(filled_home, tmp_path):
