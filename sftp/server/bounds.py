@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 KIBIBYTE, MEBIBYTE = 1 << 10, 1 << 20
 PACKET_BYTES = 256 * KIBIBYTE  # as OpenSSH has it, for packets of SSH and of SFTP alike
+ANSWERS_AT_ONCE, ANSWERED_BYTES = 16, 128 * KIBIBYTE  # that go together, where a client has asked for more meanwhile
 BANNER_BYTES = 255  # RFC 4253, 4.2
 
 

@@ -21,6 +21,7 @@ from paramiko.packet import Packetizer
 from sftp.server.bounds import BANNER_BYTES, PACKET_BYTES, Bounds
 
 TOO_MANY_CONNECTIONS = 12  # RFC 4253, 11.1
+TAKEN_AT_ONCE = 128 << 10
 _READ_AHEAD = 128  # how much paramiko takes with the banner at a time
 
 # What is old and weak among what paramiko offers. SHA-1 signatures of RSA keys it does not offer any more; the NIST
@@ -48,11 +49,33 @@ class Strict(Message):
         return found
 
 
+class Ahead:
+    """A socket, or a channel, of which is taken what lies there, and handed on as it is asked for: a packet is asked for in several
+    parts."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket, self._taken, self._at = socket, b"", 0
+
+    def recv(self, n: int) -> bytes:
+        if not self.holds():
+            self._taken, self._at = self._socket.recv(max(n, TAKEN_AT_ONCE)), 0
+        found = self._taken[self._at : self._at + n]
+        self._at += len(found)
+        return found
+
+    def holds(self) -> bool:
+        """Whether something is at hand that has not been asked for yet."""
+        return self._at < len(self._taken)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
 class Packets(Packetizer):
     """Reads no more than a packet or a banner may have, and counts what comes and goes."""
 
     def __init__(self, socket: Any) -> None:
-        super().__init__(socket)
+        super().__init__(Ahead(socket))
         self.packets = self.bytes = self._greeting = 0
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:

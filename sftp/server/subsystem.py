@@ -1,29 +1,36 @@
 """The SFTP protocol of one client: every request bounded and checked before the session answers it."""
 
 import contextlib
+import struct
 from typing import Any
 
 import paramiko
 from paramiko import Message, SFTPError, SSHException
 from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_OPEN, CMD_RENAME, CMD_VERSION
 
-from sftp.server.bounds import PACKET_BYTES
+from sftp.server.bounds import ANSWERED_BYTES, ANSWERS_AT_ONCE, PACKET_BYTES
 from sftp.server.session import Session
-from sftp.server.shut import Strict
+from sftp.server.shut import Ahead, Strict
 from sftp.server.uploads import Listing, Upload
 
 POSIX_RENAME = "posix-rename@openssh.com"
 
 
 class Subsystem(paramiko.SFTPServer):
-    """Paramiko's reading of the protocol, with our words in its answers, and shut where it is left open."""
+    """Paramiko's reading of the protocol, with our words in its answers, and shut where it is left open.
+
+    What a client has sent is taken as it lies there, and answers go together while it has sent more: a packet of SSH takes longer
+    than what most answers say.
+    """
 
     server: Session
     file_table: dict[bytes, Any]
     folder_table: dict[bytes, Any]
+    _asked: Ahead
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._answers, self._answered = bytearray(), 0
         self.server.open_handles = lambda: len(self.file_table) + len(self.folder_table)
 
     def _send_server_version(self) -> int:
@@ -41,8 +48,26 @@ class Subsystem(paramiko.SFTPServer):
     def _read_all(self, n: int) -> bytes:
         if n > PACKET_BYTES:
             raise SFTPError("a packet is longer than packets are")
-        found: bytes = super()._read_all(n)
+        found = b""
+        while len(found) < n:
+            if not (self._asked.holds() or self.sock.recv_ready()):
+                self._send_answers()  # the client may wait for them
+            some = self._asked.recv(n - len(found))
+            if not some:
+                raise EOFError
+            found = found + some if found else some
         return found
+
+    def _send_packet(self, t: int, packet: Message) -> None:
+        body = packet.asbytes()
+        self._answers += struct.pack(">IB", len(body) + 1, t) + body
+        self._answered += 1
+        if self._answered == ANSWERS_AT_ONCE or len(self._answers) >= ANSWERED_BYTES:
+            self._send_answers()
+
+    def _send_answers(self) -> None:
+        answers, self._answers, self._answered = bytes(self._answers), bytearray(), 0
+        self._write_all(answers)
 
     def _process(self, t: int, request_number: int, msg: Message) -> None:
         self.server.is_here()
@@ -95,11 +120,13 @@ class Subsystem(paramiko.SFTPServer):
     def _log(self, *_: Any) -> None:
         pass
 
-    def start_subsystem(self, *arguments: Any) -> None:
+    def start_subsystem(self, name: str, transport: Any, channel: Any) -> None:
         """Ends as a program does: with a status, which `scp` waits for."""
-        super().start_subsystem(*arguments)
+        self._asked = Ahead(channel)
+        super().start_subsystem(name, transport, channel)
         self.finish_files()
         with contextlib.suppress(OSError, EOFError, SSHException):  # the client has gone
+            self._send_answers()
             self.sock.send_exit_status(0)
 
     def _send_status(self, request_number: int, code: int, desc: str | None = None) -> None:
