@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import paramiko
 
+from sftp.ahead import Ahead
 from sftp.mailbox import MailboxError
 
 CONNECT_SECONDS = 30
@@ -46,7 +47,7 @@ class SftpService:
             self._ssh.connect(
                 host,
                 port=port,
-                sock=connection,
+                sock=Ahead(connection),
                 username=parts.username,
                 key_filename=str(key_file),
                 look_for_keys=False,
@@ -59,6 +60,7 @@ class SftpService:
             channel = self.client.get_channel()
             if channel is not None:
                 channel.settimeout(ANSWER_SECONDS)
+                self.client.sock = Ahead(channel)
         self.folders: set[str] = set()  # known to be there, asked for once a connection
         self._has_failed = False
 

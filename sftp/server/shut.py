@@ -18,10 +18,10 @@ from paramiko.common import (
 from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.packet import Packetizer
 
+from sftp.ahead import Ahead
 from sftp.server.bounds import BANNER_BYTES, PACKET_BYTES, Bounds
 
 TOO_MANY_CONNECTIONS = 12  # RFC 4253, 11.1
-TAKEN_AT_ONCE = 128 << 10
 _READ_AHEAD = 128  # how much paramiko takes with the banner at a time
 
 # What is old and weak among what paramiko offers. SHA-1 signatures of RSA keys it does not offer any more; the NIST
@@ -47,28 +47,6 @@ class Strict(Message):
         if len(found) < n:
             raise SSHException("a message is shorter than it says")
         return found
-
-
-class Ahead:
-    """A socket, or a channel, of which is taken what lies there, and handed on as it is asked for: a packet is asked for in several
-    parts."""
-
-    def __init__(self, socket: Any) -> None:
-        self._socket, self._taken, self._at = socket, b"", 0
-
-    def recv(self, n: int) -> bytes:
-        if not self.holds():
-            self._taken, self._at = self._socket.recv(max(n, TAKEN_AT_ONCE)), 0
-        found = self._taken[self._at : self._at + n]
-        self._at += len(found)
-        return found
-
-    def holds(self) -> bool:
-        """Whether something is at hand that has not been asked for yet."""
-        return self._at < len(self._taken)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
 
 
 class Packets(Packetizer):

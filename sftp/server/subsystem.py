@@ -8,9 +8,10 @@ import paramiko
 from paramiko import Message, SFTPError, SSHException
 from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_OPEN, CMD_RENAME, CMD_VERSION
 
+from sftp.ahead import Ahead
 from sftp.server.bounds import ANSWERED_BYTES, ANSWERS_AT_ONCE, PACKET_BYTES
 from sftp.server.session import Session
-from sftp.server.shut import Ahead, Strict
+from sftp.server.shut import Strict
 from sftp.server.uploads import Listing, Upload
 
 POSIX_RENAME = "posix-rename@openssh.com"
