@@ -6,6 +6,7 @@ import fcntl
 import os
 import posixpath
 import stat
+import struct
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from sftp.mailbox import FROM_DFE, TO_DFE
 from sftp.server.names import why_refused
 
 VISIBLE = (TO_DFE, FROM_DFE)
-UPLOADING = ".uploading"
+UPLOADING, COUNTED = ".uploading", ".counted"
+_TWO_NUMBERS = struct.Struct(">QQ")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -159,6 +161,22 @@ class Jail:
                         continue
                     count, size = count + 1, size + status.st_size
         return count, size
+
+    def counted(self) -> tuple[int, int] | None:
+        """What was written down last as waiting (count); None: nothing was. The caller holds the mailbox (alone)."""
+        try:
+            found = (self.root / COUNTED).read_bytes()
+        except FileNotFoundError:
+            return None
+        return _TWO_NUMBERS.unpack(found) if len(found) == _TWO_NUMBERS.size else None
+
+    def count(self, files: int, size: int) -> None:
+        """Write down how much waits, for everybody who lets something in. The caller holds the mailbox (alone)."""
+        descriptor = os.open(self.root / COUNTED, os.O_WRONLY | os.O_CREAT | _PLAIN, 0o600)
+        try:
+            os.pwrite(descriptor, _TWO_NUMBERS.pack(files, size), 0)
+        finally:
+            os.close(descriptor)
 
     def _is_live(self, name: str) -> bool:
         """Whether the process that writes an upload is still there."""

@@ -15,42 +15,56 @@ from sftp.server.jail import Entries, Jail, Refused
 
 Answering = Callable[[Callable[[], Any]], Any]  # runs an act; an OSError becomes the SFTP answer, with its words
 ENTRIES_OF_AN_ANSWER = 64
+NEAR = 16 * MEBIBYTE  # of room: where less is left, what waits is looked through
 GAPS = 1024  # of an upload whose pieces come in any order
 
 
 class Allowance:
-    """What a mailbox may hold, over all connections of its provider: the files themselves say what there is, so that
-    processes need not tell one another."""
+    """What a mailbox may hold, over all connections of its provider. What waits is looked through once a connection, and where a
+    bound seems near; in between whoever lets something in adds it to what was counted last. What has been taken since is in it
+    still: it is never less than what there is."""
 
     def __init__(self, jail: Jail, bounds: Bounds) -> None:
-        self._jail, self._bounds = jail, bounds
+        self._jail, self._bounds, self._has_looked = jail, bounds, False
 
     def admit(self) -> tuple[str, int]:
         """Let one more file in: its name for now, and its descriptor. Raises Refused."""
         with self._jail.alone():
-            count, _ = self._jail.waiting()
+            count, size = self._waiting(1, 0)
             if count >= self._bounds.waiting_files:
                 raise Refused(
                     f"{count:,} files wait to be taken, the most there may be: send more when they have gone.",
                     errno.EDQUOT,
                 )
+            self._jail.count(count + 1, size)
             return self._jail.start_upload()
 
     def reserve(self, descriptor: int, reserved: int, wanted: int) -> int:
         """Make an upload of `reserved` bytes at least `wanted` long, and some longer, so that not every write counts what
         is there. Returns how long. Raises Refused."""
         with self._jail.alone():
-            _, size = self._jail.waiting()
-            left, more = self._bounds.waiting_bytes - size, wanted - reserved
+            more = wanted - reserved
+            count, size = self._waiting(0, more + NEAR)
+            left = self._bounds.waiting_bytes - size
             if more > left:
                 most = self._bounds.waiting_bytes // MEBIBYTE
                 raise Refused(
                     f"Files that wait to be taken may have {most:,} MiB in all: send more when they have gone.",
                     errno.EDQUOT,
                 )
-            reserved += max(more, min(MEBIBYTE, left // 16))
-            os.ftruncate(descriptor, reserved)
-            return reserved
+            more = max(more, min(MEBIBYTE, left // 16))
+            self._jail.count(count, size + more)
+            os.ftruncate(descriptor, reserved + more)
+            return reserved + more
+
+    def _waiting(self, files: int, size: int) -> tuple[int, int]:
+        """(files, bytes) that wait, or some more, where there is certainly room for this much beside them."""
+        if self._has_looked and (known := self._jail.counted()):
+            has_room = known[0] + files <= self._bounds.waiting_files and known[1] + size <= self._bounds.waiting_bytes
+            if has_room:
+                return known
+        self._has_looked = True
+        return self._jail.waiting()
 
 
 class Ranges:

@@ -16,6 +16,7 @@ from sftp.keys import write_new_key
 from sftp.server.bounds import Bounds
 from sftp.server.jail import Jail
 from sftp.server.names import MAX_BYTES, why_refused
+from sftp.server.uploads import Allowance
 from tests.exchange.servers import PORTS, port_of
 from tests.exchange.test_sftp import AT
 from tests.tools import needed
@@ -370,6 +371,79 @@ def test_what_a_killed_process_left_goes_and_what_lives_stays(tmp_path):
         assert os.listdir(tmp_path / ".uploading") == [name]
         os.close(descriptor)
         assert jail.waiting() == (0, 0)
+
+
+def _allowed(tmp_path, **bounds) -> tuple[Jail, list[Allowance]]:
+    """A mailbox, and two connections to it."""
+    for folder in ("to-dfe", ".uploading"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+    jail = Jail(tmp_path)
+    return jail, [Allowance(jail, Bounds(**bounds)) for _ in range(2)]
+
+
+def test_two_connections_together_let_no_more_in_than_there_may_be(tmp_path):
+    """Whoever lets a file in adds it to what was counted; what was taken meanwhile is found out where it would be too much."""
+    jail, both = _allowed(tmp_path, waiting_files=6)
+    open_ = [both[number % 2].admit() for number in range(6)]
+    for each in both:
+        with pytest.raises(OSError, match="6 files wait to be taken"):
+            each.admit()
+    for name, descriptor in open_[:2]:
+        jail.finish_upload(name, f"to-dfe/{name}.csv")
+        os.close(descriptor)
+        os.unlink(tmp_path / "to-dfe" / f"{name}.csv")  # intake has taken it
+    open_ += [each.admit() for each in both]
+    for each in both:
+        with pytest.raises(OSError, match="6 files wait to be taken"):
+            each.admit()
+    for _, descriptor in open_[2:]:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("piece", [70_000, 1 << 20, 5 << 20])
+def test_two_connections_together_keep_no_more_bytes_than_there_may_be(tmp_path, piece):
+    most = 40 << 20
+    jail, both = _allowed(tmp_path, waiting_bytes=most)
+    open_ = [(each, each.admit()[1]) for each in both]
+    reserved, written, refused = [0, 0], [0, 0], 0
+    while not refused:
+        for number, (each, descriptor) in enumerate(open_):
+            try:
+                if written[number] + piece > reserved[number]:
+                    reserved[number] = each.reserve(descriptor, reserved[number], written[number] + piece)
+                written[number] += piece
+            except OSError as error:
+                assert "may have 40 MiB in all" in str(error)
+                refused += 1
+            with jail.alone():
+                assert jail.waiting()[1] == sum(reserved) <= most
+    assert sum(written) > most - (2 << 20) - 2 * piece  # and not much less
+    for _, descriptor in open_:
+        os.close(descriptor)
+
+
+def test_what_waits_is_looked_through_once_a_connection_however_many_files_come(tmp_path, monkeypatch):
+    """It was looked through twice for each file: a thousand small ones took three times as long."""
+    jail, both = _allowed(tmp_path)
+    looks = []
+    monkeypatch.setattr(Jail, "waiting", lambda self, told=Jail.waiting: looks.append(1) or told(self))
+    for number in range(50):
+        name, descriptor = both[number % 2].admit()
+        assert both[number % 2].reserve(descriptor, 0, 10) >= 10
+        os.ftruncate(descriptor, 10)
+        jail.finish_upload(name, f"to-dfe/{number}.csv")
+        os.close(descriptor)
+    assert len(looks) == 2
+
+
+def test_what_was_counted_is_not_believed_where_it_was_cut_off(tmp_path):
+    jail, both = _allowed(tmp_path, waiting_files=1)
+    _, descriptor = both[0].admit()
+    for content in (b"", b"1"):
+        (tmp_path / ".counted").write_bytes(content)
+        with pytest.raises(OSError, match="1 files wait"):
+            both[0].admit()
+    os.close(descriptor)
 
 
 def test_an_upload_is_not_carried_on_in_the_middle(small, tmp_path):
