@@ -12,7 +12,6 @@ import paramiko
 from sftp.mailbox import (
     FOLDERS,
     FROM_DFE,
-    PIECE_BYTES,
     TAKING,
     TO_DFE,
     Arrival,
@@ -31,8 +30,9 @@ CONNECT_SECONDS = 30
 ANSWER_SECONDS = 120
 
 
-# One write of more than this is slow with paramiko.
-WRITE_BYTES = 32_000
+# One write of more than this is slow with paramiko; what it asks for ahead comes in pieces of this length, and is copied where
+# longer ones are wanted.
+WRITE_BYTES, READ_BYTES = 32_000, 32 << 10
 
 
 class SftpMailbox:
@@ -141,7 +141,7 @@ class SftpMailbox:
     def read(self, arrival: Arrival) -> Iterator[bytes]:
         with self._carrying(), self._taken(arrival) as handle:
             handle.prefetch(arrival.size_bytes)
-            while piece := handle.read(PIECE_BYTES):
+            while piece := handle.read(READ_BYTES):
                 yield piece
 
     def start(self, arrival: Arrival, most: int) -> bytes:
