@@ -24,12 +24,6 @@ from sftp.mailbox import (
 from sftp.refusals import MOST_BYTES, REFUSED, Refusal, with_refusals
 from sftp.service import SftpService
 
-CONNECT_SECONDS = 30
-
-
-ANSWER_SECONDS = 120
-
-
 # One write of more than this is slow with paramiko; what it asks for ahead comes in pieces of this length, and is copied where
 # longer ones are wanted.
 WRITE_BYTES, READ_BYTES = 32_000, 32 << 10
