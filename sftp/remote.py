@@ -24,8 +24,7 @@ from sftp.mailbox import (
 from sftp.refusals import MOST_BYTES, REFUSED, Refusal, with_refusals
 from sftp.service import SftpService
 
-# One write of more than this is slow with paramiko; what it asks for ahead comes in pieces of this length, and is copied where
-# longer ones are wanted.
+# What paramiko sends best, and what it asks for when it reads ahead: longer reads are put together, and copied.
 WRITE_BYTES, READ_BYTES = 32_000, 32 << 10
 
 

@@ -109,7 +109,7 @@ def run(job_name: str, flow_name: str, as_of: str | None, typed: dict[str, Any],
     from flows.installation import open_installation
     from flows.settings import Settings
 
-    gc.freeze()  # what modules brought is there to stay: it is not looked through, at the end neither
+    gc.freeze()  # what is loaded by now stays: nobody looks for garbage in it, not even at the end
     at, job = rehearsed(as_of), getattr(jobs, job_name)
     settings = settled(Settings())  # where the home is of the other kind, that is no run
     if through_prefect(settings):

@@ -29,7 +29,7 @@ class Bounds:
     channels: int = 8  # of one connection
     open_files: int = 64  # of one channel, folders too
     read_bytes: int = 256 * KIBIBYTE  # a longer read is answered in part, as the protocol allows
-    unread_bytes: int = 4 * MEBIBYTE  # what a channel has sent and nobody has read yet
+    unread_bytes: int = 4 * MEBIBYTE  # what a channel has sent and nobody has taken yet
 
     # Of the process of one connection.
     memory_bytes: int = 192 * MEBIBYTE  # beyond what it starts with

@@ -16,7 +16,7 @@ from sftp.mailbox import FROM_DFE, TO_DFE
 from sftp.server.names import why_refused
 
 VISIBLE = (TO_DFE, FROM_DFE)
-UPLOADING, COUNTED = ".uploading", ".counted"
+UPLOADING, COUNTED = ".uploading", ".counted"  # the second lies in the first
 _TWO_NUMBERS = struct.Struct(">QQ")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -152,6 +152,8 @@ class Jail:
         for folder in (TO_DFE, UPLOADING):
             with os.scandir(self.root / folder) as entries:
                 for entry in entries:
+                    if folder == UPLOADING and entry.name == COUNTED:
+                        continue
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
@@ -164,15 +166,21 @@ class Jail:
 
     def counted(self) -> tuple[int, int] | None:
         """What was written down last as waiting (count); None: nothing was. The caller holds the mailbox (alone)."""
+        with self._uploading() as folder:
+            try:
+                descriptor = os.open(COUNTED, os.O_RDONLY | _PLAIN, dir_fd=folder)
+            except FileNotFoundError:
+                return None
         try:
-            found = (self.root / COUNTED).read_bytes()
-        except FileNotFoundError:
-            return None
+            found = os.pread(descriptor, _TWO_NUMBERS.size, 0)
+        finally:
+            os.close(descriptor)
         return _TWO_NUMBERS.unpack(found) if len(found) == _TWO_NUMBERS.size else None
 
     def count(self, files: int, size: int) -> None:
         """Write down how much waits, for everybody who lets something in. The caller holds the mailbox (alone)."""
-        descriptor = os.open(self.root / COUNTED, os.O_WRONLY | os.O_CREAT | _PLAIN, 0o600)
+        with self._uploading() as folder:
+            descriptor = os.open(COUNTED, os.O_WRONLY | os.O_CREAT | _PLAIN, 0o600, dir_fd=folder)
         try:
             os.pwrite(descriptor, _TWO_NUMBERS.pack(files, size), 0)
         finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import paramiko
 from paramiko import Message, SFTPError, SSHException
-from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_OPEN, CMD_RENAME, CMD_VERSION
+from paramiko.sftp import CMD_CLOSE, CMD_EXTENDED, CMD_FSETSTAT, CMD_OPEN, CMD_READ, CMD_RENAME, CMD_VERSION, CMD_WRITE
 
 from sftp.ahead import Ahead
 from sftp.server.bounds import ANSWERED_BYTES, ANSWERS_AT_ONCE, PACKET_BYTES
@@ -20,8 +20,8 @@ POSIX_RENAME = "posix-rename@openssh.com"
 class Subsystem(paramiko.SFTPServer):
     """Paramiko's reading of the protocol, with our words in its answers, and shut where it is left open.
 
-    What a client has sent is taken as it lies there, and answers go together while it has sent more: a packet of SSH takes longer
-    than what most answers say.
+    What a client has sent is taken as it lies there, and answers to reads and writes go together while it has sent more: a packet
+    of SSH takes longer than what most of them say.
     """
 
     server: Session
@@ -83,6 +83,8 @@ class Subsystem(paramiko.SFTPServer):
             self._send_status(request_number, self.server.refuse(why, upload=name))
 
     def _answer(self, t: int, number: int, request: Strict) -> None:
+        if t not in (CMD_READ, CMD_WRITE):
+            self._send_answers()  # it may take its time
         if t == CMD_EXTENDED:
             self._extended(number, request)
         elif t == CMD_CLOSE:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import islice
@@ -16,16 +17,17 @@ from sftp.server.jail import Entries, Jail, Refused
 Answering = Callable[[Callable[[], Any]], Any]  # runs an act; an OSError becomes the SFTP answer, with its words
 ENTRIES_OF_AN_ANSWER = 64
 NEAR = 16 * MEBIBYTE  # of room: where less is left, what waits is looked through
+LOOK_SECONDS = 60.0
 GAPS = 1024  # of an upload whose pieces come in any order
 
 
 class Allowance:
-    """What a mailbox may hold, over all connections of its provider. What waits is looked through once a connection, and where a
-    bound seems near; in between whoever lets something in adds it to what was counted last. What has been taken since is in it
-    still: it is never less than what there is."""
+    """What a mailbox may hold, over all connections of its provider. What waits is looked through at the first upload, once a
+    minute, and where a bound seems near; in between whoever lets something in adds it to what was counted last. What has been
+    taken since is in it still. What came otherwise than by this server is not, until the next look."""
 
     def __init__(self, jail: Jail, bounds: Bounds) -> None:
-        self._jail, self._bounds, self._has_looked = jail, bounds, False
+        self._jail, self._bounds, self._looked = jail, bounds, float("-inf")
 
     def admit(self) -> tuple[str, int]:
         """Let one more file in: its name for now, and its descriptor. Raises Refused."""
@@ -59,11 +61,11 @@ class Allowance:
 
     def _waiting(self, files: int, size: int) -> tuple[int, int]:
         """(files, bytes) that wait, or some more, where there is certainly room for this much beside them."""
-        if self._has_looked and (known := self._jail.counted()):
+        if time.monotonic() - self._looked < LOOK_SECONDS and (known := self._jail.counted()):
             has_room = known[0] + files <= self._bounds.waiting_files and known[1] + size <= self._bounds.waiting_bytes
             if has_room:
                 return known
-        self._has_looked = True
+        self._looked = time.monotonic()
         return self._jail.waiting()
 
 

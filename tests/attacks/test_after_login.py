@@ -21,7 +21,7 @@ from tests.attacks.raw import (
     logged_in,
     processor_seconds,
 )
-from tests.exchange.servers import our_server, port_of
+from tests.exchange.servers import our_server, port_of, uploading
 
 OPEN, CLOSE, WRITE, FSETSTAT, OPENDIR, READDIR, MKDIR, SETSTAT, EXTENDED = 3, 4, 6, 10, 11, 12, 14, 9, 200
 STATUS, HANDLE, NAME = 101, 102, 104
@@ -184,7 +184,7 @@ def test_a_connection_that_is_killed_hinders_nobody(ours, mailbox, tmp_path):
         child = next(each for each in children(process.pid) if _holds(each, mailbox))
         os.kill(child, 9)
         client.sftp(f"put {tmp_path / 'mine.csv'} to-dfe/declarations.csv")
-    assert os.listdir(mailbox / ".uploading") == []
+    assert uploading(mailbox) == []
     assert (mailbox / "to-dfe" / "declarations.csv").stat().st_size == 19 * MEBIBYTE
 
 

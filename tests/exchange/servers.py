@@ -25,6 +25,7 @@ from flows.settings import Settings
 from sftp.accounts import Accounts
 from sftp.keys import HOST_KEYS, host_key, host_keys, known_hosts_line, write_new_key
 from sftp.server.bounds import Bounds
+from sftp.server.jail import COUNTED, UPLOADING
 from sftp.server.running import Serving, environment
 from tests.tools import left_out, needed
 
@@ -126,10 +127,20 @@ class Port:
     def mailbox(self) -> Path:
         return self.mailboxes / self.client.user
 
+    @property
+    def uploading(self) -> list[str]:
+        """Of our server: names of uploads that are not whole."""
+        return uploading(self.mailbox)
+
     def audited(self) -> list[dict[str, Any]]:
         """What our server wrote down: what is on its way is waited for."""
         time.sleep(0.3)
         return [json.loads(line) for path in self.audit.glob("sftp-audit-*.jsonl") for line in path.open()]
+
+
+def uploading(mailbox: Path) -> list[str]:
+    """Names of uploads to our server that are not whole."""
+    return [path.name for path in mailbox.glob(f"{UPLOADING}/*") if path.name != COUNTED]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from contextlib import suppress
@@ -17,6 +18,7 @@ from sftp.server.bounds import Bounds
 from sftp.server.jail import Jail
 from sftp.server.names import MAX_BYTES, why_refused
 from sftp.server.uploads import Allowance
+from tests.attacks.raw import Sftp, as_string, logged_in
 from tests.exchange.servers import PORTS, port_of
 from tests.exchange.test_sftp import AT
 from tests.tools import needed
@@ -271,7 +273,7 @@ def test_a_file_too_large_is_refused_in_words(small):
         with pytest.raises(OSError, match="at most 2 MiB"):  # a client may look at the last answer alone
             sftp._request(paramiko.sftp.CMD_CLOSE, handle.handle)
     assert [path.name for path in (small.mailbox / "to-dfe").iterdir()] == ["exact.csv"]
-    assert list((small.mailbox / ".uploading").iterdir()) == []
+    assert small.uploading == []
 
 
 def test_what_waits_in_a_mailbox_is_bounded(small):
@@ -351,10 +353,10 @@ def test_an_upload_cut_short_is_never_there(small, size):
         handle.flush()
         sftp.get_channel().get_transport().sock.close()
     for _ in range(100):
-        if not list((small.mailbox / ".uploading").iterdir()):
+        if not small.uploading:
             break
         time.sleep(0.05)
-    assert [list((small.mailbox / name).iterdir()) for name in ("to-dfe", ".uploading")] == [[], []]
+    assert small.uploading == [] and list((small.mailbox / "to-dfe").iterdir()) == []
     assert [each["bytes"] for each in small.audited() if each["event"] == "upload-cut"] == [size]
 
 
@@ -371,6 +373,20 @@ def test_what_a_killed_process_left_goes_and_what_lives_stays(tmp_path):
         assert os.listdir(tmp_path / ".uploading") == [name]
         os.close(descriptor)
         assert jail.waiting() == (0, 0)
+
+
+@pytest.mark.parametrize("sent", range(26))
+def test_what_was_asked_is_answered_though_the_next_request_is_not_whole(port, mailbox, sent):
+    """Answers go together; none waits for a client that waits for it. sent: how many bytes of the next request came."""
+    with logged_in(port.client) as transport:
+        session = Sftp(transport)
+        handle = session.ask(3, as_string(b"from-dfe/index.csv"), 1, 0)[1]
+        read = struct.pack(">I", 7) + handle + struct.pack(">QI", 0, 100)
+        packet = struct.pack(">IB", len(read) + 1, 5) + read
+        session.channel.sendall(packet * 37 + packet[:sent])
+        answers = [session.receive() for _ in range(37)]
+        session.channel.sendall(packet[sent:])
+        assert {*answers, session.receive()} == {struct.pack(">BI", 103, 7) + as_string(b"index\n")}
 
 
 def _allowed(tmp_path, **bounds) -> tuple[Jail, list[Allowance]]:
@@ -422,7 +438,7 @@ def test_two_connections_together_keep_no_more_bytes_than_there_may_be(tmp_path,
         os.close(descriptor)
 
 
-def test_what_waits_is_looked_through_once_a_connection_however_many_files_come(tmp_path, monkeypatch):
+def test_what_waits_is_looked_through_once_however_many_files_come(tmp_path, monkeypatch):
     """It was looked through twice for each file: a thousand small ones took three times as long."""
     jail, both = _allowed(tmp_path)
     looks = []
@@ -436,11 +452,23 @@ def test_what_waits_is_looked_through_once_a_connection_however_many_files_come(
     assert len(looks) == 2
 
 
+def test_what_came_otherwise_is_found_at_the_next_look(tmp_path, monkeypatch):
+    jail, (allowance, _) = _allowed(tmp_path, waiting_files=3)
+    name, descriptor = allowance.admit()
+    jail.finish_upload(name, "to-dfe/mine.csv")
+    os.close(descriptor)
+    for number in range(2):
+        (tmp_path / "to-dfe" / f"{number}.csv").write_text("put there by DfE\n")
+    monkeypatch.setattr("sftp.server.uploads.LOOK_SECONDS", 0)  # a minute is over
+    with pytest.raises(OSError, match="3 files wait"):
+        allowance.admit()
+
+
 def test_what_was_counted_is_not_believed_where_it_was_cut_off(tmp_path):
     jail, both = _allowed(tmp_path, waiting_files=1)
     _, descriptor = both[0].admit()
     for content in (b"", b"1"):
-        (tmp_path / ".counted").write_bytes(content)
+        (tmp_path / ".uploading" / ".counted").write_bytes(content)
         with pytest.raises(OSError, match="1 files wait"):
             both[0].admit()
     os.close(descriptor)

@@ -34,7 +34,7 @@ def nation(filled_home) -> tuple[dict[str, dict[str, pl.DataFrame]], Installatio
         ids = [each.lead_provider_id for each in installation.lead_providers()]
         with installation.database.read() as reader:
             held = Nation(load_holdings(reader, ids, True), DAY)
-            held = held.with_declarations(load_declarations(reader, None))
+            held = held.with_declarations(load_declarations(reader, held.training["training_period_id"]))
             files = {own: {file.name: make(View(held, own), file) for file in FILES} for own in ids}
             assert not any(rows.left_out for own in files.values() for rows in own.values())
             found = {own: {name: rows.rows for name, rows in each.items()} for own, each in files.items()}

@@ -3,8 +3,10 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -25,12 +27,20 @@ def shape(database: Database) -> dict[str, object]:
         table: {
             "columns": {each["name"]: (str(each["type"]), each["nullable"]) for each in seen.get_columns(table)},
             "key": seen.get_pk_constraint(table)["constrained_columns"],
-            "indexes": {each["name"]: (each["column_names"], bool(each["unique"])) for each in seen.get_indexes(table)},
+            "indexes": {
+                each["name"]: (each["column_names"], bool(each["unique"]), _where(each))
+                for each in seen.get_indexes(table)
+            },
             "unique": sorted(each["column_names"] for each in seen.get_unique_constraints(table)),
         }
         for table in seen.get_table_names()
         if table != "alembic_version"
     }
+
+
+def _where(index: Mapping[str, Any]) -> str:
+    """Of which rows alone it is; empty: of all."""
+    return next((str(said) for name, said in index.get("dialect_options", {}).items() if name.endswith("_where")), "")
 
 
 def compared(migrated: Database, made: Database) -> None:

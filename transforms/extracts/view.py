@@ -38,7 +38,8 @@ class Nation:
         partnerships = self.held.partnerships.select("partnership_id", OWNER, "delivery_partner_id", "contract_period")
         # Ordered before it is joined, so that few columns are there twice: of the nation, they are much of what is in memory.
         periods = self.held.training_periods.sort("started_on", "training_period_id")
-        return joined(joined(periods, spells, "school_period_id"), partnerships, "partnership_id")
+        periods = periods.join(spells, on="school_period_id", maintain_order="left")  # without one it is not shown
+        return joined(periods, partnerships, "partnership_id")
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
