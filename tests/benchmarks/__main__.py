@@ -128,9 +128,9 @@ def main() -> None:
                     bench_intake(installation)
                 if wants("statements"):
                     bench_statements(installation)
-        if "workers" in (chosen.part or ()):  # half an hour; by itself
+        if wants("workers"):  # a quarter of an hour, of few records
             bench_workers(
-                chosen.scale,
+                min(chosen.scale, 0.02),
                 lambda there, whose: file_of_rows(there, whose, instant(BEFORE), OF_WORKERS, months=("2026-11",))[0],
             )
         if wants("figures"):
