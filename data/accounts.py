@@ -73,13 +73,15 @@ def load_accounts(reader: Reader, statement_ids: list[str] | None = None, owners
     owner = ["lead_provider_id", "contract_period"]
     statements = statements.join(chosen.select(owner).unique(), on=owner, how="semi")
     ids = chosen["statement_id"].sort()
+    with reader.looking_up():  # most statements that are not paid have no declarations yet
+        units, declarations = units_of(reader, statements), _declarations(reader, ids)
     return Accounts(
         statements=statements,
         chosen=ids,
         bands=typed(reader.frame(_BANDS)).sort("contract_id", "band"),
         mismatched=_mismatched(reader, statements),
-        units=units_of(reader, statements),
-        declarations=_declarations(reader, ids),
+        units=units,
+        declarations=declarations,
         adjustments=typed(reader.frame(_ADJUSTMENTS, unpaid=ids)).sort("adjustment_id"),
         named=named,
     )

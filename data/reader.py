@@ -70,6 +70,20 @@ class Reader:
         for name in lent:
             self._raw.cursor().execute(f"DROP TABLE {name}")
 
+    @contextmanager
+    def looking_up(self) -> Iterator[None]:
+        """Questions whose answer is little of what there is, though no statistics say so: all that is joined is looked up by its
+        index, a row at a time. SQLite does so as questions are written (CROSS JOIN)."""
+        self._let_postgres_join("off")
+        yield
+        self._let_postgres_join("on")
+
+    def _let_postgres_join(self, whole_tables: str) -> None:
+        if not self._is_sqlite:
+            with self._raw.cursor() as cursor:
+                cursor.execute(f"SET LOCAL enable_hashjoin = {whole_tables}")
+                cursor.execute(f"SET LOCAL enable_mergejoin = {whole_tables}")
+
     def _sqlite_frame(self, sql: str, parameters: tuple[Any, ...], head: str = "") -> pl.DataFrame:
         columns, line = self._sqlite_line(sql, parameters, head)
         try:

@@ -88,6 +88,21 @@ def the_whole_job(settings: Settings, sample: Path, out: Path) -> dict[str, str]
         return {path.relative_to(box(installation, provider)).as_posix(): path.read_text() for path in files}
 
 
+def test_what_is_looked_up_is_not_joined_as_whole_tables_and_what_comes_after_it_may_be(tmp_path):
+    """Statements that are not paid were joined with all that was ever declared: PostgreSQL cannot know how few they have."""
+    with (
+        postgresql() as address,
+        open_installation(Settings(home=tmp_path, database_url=address, mailboxes="")) as installation,
+        installation.database.read() as reader,
+    ):
+        asked = "SELECT setting FROM pg_settings WHERE name IN ('enable_hashjoin', 'enable_mergejoin')"
+        before = reader.frame(asked)
+        with reader.looking_up():
+            within = reader.frame(asked)
+        after = reader.frame(asked)
+    assert [each["setting"].to_list() for each in (before, within, after)] == [["on"] * 2, ["off"] * 2, ["on"] * 2]
+
+
 @pytest.mark.slow
 def test_postgresql_and_sqlite_end_in_the_same_state(postgres, sample, tmp_path):
     lite = the_whole_job(Settings(home=tmp_path / "lite", seconds_between_looks=0), sample, tmp_path / "lite-out")
