@@ -2,7 +2,7 @@
 
 from typing import Any
 
-TAKEN_AT_ONCE = 128 << 10
+TAKEN_AT_ONCE = 128 << 10  # bytes
 
 
 class Ahead:
@@ -13,6 +13,7 @@ class Ahead:
         self._socket, self._taken, self._at = socket, b"", 0
 
     def recv(self, n: int) -> bytes:
+        """At most n bytes; none at the end. Raises what the socket raises."""
         if not self.holds():
             self._taken, self._at = self._socket.recv(max(n, TAKEN_AT_ONCE)), 0
         found = self._taken[self._at : self._at + n]

@@ -13,9 +13,8 @@ import typer.exceptions
 from flows.commands import acts, check, key, provider, records, rounds, service, submission, upkeep
 from flows.commands.app import app
 
-YOUNG = (
-    50_000  # objects before Python looks for garbage among them: modules bring a hundred thousand and more, all to stay
-)
+# Objects before Python looks for garbage among them: modules bring a hundred thousand and more, all to stay.
+YOUNG = 50_000
 
 __all__ = ["acts", "check", "key", "main", "provider", "records", "rounds", "service", "submission", "upkeep"]
 

@@ -17,7 +17,7 @@ from sftp.server.jail import Entries, Jail, Refused
 Answering = Callable[[Callable[[], Any]], Any]  # runs an act; an OSError becomes the SFTP answer, with its words
 ENTRIES_OF_AN_ANSWER = 64
 NEAR = 16 * MEBIBYTE  # of room: where less is left, what waits is looked through
-LOOK_SECONDS = 60.0
+LOOK_SECONDS = 60.0  # between two looks of a connection, at most, while uploads begin
 GAPS = 1024  # of an upload whose pieces come in any order
 
 
@@ -61,10 +61,10 @@ class Allowance:
 
     def _waiting(self, files: int, size: int) -> tuple[int, int]:
         """(files, bytes) that wait, or some more, where there is certainly room for this much beside them."""
-        if time.monotonic() - self._looked < LOOK_SECONDS and (known := self._jail.counted()):
-            has_room = known[0] + files <= self._bounds.waiting_files and known[1] + size <= self._bounds.waiting_bytes
-            if has_room:
-                return known
+        known = self._jail.counted() if time.monotonic() - self._looked < LOOK_SECONDS else None
+        most = self._bounds
+        if known and known[0] + files <= most.waiting_files and known[1] + size <= most.waiting_bytes:
+            return known
         self._looked = time.monotonic()
         return self._jail.waiting()
 
